@@ -233,7 +233,6 @@ NETWORK = Group(
             "DIR",
             "follow with this folder of `{engine}` alone (default: this board's newest)",
         ),
-        Option("board", "--board", "NAME", "the board, where it is not recognised"),
         Option(
             "recover",
             "--recover",

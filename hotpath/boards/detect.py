@@ -105,8 +105,9 @@ def _recognise(
         detection.how = f"{entry} in the device tree" if entry else "its model name"
         return
     detection.candidates = [board.name for board in alike]
+    detection.sure = not alike
     if len(alike) == 1 and alike[0].family == "jetson":
-        detection.board, detection.sure = alike[0], False
+        detection.board = alike[0]
         detection.how = f"only its chip, {detection.soc}"
 
 

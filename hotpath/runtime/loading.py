@@ -1,14 +1,13 @@
-"""Make a tracker from a name, a bundle or a board: choose the files, the engine and the device.
+"""Make a tracker from a name, a bundle or a board: open the files, the engine and the device.
 
 load            -> Loaded: network, engine, kernels
-  choose           -> Setup: board, network and bundle
+  choose           -> Setup: board, network and bundle (``hotpath.runtime.choice``)
   open_setup       -> the engine: of a bundle, or for the network's own ONNX files
 create_device   -> the device of that engine, which all its targets share
 open_devices    -> the devices of a network and of its witness
 tracker_on      -> the tracker of one target on them
 """
 
-import os
 import warnings
 from typing import NamedTuple, Optional, Tuple
 
@@ -18,20 +17,18 @@ from hotpath.base.log import reporter, users_level
 from hotpath.kernels import cpu
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.runtime import engines
+from hotpath.runtime.choice import choose, choose_witness, told
 from hotpath.runtime.devices.base import Device
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.engines.base import Engine, Setup
 from hotpath.runtime.engines.shared.precision import SUFFIX, int8_form, open_precision
-from hotpath.runtime.errors import BadBundle, BadOption
-from hotpath.runtime.networks import Network, default_of, load_network
-from hotpath.runtime.options import AUTO, DEFAULTS, NO_WITNESS, Options, checked
+from hotpath.runtime.errors import BadOption
+from hotpath.runtime.networks import Network
+from hotpath.runtime.options import AUTO, DEFAULTS, Options
 from hotpath.runtime.tracker.tracker import Tracker, why_no_search_on
 
 # what a board's profile says of lost targets -> ``recover`` of a ``Tracker``
 RECOVER = {"search": True, "report": False, "nothing": None}
-
-DEVICE_TREE = "/proc/device-tree"  # of a board; a PC has none
-NVIDIA_DRIVER = "/proc/driver/nvidia/version"  # on a PC and in a Jetson's containers
 
 
 class Loaded(NamedTuple):
@@ -58,53 +55,12 @@ def load(options: Options) -> Loaded:
         BadOption, UnknownNetwork, BadNetwork, NoEngine, BadBundle, BundleMismatch: see
             ``hotpath.runtime.errors``.
     """
-    setup = choose(options)
+    return _load(choose(options))
+
+
+def _load(setup: Setup) -> Loaded:
     engine = open_setup(setup)
     return Loaded(engine.network, engine, cpu.load())
-
-
-def choose(options: Options) -> Setup:
-    """Choose board, network and bundle; nothing is opened.
-
-    With "auto", a board runs the bundle of the network that was built last. Without one, and on a
-    computer, the network's own files run in an engine of this computer.
-
-    Raises:
-        BadOption, UnknownNetwork, BadNetwork, NoEngine, BadBundle, BundleMismatch: as ``load``.
-    """
-    options = checked(options)
-    is_auto = options.engine == AUTO
-    if (
-        options.bundle
-        or options.board
-        or options.simulate
-        or not (is_auto or engines.find(options.engine).runs_files)
-    ):
-        from hotpath.runtime.engines.shared.bundle_choice import with_bundle  # a computer has none
-
-        return with_bundle(options)
-    if is_auto and _may_have_bundles():
-        from hotpath.runtime.engines.shared.bundle_choice import of_this_board
-
-        setup = of_this_board(options)
-        if setup is not None:
-            return setup
-    network = default_of(board_here()) if options.network is None else options.network
-    return Setup(load_network(network), options=options)
-
-
-def _may_have_bundles() -> bool:
-    """Whether to look for bundles: a PC has them only for its GPU."""
-    return any(os.path.exists(path) for path in (DEVICE_TREE, NVIDIA_DRIVER))
-
-
-def board_here() -> Optional[boards.Board]:
-    """Return the profile of this computer or board; None if it is not known."""
-    if not os.path.exists(DEVICE_TREE):  # as on a PC
-        return boards.load_board(boards.HOST)
-    from hotpath.boards import detect  # reads the profiles of all boards
-
-    return detect.detect().board
 
 
 def open_setup(setup: Setup) -> Engine:
@@ -146,69 +102,52 @@ def open_tracker(options: Options) -> Tracker:
 def open_devices(options: Options) -> Tuple[Device, Optional[Device]]:
     """Load a network and its witness; returns the device of each, None without a witness.
 
-    A board's profile names the witness of the board's own network. If a bundle for it is missing,
-    the log says so, and the network follows alone.
+    ``log`` gets the sentence of what runs. A board's profile names the witness of the board's own
+    network. If a bundle for it is missing, the network follows alone.
 
     Raises:
         BadOption: the networks cannot be each other's witness.
         BadOption, UnknownNetwork, …: as ``load``, also for a witness that the user names.
     """
-    device = create_device(*load(options), options)
+    setup = choose(options)
+    other, why = choose_witness(setup, options)
+    log = options.log
+    if log is not None and setup.bundle is not None:  # whose entries say it before it is opened
+        log(told(setup, other, why))
+    device = create_device(*_load(setup), options)
     try:
-        return device, _witness_of(device, options)
+        witness = None if other is None else _open_witness(device, other, options)
     except BaseException:
         _close(device)
         raise
+    if log is not None and setup.bundle is None:
+        log(told(setup, other, why, device.engine))
+    return device, witness
 
 
-def _witness_of(device: Device, options: Options) -> Optional[Device]:
-    """Open the device of a network's witness; None without one. Errors as of ``open_devices``."""
-    name, log = options.witness, options.log
-    is_named = name is not None
-    if name is None and options.network is None and options.bundle is None:
-        board = board_here() if device.engine.bundle is None else board_of(device.engine)
-        name = board.witness if board is not None else None
-    if name in (None, NO_WITNESS) or (not is_named and recovers(device, options) is None):
-        return None
-    try:
-        return _open_witness(device, options._replace(network=name))
-    except BadBundle as error:
-        if is_named:
-            raise
-        if log is not None:
-            log(f"{device.network.name} follows without its witness {name}: {error}")
-        return None
-
-
-def _open_witness(device: Device, options: Options) -> Device:
-    """Open the device of a witness, which ``options.network`` names; errors as of its caller."""
-    reason = why_no_search_on(device)
+def _open_witness(device: Device, setup: Setup, options: Options) -> Device:
+    """Open the device of a witness; errors as of ``open_devices``."""
+    name, reason = setup.options.network, why_no_search_on(device)
     if device.engine.fabric is not None:
         reason = "an FPGA holds one network at a time"
     elif recovers(device, options) is None:
         reason = "by the board's profile no target is lost here; set recover (--recover), too"
     if reason:
-        raise _no_witness(options, reason)
-    bundle = device.engine.bundle
-    if bundle is not None:
-        options = options._replace(bundle=None, board=options.board or bundle.board)
-    witness = create_device(*load(options._replace(log=None)), options)
+        raise _no_witness(name, reason)
+    witness = create_device(*_load(setup), setup.options)
     reason = why_no_search_on(witness)
     names = [each.network.name.split(SUFFIX)[0] for each in (device, witness)]
     if names[0] == names[1]:
         reason = "a witness is another network than the one that it watches"
     if reason:
         _close(witness)
-        raise _no_witness(options, reason)
+        raise _no_witness(name, reason)
     device.beside = witness
-    if options.log is not None:
-        text = f"{witness.network.name} is the witness of {device.network.name}"
-        options.log(f"{text}: a target is tracked where both say so (--witness none: without)")
     return witness
 
 
-def _no_witness(options: Options, reason: str) -> BadOption:
-    return BadOption(f"{options.network} can't be the witness: {reason}", what="no witness")
+def _no_witness(name: object, reason: str) -> BadOption:
+    return BadOption(f"{name} can't be the witness: {reason}", what="no witness")
 
 
 def _close(device: Device) -> None:
@@ -234,10 +173,14 @@ def create_device(
             are those of a further network, which a point prompt may need.
     """
     device = _device_of(network, engine, kernels, options)
-    board = options.board if engine.bundle is None else engine.bundle.board
-    others = options._replace(bundle=None, board=board, log=None)
+    others = options._replace(bundle=None, log=None)
+
+    def open_other(name: str) -> Device:
+        setup = choose(others._replace(network=name), engine.bundle)
+        return create_device(*_load(setup), others)
+
     if engine.fabric is None:  # which holds one network at a time
-        device.open_other = lambda name: create_device(*load(others._replace(network=name)), others)
+        device.open_other = open_other
     return device
 
 
@@ -300,9 +243,6 @@ def board_of(engine: Engine) -> boards.Board:
     It is the profile of the bundle's board. Without a bundle, or if that profile is missing, it is
     that of a computer, with an NVIDIA GPU if the engine runs on one.
     """
-    if engine.bundle is not None:
-        try:
-            return boards.load_board(engine.bundle.board)
-        except boards.UnknownBoard:
-            pass
+    if engine.bundle is not None and engine.bundle.board in boards.names():
+        return boards.load_board(engine.bundle.board)
     return boards.load_board(boards.HOST if engine.device is None else boards.NVIDIA_GPU)

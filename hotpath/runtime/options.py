@@ -33,8 +33,7 @@ class Options(NamedTuple):
             ``logging.getLogger("hotpath")``, with the level INFO.
         bundle: folder that ``make engine`` wrote, to follow with its network alone. None takes the
             bundle of the board's network that was built last, or of ``network``, if any.
-        board: name of this board, whose bundle runs. None detects it.
-        simulate: function that opens a simulated FPGA board, such as
+        simulate: function that opens a simulated FPGA board, for ``bundle``, such as
             ``hotpath_fpga.sim.device.opener("model")``. It takes the board's name.
             It returns the PYNQ device and the path of the .bit file.
         recover: whether to search for a lost target in the whole picture. False only reports a
@@ -56,7 +55,6 @@ class Options(NamedTuple):
     threads: Optional[int] = None
     log: Log = None
     bundle: Optional[PathLike] = None
-    board: Optional[str] = None
     simulate: Simulate = None
     recover: Optional[bool] = None
     witness: Optional[PathLike] = None
@@ -79,7 +77,6 @@ if TYPE_CHECKING:
         threads: Optional[int]
         log: Log
         bundle: Optional[PathLike]
-        board: Optional[str]
         simulate: Simulate
         recover: Optional[bool]
         witness: Optional[PathLike]

@@ -9,7 +9,7 @@ import functools
 import os
 from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
 
-from hotpath.runtime import loading
+from hotpath.runtime import choice
 from hotpath.runtime.errors import BadSource
 from hotpath.video.gstreamer import ELEMENTS, has_gstreamer
 
@@ -31,7 +31,7 @@ SIGNS = {
 }
 
 # detected once: it takes a while on a board
-board_here = functools.lru_cache(maxsize=1)(loading.board_here)
+board_here = functools.lru_cache(maxsize=1)(choice.board_here)
 
 
 def present(names: Sequence[str], root: str = "/") -> Iterator[str]:

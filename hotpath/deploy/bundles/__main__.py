@@ -11,6 +11,7 @@ prints the commands to run on the board.
 import argparse
 import os
 import pathlib
+import shlex
 import sys
 from typing import List, Optional
 
@@ -84,7 +85,7 @@ def _build(options: argparse.Namespace) -> None:
         except HotpathError as error:  # the network follows alone, too
             say(f"the witness {board.witness} was not built: {error}")
     if results[0] is not None:
-        _tell(results[0], board)
+        _tell(results[0], board, len(results) > 1)
 
 
 def _build_one(
@@ -136,8 +137,16 @@ def _tell_size(result: bundle.Bundle) -> None:
     say(f"wrote {result.folder} ({size / 1e6:.1f} MB, {result.engine} {version})")
 
 
-def _tell(result: bundle.Bundle, board: Optional[boards.Board] = None) -> None:
-    """Say how to use a bundle; board: None on the board that this is."""
+def _tell(
+    result: bundle.Bundle, board: Optional[boards.Board] = None, is_pair: bool = False
+) -> None:
+    """Say how to use a bundle.
+
+    Args:
+        result: the bundle.
+        board: None on the board that this is.
+        is_pair: whether its witness was built, too.
+    """
     if board is not None and board.after_build:
         print(f"{result.folder}: {board.after_build}")
         return
@@ -146,29 +155,23 @@ def _tell(result: bundle.Bundle, board: Optional[boards.Board] = None) -> None:
         _tell_of_overlay(result)
     if board is not None and not is_here:
         _say_copy(board, result.folder.parent)
-    command = _command(result)
+    command = _command(result, board.witness if board is not None and is_pair else None)
     if result.engine == "overlay":
         print(f"{PYNQ} runtime.{command} --box 45%,40%,10%,20%")
     else:
         print(f"{'hotpath' if is_here else 'python3 -m hotpath'} {command}")
 
 
-def _command(result: bundle.Bundle) -> str:
-    """The command that tracks with a bundle, without a choice where the board makes it itself."""
-    try:
-        board = boards.load_board(result.board)
-    except boards.UnknownBoard:  # of a user's own TOML
-        return f"track --bundle {result.folder} --video cam0"
-    places = [os.path.realpath(str(folder / board.name)) for folder in bundle.folders()]
-    if os.path.realpath(str(result.folder.parent)) not in places:
-        return f"track --bundle {result.folder} --video cam0"
+def _command(result: bundle.Bundle, witness: Optional[str] = None) -> str:
+    """The command that tracks with a bundle, without a choice that the board makes itself."""
+    places = [os.path.realpath(str(folder / result.board)) for folder in bundle.folders()]
+    is_found = os.path.realpath(str(result.folder.parent)) in places
+    board = boards.load_board(result.board) if result.board in boards.names() else None
+    if board is None or not is_found or files.find(board.engine).runs_files:
+        more = f" --witness {witness}" if witness else ""
+        return f"track --bundle {shlex.quote(str(result.folder))}{more} --video cam0"
     name = result.network["name"].split(precision.SUFFIX)[0]
-    words = ["track"]
-    if name != default_of(board):
-        words.append(f"--network {name}")
-    if files.find(board.engine).runs_files:  # which auto takes there
-        words.append(f"--board {board.name}")
-    return " ".join([*words, "--video cam0"])
+    return f"track {'' if name == default_of(board) else f'--network {name} '}--video cam0"
 
 
 def _may_be_here(board: boards.Board) -> bool:

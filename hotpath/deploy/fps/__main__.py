@@ -23,7 +23,6 @@ from hotpath.base.arguments import add_networks_dir
 from hotpath.base.cli import Parser, between, number
 from hotpath.base.commands import program
 from hotpath.base.ends import exit_code
-from hotpath.boards import Board
 from hotpath.boards.schema import PRECISIONS
 from hotpath.deploy.errors import BadEvidence, CannotCompare, OtherMachine
 from hotpath.deploy.fps import Evidence, clips, compare, report
@@ -32,10 +31,11 @@ from hotpath.deploy.fps.evidence import read_evidence
 from hotpath.deploy.fps.measure import Run, Settings, Side
 from hotpath.deploy.fps.place import Place, worktree
 from hotpath.deploy.fps.verdict import why_invalid
-from hotpath.runtime import engines, loading
+from hotpath.runtime import engines
+from hotpath.runtime.choice import choose, choose_witness
 from hotpath.runtime.engines.shared import precision
-from hotpath.runtime.networks import bundle, default_of
-from hotpath.runtime.options import Options
+from hotpath.runtime.errors import BadBundle
+from hotpath.runtime.options import AUTO, Options
 
 INVALID = 3  # exit code
 OUT = "out/fps"
@@ -86,7 +86,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     add("--networks", help="default: the board's own and its witness", **names)
     form = dict(names, type=_forms)
     add("--precision", help=f"of {', '.join(PRECISIONS)} (default: the board's own)", **form)
-    add("--engines", default=["auto"], help=", ".join(engines.choices()), **names)
+    add("--engines", default=[AUTO], help=", ".join(engines.choices()), **names)
     add("--clips", metavar="DIR", help="default: a film made here")
     add("--rounds", type=count, default=usual.rounds, help="(default: %(default)s)")
     add("--frames", type=count, default=usual.frames, help="of a round (default: %(default)s)")
@@ -98,27 +98,32 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     add("--against", metavar="GITREF", help="take turns with this commit")
 
 
-def _followed(board: Board) -> List[str]:
-    """The networks that `hotpath track` runs here: the board's and, if it is built, its witness."""
-    names, witness = [default_of(board)], board.witness
-    is_there = engines.find(board.engine).runs_files or bundle.there(board.name, witness or "")
-    return [*names, witness] if witness and is_there else names
+def _settings(options: argparse.Namespace) -> Settings:
+    """What is timed: by default exactly what `hotpath track` runs here.
 
-
-def _settings(options: argparse.Namespace, place: Place) -> Settings:
-    chosen = options.engines
-    if chosen == ["auto"] and not engines.find(place.board.engine).runs_files:
-        chosen = [place.board.engine]
-    networks = options.networks or _followed(place.board)
-    precisions = options.precision or [place.board.precision["default"]]
-    if not options.precision and chosen == ["auto"]:  # the one in which `track` runs
-        asked = Options(networks[0], networks_dir=options.networks_dir, threads=options.threads)
-        precisions = [precision.usual(loading.choose(asked))]
+    Raises:
+        BadBundle: a bundle is to be built first; or see ``hotpath.runtime.choice``.
+    """
+    networks, forms, on = options.networks, options.precision, options.engines
+    asked = Options(
+        networks[0] if networks else None,
+        engine=on[0],
+        precision=forms[0] if forms else AUTO,
+        networks_dir=options.networks_dir,
+        threads=options.threads,
+    )
+    setup = choose(asked)
+    witness, _ = choose_witness(setup, asked)
+    if setup.missing:
+        raise BadBundle(setup.missing, what="no bundle")
+    if setup.bundle is not None and on == [AUTO]:
+        on = [setup.bundle.engine]
+    precisions = forms or [setup.bundle.precision if setup.bundle else precision.usual(setup)]
     cases = [
         Case(network, form, engine, options.threads, options.networks_dir)
-        for network in networks
+        for network in networks or [each.network.name for each in (setup, witness) if each]
         for form in precisions
-        for engine in chosen
+        for engine in on
     ]
     films = clips.load(options.clips)
     settings = Settings(cases, films, options.frames, options.rounds, options.warm_up, LOOK_S)
@@ -127,7 +132,7 @@ def _settings(options: argparse.Namespace, place: Place) -> Settings:
 
 def _run(options: argparse.Namespace) -> int:
     place = Place()
-    settings = _settings(options, place)
+    settings = _settings(options)
     out, name = pathlib.Path(options.out), place.board.name
     if options.against:
         with worktree(options.against) as tree:

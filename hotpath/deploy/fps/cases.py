@@ -3,12 +3,13 @@
 import os
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
-from hotpath.boards import Board
 from hotpath.deploy.fps import Result
 from hotpath.deploy.fps.clips import Clip
 from hotpath.runtime import engines
+from hotpath.runtime.choice import choose
 from hotpath.runtime.engines.shared import precision
 from hotpath.runtime.networks import bundle, load_network
+from hotpath.runtime.options import Options
 
 Request = Dict[str, Any]  # the first line of a worker's input
 
@@ -30,20 +31,20 @@ class Case(NamedTuple):
     networks_dir: Optional[str] = None
 
 
-def open_case(case: Case, clip: Clip, frames: str, board: Board) -> Tuple[Result, Request]:
+def open_case(case: Case, clip: Clip, frames: str) -> Tuple[Result, Request]:
     """Return a case's result without rounds, and what its workers are asked for.
 
     Args:
         case, clip: what is timed.
         frames: path of the clip's frames, a .npy.
-        board: whose bundle is taken, if the engine needs one.
     """
     network = load_network(case.network)
     request: Request = {"threads": case.threads, "frames": frames, "box": list(clip.box)}
     if case.engine != engines.AUTO and not engines.find(case.engine).runs_files:
         identity = bundle.identity(network)  # a board may have a bundle without the network's files
-        folder = bundle.find(board, network, case.precision).folder
-        request["load"] = {"bundle": os.path.abspath(str(folder)), "threads": case.threads}
+        asked = Options(case.network, engine=case.engine, precision=case.precision)
+        made: Any = choose(asked).bundle  # such an engine runs nothing else
+        request["load"] = {"bundle": os.path.abspath(str(made.folder)), "threads": case.threads}
     else:
         form = precision.int8_form(network) if case.precision == "int8" else None
         files = (form or network).locate(case.networks_dir)

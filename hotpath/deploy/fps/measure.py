@@ -188,7 +188,7 @@ class Run:
             np.save(frames, np.stack(clip.frames))
             requests = []
             for case in self._settings.cases:
-                result, request = open_case(case, clip, frames, self._place.board)
+                result, request = open_case(case, clip, frames)
                 requests.append(request)
                 for evidence in self.evidence:
                     evidence["results"].append(json.loads(json.dumps(result)))

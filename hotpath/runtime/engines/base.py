@@ -41,6 +41,7 @@ class Setup(NamedTuple):
         device: an open ``hotpath.kernels.cuda.device``, or PYNQ's device; None to open one.
         overlay: path of the .bit for an FPGA; None for the one of the bundle's board.
         settings: of the engine's own, as the entry ``settings`` of a bundle has them.
+        missing: why a board runs these files and no bundle, a sentence with what to do; "" else.
     """
 
     network: Any = None
@@ -51,6 +52,7 @@ class Setup(NamedTuple):
     device: Any = None
     overlay: Optional[pathlib.Path] = None
     settings: Mapping[str, Any] = {}
+    missing: str = ""
 
 
 class Engine:
@@ -63,12 +65,14 @@ class Engine:
         name: the file's name.
         title: the hardware, for a list of engines: "CPU", "NVIDIA GPU", "FPGA".
         runs_files: whether it runs a network's own ONNX files.
+        precisions: of the bundles that can be built for it; empty for all that the board has.
         libraries: modules that it imports and that do not come with this project.
         install: the command that installs them.
 
     Attributes:
         network, bundle: as in ``setup``.
         threads: of one call of the network.
+        why: why this precision was chosen, a phrase that begins with a comma or colon; else "".
         search_crop: (1, 3, side, side) array; the caller writes the search region into it. It is
             normalised float32, or uint8 without normalisation (see
             ``hotpath.graphs.byte_pictures``). Its memory holds planes. A uint8 array may be a view
@@ -86,10 +90,12 @@ class Engine:
     name = ""
     title = "CPU"
     runs_files = False
+    precisions: Tuple[str, ...] = ()
     libraries: Tuple[str, ...] = ()
     install = ""
 
     bundle: "Optional[Bundle]" = None
+    why = ""
     search_crop: Any = None
     search_features: Any = None
     exemplar_crop: Any = None

@@ -18,6 +18,7 @@ class Engine(ConvertedEngine):
 
     name = "ncnn"
     files = ("param", "bin")
+    precisions = ("fp32", "fp16")
     libraries = ("ncnn",)
     install = "python3 -m pip install ncnn"
 

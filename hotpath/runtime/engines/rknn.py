@@ -21,6 +21,7 @@ class Engine(ConvertedEngine):
     title = "Rockchip NPU"
     files = ("model",)
     processor = "RK3588 NPU"
+    precisions = ("fp16", "int8")
     libraries = ("rknnlite",)
     install = "python3 -m pip install rknn-toolkit-lite2"
 

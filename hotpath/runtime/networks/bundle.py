@@ -10,6 +10,7 @@ these two before it uses a part. ``sha256`` is of the whole table, so that a cha
 
 import hashlib
 import json
+import operator
 import os
 import pathlib
 import shlex
@@ -19,7 +20,7 @@ from hotpath.base import toml_keys
 from hotpath.base.commands import HERE, make, reason
 from hotpath.base.text import read_json
 from hotpath.base.toml_keys import FileName, Key, Sha256, Table, why_not
-from hotpath.boards import HOST, NVIDIA, Board, load_board
+from hotpath.boards import HOST, NVIDIA, load_board, names
 from hotpath.boards.errors import BadBoard, UnknownBoard
 from hotpath.runtime import decode
 from hotpath.runtime.errors import BadBundle, BadNetwork, BundleMismatch
@@ -151,42 +152,34 @@ def there(
             fits = made.board == board and made.network["name"] in (network, network + "-int8")
             fits = fits and precision in (None, made.precision) and engine in (None, made.engine)
             if fits:
-                found.append((path.stat().st_mtime, path.parent.name, made))
+                found.append(made)
         if found:
-            return [made for _, _, made in sorted(found, key=lambda each: each[:2], reverse=True)]
+            key = operator.attrgetter("built_s", "folder")
+            return sorted(found, key=key, reverse=True)
     if damage is not None:
         raise damage
     return []
 
 
 def find(
-    board: Optional[Board],
+    board: str,
     network: Network,
     precision: Optional[str] = None,
-    folder: Optional[PathLike] = None,
     engine: Optional[str] = None,
+    folder: Optional[PathLike] = None,
 ) -> "Bundle":
-    """The bundle for a board and a network: the one that was built last, if there are several.
-
-    Args:
-        board: a ``hotpath.boards.Board``; None if it could not be detected.
-        network: its ``Network``.
-        precision, engine, folder: as of ``there``.
+    """The bundle for a board and a network that was built last; arguments as of ``there``.
 
     Raises:
-        BadBundle: there is none, or the board is not known.
+        BadBundle: there is none, or it can't be read.
     """
-    if board is None:
-        raise BadBundle(
-            "cannot detect the board, so no bundle was chosen; name one, such as "
-            f"engines/BOARD/{network.name}-PRECISION"
-        )
-    found = there(board.name, network.name, precision, engine, folder)
+    found = there(board, network.name, precision, engine, folder)
     if found:
         return found[0]
-    chosen = precision or board.precision["default"]
-    first = folder_of(board.name, network.name, chosen, FOLDER if folder is None else folder)
-    build = build_command(board.name, network.given, chosen, folder)
+    usual = load_board(board).precision["default"] if board in names() else "fp32"
+    chosen = precision or usual
+    first = folder_of(board, network.name, chosen, FOLDER if folder is None else folder)
+    build = build_command(board, network.given, chosen, folder)
     raise BadBundle(f"there is no bundle {first}; run `{build}`", what="no bundle")
 
 
@@ -222,6 +215,11 @@ class Bundle:
         self.settings: Table = values["settings"]
         self.parts: Dict[str, Table] = values["parts"]
         self.run: Table = values["run"]
+
+    @property
+    def built_s(self) -> float:
+        """When it was written, in seconds since the epoch."""
+        return (self.folder / FILE).stat().st_mtime
 
     def _read(self) -> Table:
         """The table in ``bundle.json``, with all its keys."""

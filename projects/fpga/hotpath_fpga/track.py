@@ -8,13 +8,16 @@ same boxes. A frame takes about a second.
 """
 
 import argparse
+import pathlib
 import sys
 
 from tqdm import tqdm
 
+from hotpath import boards
 from hotpath.calib import command
 from hotpath.runtime import load_targets
 from hotpath.runtime.errors import BadSource
+from hotpath.runtime.networks import bundle, default_of, load_network
 from hotpath.video.base import TrackedFrame
 from hotpath.video.results import Results, Rows
 from hotpath.video.sources import open_source
@@ -47,8 +50,7 @@ def run(options: argparse.Namespace) -> None:
         targets = load_targets(
             options.network,
             networks_dir=options.networks_dir,
-            board=options.board,
-            bundle=options.bundle,
+            bundle=options.bundle or _bundle(options),
             simulate=device.opener("rtl" if options.rtl else "model"),
             log=lambda sentence: print(sentence, file=sys.stderr),
         )
@@ -64,6 +66,13 @@ def run(options: argparse.Namespace) -> None:
                     frame = source.read() if bar.n != options.frames else None
                     if frame is not None:
                         tracks = targets.update(frame, source.time_s)
+
+
+def _bundle(options: argparse.Namespace) -> pathlib.Path:
+    """The board's newest bundle of the network, before the RTL is compiled."""
+    board = boards.load_board(device.checked(options.board, "model"))
+    network = load_network(options.network or default_of(board))
+    return bundle.find(board.name, network).folder
 
 
 def _numbers(text: str) -> tuple[float, ...]:

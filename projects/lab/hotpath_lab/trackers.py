@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from hotpath import boards
 from hotpath.base import projects, toml
 from hotpath.calib.errors import BadRun, Missing
 from hotpath.runtime import engines, loading
@@ -128,9 +127,9 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
 def _on_fpga(options: Options, network: Network) -> Options:
     """The options on a simulated FPGA board."""
     opener = projects.need("fpga.simulate", ":fpga").load()
-    bundle_of_board = bundle.find(boards.load_board(FPGA_BOARD), network, "int8")
-    options_on_board = options._replace(engine="overlay", precision="int8", board=FPGA_BOARD)
-    return options_on_board._replace(bundle=bundle_of_board.folder, simulate=opener("model"))
+    folder = bundle.find(FPGA_BOARD, network, "int8").folder
+    options = options._replace(engine="overlay", precision="int8", bundle=folder)
+    return options._replace(simulate=opener("model"))
 
 
 def specs_of(options: argparse.Namespace) -> list[Spec]:

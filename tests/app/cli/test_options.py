@@ -151,7 +151,6 @@ def test_what_is_said_of_the_tracker_reaches_it():
         "networks_dir": "models",
         "threads": "2",
         "bundle": "engines/kestrel",
-        "board": "pynq_z2",
         "witness": "none",
     }
     arguments = ["--video", "cam0", "--recover"]

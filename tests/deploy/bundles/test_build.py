@@ -349,7 +349,7 @@ def test_what_to_do_next_can_be_done_on_the_board_that_was_named(name, place, tm
     [
         ("jetson_nano", "kestrel", "track --video cam0"),
         ("jetson_nano", "kestrel_fast", "track --network kestrel_fast --video cam0"),
-        ("host", "lightfc-int8", "track --board host --video cam0"),
+        ("host", "lightfc-int8", "track --bundle {} --video cam0"),
         ("a_board_of_ones_own", "kestrel", "track --bundle {} --video cam0"),
     ],
 )

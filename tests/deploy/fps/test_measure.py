@@ -5,16 +5,17 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
-from hotpath.boards import load_board
 from hotpath.deploy.fps import __main__ as command
 from hotpath.deploy.fps import cases, clips, evidence, measure, place
 from hotpath.deploy.fps.__main__ import main
 from hotpath.runtime import load_tracker
-from hotpath.runtime.errors import BadSource
-from hotpath.runtime.networks import bundle
+from hotpath.runtime.engines.base import Setup
+from hotpath.runtime.errors import BadBundle, BadSource
+from hotpath.runtime.networks import load_network
 from tests.support import board_roots, tiny
 from tests.support.clips import write_clip
 from tests.support.errors import refusal
@@ -209,12 +210,21 @@ def test_a_wrong_value_ends_before_a_frame_is_timed(option, tmp_path, capsys):
     assert option.split()[1] in capsys.readouterr().err
 
 
-def test_what_track_runs_is_timed(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(bundle, "HERE", str(tmp_path))
-    assert command._followed(load_board("host")) == ["lightfc", "kestrel"]
-    assert command._followed(load_board("kv260")) == ["kestrel_small"]
-    nano = load_board("jetson_nano")
-    assert command._followed(nano) == ["kestrel"]  # the witness is not built
-    monkeypatch.setattr(bundle, "there", lambda board, network: [(board, network)])
-    assert command._followed(nano) == ["kestrel", "kestrel_fast"]
+def test_what_track_runs_is_timed(monkeypatch):
+    def timed(*words):
+        settings = command._settings(command._parser(words).parse_args(words))
+        return [(case.network, case.precision, case.engine) for case in settings.cases]
+
+    assert [network for network, _, _ in timed()] == ["lightfc", "kestrel"]
+    assert timed("--networks", "kestrel", "--precision", "fp32") == [("kestrel", "fp32", "auto")]
+    built = SimpleNamespace(engine="tensorrt", precision="fp16")
+    nano = Setup(load_network("kestrel"), bundle=built)
+    monkeypatch.setattr(command, "choose", lambda options: nano)
+    monkeypatch.setattr(command, "choose_witness", lambda *given: (None, ""))
+    assert timed() == [("kestrel", "fp16", "tensorrt")]  # the witness is not built
+    witness = Setup(load_network("kestrel_fast"), bundle=built)
+    monkeypatch.setattr(command, "choose_witness", lambda *given: (witness, ""))
+    assert timed()[1:] == [("kestrel_fast", "fp16", "tensorrt")]
+    nano = Setup(load_network("kestrel"), missing="there is no bundle; run `make engine`")
+    with refusal(BadBundle, "no bundle", command="make engine"):
+        timed()

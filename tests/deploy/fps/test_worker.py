@@ -21,7 +21,7 @@ def opened(tmp_path_factory):
     film = clips.film(25)
     np.save(str(folder / "frames.npy"), np.stack(film.frames))
     case = cases.Case(str(tiny.write_network(folder)), "fp32", "auto")
-    return cases.open_case(case, film, str(folder / "frames.npy"), place.Place().board)
+    return cases.open_case(case, film, str(folder / "frames.npy"))
 
 
 @pytest.mark.parametrize("engine", sorted(worker.OPENERS))

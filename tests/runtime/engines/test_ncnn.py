@@ -12,7 +12,8 @@ pytest.importorskip("onnxruntime")
 from hotpath.boards import load_board
 from hotpath.deploy.bundles.engines import ncnn as builder
 from hotpath.deploy.bundles.order import Order
-from hotpath.runtime import engines, load_tracker, loading
+from hotpath.kernels import cpu
+from hotpath.runtime import engines, loading
 from hotpath.runtime.engines import ncnn as adapter
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.errors import BadBundle, BadNetwork, NoEngine
@@ -89,8 +90,8 @@ def test_the_exemplar_may_be_the_kernel_of_a_convolution(tmp_path, groups):
 
 
 def test_boxes_in_half_precision_overlap_those_in_float32(bundles, clip):
-    exact = load_tracker(bundle=bundles["fp32"], board="raspberry_pi5")
-    tracker = load_tracker(bundle=bundles["fp16"], board="raspberry_pi5")
+    opened = [loading.open_setup(Setup(bundle=Bundle(bundles[p]))) for p in ("fp32", "fp16")]
+    exact, tracker = (loading.create_tracker(e.network, e, cpu.load()) for e in opened)
     about = tracker.engine.describe()
     exact, got = (tiny.boxes_of(each, *clip) for each in (exact, tracker))
     assert (about["engine"], about["precision"]) == ("ncnn", "fp16")

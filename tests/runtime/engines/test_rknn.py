@@ -17,6 +17,7 @@ pytest.importorskip("onnxruntime")
 from hotpath.boards import load_board
 from hotpath.deploy.bundles.engines import converted, rknn
 from hotpath.deploy.bundles.order import Order
+from hotpath.kernels import cpu
 from hotpath.runtime import engines, load_tracker, loading
 from hotpath.runtime.errors import BadNetwork, NetworkFailed, NoEngine
 from hotpath.runtime.frames.boxes import overlap
@@ -59,6 +60,12 @@ def made(tmp_path):
     return converted.build(order, "2.5.0", convert)
 
 
+def tracker_of(made):
+    """A tracker on this computer, which is not the bundle's board."""
+    engine = loading.open_setup(loading.Setup(bundle=made))
+    return loading.create_tracker(engine.network, engine, cpu.load())
+
+
 def test_maps_equal_those_of_the_processors_engine(npu, made):
     network = made.load_network()
     files = {entry.part: made.folder.parents[2] / entry.name for entry in network.files}
@@ -76,7 +83,7 @@ def test_maps_equal_those_of_the_processors_engine(npu, made):
 
 
 def test_a_tracker_follows_on_it_and_gives_the_npu_back(npu, made):
-    tracker = load_tracker(bundle=made.folder, board="rk3588")
+    tracker = tracker_of(made)
     pictures, boxes = tiny.film(6)
     tracker.init(pictures[0], boxes[0])
     for picture, box in zip(pictures[1:], boxes[1:]):
@@ -162,7 +169,7 @@ def test_boxes_in_rockchips_simulator_are_those_of_float32(
     """``least``: overlap with the box of float32, ``most``: pixels to it, in each frame."""
     clip = clip_at(clips_dir / "otb-Crossing")
     frames = [clip[index] for index in range(FRAMES)]
-    tracker = load_tracker(bundle=simulated(precision).folder, board="rk3588")
+    tracker = tracker_of(simulated(precision))
     exact = load_tracker("kestrel", engine="onnxruntime", precision="fp32")
     got, want = (tiny.boxes_of(each, frames, clip.boxes) for each in (tracker, exact))
     assert overlap(got, want).min() >= least and np.abs(got - want).max() <= most

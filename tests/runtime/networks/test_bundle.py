@@ -19,7 +19,7 @@ from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.bundles.writer import Writer
 from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels import cpu
-from hotpath.runtime import engines, loading
+from hotpath.runtime import choice, engines, loading
 from hotpath.runtime.errors import BundleMismatch, NoEngine
 from hotpath.runtime.networks import bundle, load_network
 from hotpath.runtime.options import Options
@@ -144,7 +144,7 @@ def here(nano, prepared, tmp_path, monkeypatch):
     nano.be("jetson_nano")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(bundle, "HERE", str(tmp_path))
-    monkeypatch.setattr(loading, "_may_have_bundles", lambda: True)
+    monkeypatch.setattr(choice, "_may_have_bundles", lambda: True)
     return prepared / "tiny.toml"
 
 
@@ -164,12 +164,15 @@ def test_auto_takes_the_boards_bundle_that_was_built_last(here, prepared):
     )
     first = build_here(prepared, "fp16", 1000)
     build_here(prepared, "fp16", 3000, "jetson_tx2")
-    messages = []
-    asked = Options(here, log=messages.append)
+    asked = Options(here)
     assert loading.choose(asked).bundle.folder == first
     second = build_here(prepared, "fp32", 2000)
-    assert loading.choose(asked).bundle.folder == second
-    assert messages == [f"tiny runs from {folder}" for folder in (first, second)]
+    setup = loading.choose(asked)
+    assert setup.bundle.folder == second
+    built = "built on 1970-01-01, in fp32 on tensorrt 8.2.1.8"
+    assert choice.told(setup, None, "without a witness") == (
+        f"tiny runs from {second}, {built}, without a witness"
+    )
     assert loading.choose(asked._replace(precision="fp16")).bundle.folder == first
     assert loading.choose(asked._replace(engine="onnxruntime")).bundle is None
     assert loading.choose(asked._replace(engine="tensorrt")).bundle.folder == second
@@ -187,10 +190,12 @@ def test_auto_takes_the_bundle_in_the_clone_from_another_folder(here, prepared, 
 
 
 def test_a_board_without_a_bundle_is_told_the_command(here, monkeypatch):
-    messages, command = [], "make engine BOARD=jetson_nano NETWORK="
-    assert loading.choose(Options(here, log=messages.append)).bundle is None
-    assert messages[0].startswith("tiny runs on the processor: there is no bundle engines/jetson_n")
-    assert command in messages[0]
+    command = "make engine BOARD=jetson_nano NETWORK="
+    setup = loading.choose(Options(here))
+    assert setup.bundle is None
+    assert setup.missing.startswith("there is no bundle engines/jetson_nano/") and (
+        command in setup.missing
+    )
     monkeypatch.setattr(engines, "installed", list)
     with refusal(bundle.BadBundle, "no bundle", command=command):
         loading.choose(Options(here))
@@ -198,17 +203,19 @@ def test_a_board_without_a_bundle_is_told_the_command(here, monkeypatch):
         loading.choose(Options())  # what follows by default is built as one
 
 
-def test_in_a_container_on_a_jetson_the_bundle_names_the_board(here, prepared, monkeypatch):
+@pytest.mark.parametrize("board", [None, "nvidia_gpu"], ids=["foreign carrier", "container"])
+def test_where_the_board_is_not_certain_the_bundle_names_it(here, prepared, nano, board):
     found = detect.Detection()
-    found.board, found.sure = boards.load_board("nvidia_gpu"), False
-    found.candidates = ["jetson_agx_orin", "jetson_nano"]
-    monkeypatch.setattr(detect, "detect", lambda root="/": found)
-    messages = []
-    assert loading.choose(Options(here, log=messages.append)).bundle is None
-    assert "a container hides which one it is; name it: `make engine BOARD=jetson_" in messages[0]
-    build_here(prepared)
+    found.board, found.sure = board and boards.load_board(board), False
+    found.candidates = ["jetson_agx_orin", "jetson_nano"]  # its GPU is that of the second
+    detect.detect = lambda root="/": found  # until ``nano`` leaves
+    assert "make engine BOARD=jetson_nano" in loading.choose(Options(here)).missing
+    build_here(prepared, board="jetson_agx_orin")
+    assert loading.choose(Options(here)).bundle is None
+    folder = build_here(prepared)
     setup = loading.choose(Options(here))
-    assert setup.board == "jetson_nano" and setup.bundle is not None
+    assert setup.board == "jetson_nano" and setup.bundle.folder == folder
+    assert loading.choose(Options(bundle=folder)).board == "jetson_nano"
 
 
 def test_a_computer_runs_a_networks_own_files(here, prepared, nano):
@@ -236,7 +243,7 @@ def test_an_engine_not_for_the_bundle_or_board_is_refused(made):
     with refusal(NoEngine, "other engine"):
         loading.load(Options(bundle=made.folder, engine="openvino"))
     with refusal(NoEngine, "other engine"):
-        loading.load(Options("kestrel", engine="tensorrt", board="host"))
+        loading.load(Options("kestrel", engine="tensorrt"))
 
 
 @pytest.mark.parametrize(
@@ -430,18 +437,18 @@ def test_a_folder_names_its_precision_once():
 
 
 def test_it_is_found_by_board_network_and_precision(made, nano, tmp_path):
-    board, network = boards.load_board("jetson_nano"), made.load_network()
+    board, network = "jetson_nano", made.load_network()
     folder = bundle.folder_of("jetson_nano", "tiny", "fp16", tmp_path / "engines")
     folder.parent.mkdir(parents=True)
     made.folder.rename(folder)
-    assert bundle.find(board, network, None, tmp_path / "engines").folder == folder
+    assert bundle.find(board, network, folder=tmp_path / "engines").folder == folder
     with refusal(bundle.BadBundle, "no bundle", command="tiny.toml PRECISION=fp32"):
-        bundle.find(board, network, "fp32", tmp_path / "engines")
+        bundle.find(board, network, "fp32", folder=tmp_path / "engines")
     folder.rename(folder.with_name("tiny"))  # as of a network that is named for its precision
-    assert bundle.find(board, network, None, tmp_path / "engines").folder.name == "tiny"
+    assert bundle.find(board, network, folder=tmp_path / "engines").folder.name == "tiny"
     folder = folder.with_name("tiny")
     folder.rename(folder.with_name("tiny-fp32"))  # another precision is better than none
-    found = bundle.find(board, network, None, tmp_path / "engines")
+    found = bundle.find(board, network, folder=tmp_path / "engines")
     assert found.folder.name == "tiny-fp32"
 
 

@@ -49,7 +49,7 @@ import sys
 sys.modules["onnx"] = None  # an import of it fails
 import numpy as np
 from hotpath.runtime import load_tracker
-tracker = load_tracker(bundle=sys.argv[1], board="host")
+tracker = load_tracker(bundle=sys.argv[1])
 with np.load(sys.argv[2]) as film:
     tracker.init(film["pictures"][0], film["boxes"][0])
     boxes = [tracker.update(picture).box for picture in film["pictures"][1:]]

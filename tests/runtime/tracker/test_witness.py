@@ -1,16 +1,17 @@
 """A target is claimed where two networks claim it, in the same place."""
 
+import types
 import warnings
 
 import numpy as np
 import pytest
 
 from hotpath import boards
-from hotpath.runtime import load_targets, load_tracker, loading
-from hotpath.runtime.errors import BadOption, HotpathError, NetworkFailed, NotReady
+from hotpath.runtime import choice, load_targets, load_tracker, loading
+from hotpath.runtime.errors import BadBundle, BadOption, HotpathError, NetworkFailed, NotReady
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.identity.identity import MOST_UNVERIFIED, Phase
-from hotpath.runtime.networks import bundle
+from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
 from hotpath.runtime.tracker.first_box import DoubtfulBox
 from hotpath.runtime.tracker.tracker import Tracker
@@ -388,7 +389,7 @@ def test_what_was_opened_before_a_refusal_is_closed(monkeypatch, tmp_path, netwo
         return device
 
     monkeypatch.setattr(loading, "create_device", watched)
-    for wrong, count in ((never, 2), (networks[0], 2), ("no such network", 1)):
+    for wrong, count in ((never, 2), (networks[0], 2), ("no such network", 0)):
         del opened[:], closed[:]
         with pytest.raises(HotpathError):
             load_tracker(networks[0], witness=wrong)
@@ -404,7 +405,7 @@ def test_a_network_that_cannot_lose_a_target_is_no_witness(tmp_path, networks):
 def test_the_board_names_the_witness_of_its_own_network(monkeypatch, networks):
     board = boards.load_board(boards.HOST)
     here = board._replace(network="kestrel", witness=str(networks[1]))
-    monkeypatch.setattr(loading, "board_here", lambda: here)
+    monkeypatch.setattr(choice, "board_here", lambda: here)
     for options, expected in (
         (Options(), "two"),
         (Options(witness="none"), None),
@@ -426,24 +427,23 @@ def test_every_board_names_two_networks_or_one():
 
 
 @pytest.mark.parametrize("is_named", [False, True])
-def test_a_bundle_of_the_witness_that_is_missing_is_said(monkeypatch, networks, is_named):
-    messages = []
-    board = boards.load_board(boards.HOST)._replace(network="kestrel", witness="kestrel_fast")
-    monkeypatch.setattr(loading, "board_here", lambda: board)
-    opened = loading.load
-
-    def load(options):
-        if options.network == "kestrel_fast":
-            return bundle.find(board, loading.load_network(options.network), folder="none")
-        return opened(options)
-
-    monkeypatch.setattr(loading, "load", load)
-    options = Options(log=messages.append, witness="kestrel_fast" if is_named else None)
+def test_a_bundle_of_the_witness_that_is_missing_is_said(tmp_path, is_named):
+    folder = tmp_path / "jetson_nano" / "kestrel-fp16"
+    form = dict(precision="fp16", engine="tensorrt", libraries={"tensorrt": "8.2.1"}, built_s=0)
+    made = types.SimpleNamespace(
+        board="jetson_nano", folder=folder, network={"name": "kestrel"}, **form
+    )
+    setup = choice.Setup(load_network("kestrel"), bundle=made)
     if is_named:
-        with refusal(loading.BadBundle, "no bundle"):
-            loading.open_devices(options)
+        with refusal(BadBundle, "no bundle"):
+            choice.choose_witness(setup, Options(witness="kestrel_fast"))
         return
-    device, witness = loading.open_devices(options)
-    device.engine.close()
+    witness, why = choice.choose_witness(setup, Options())
     assert witness is None
-    assert "follows without its witness kestrel_fast: there is no bundle" in messages[-1]
+    assert why.startswith("without its witness kestrel_fast: there is no bundle")
+    built = "built on 1970-01-01, in fp16 on tensorrt 8.2.1"
+    sentence = choice.told(setup, witness, why)
+    assert sentence.startswith(f"kestrel runs from {folder}, {built}, without")
+    assert "run `make engine BOARD=jetson_nano NETWORK=kestrel_fast " in sentence
+    together = f"kestrel and its witness kestrel run from {folder.parent}, {built}"
+    assert choice.told(setup, setup, "") == together

@@ -13,13 +13,7 @@ from hotpath.runtime.engines.base import Engine, Setup
 from hotpath.runtime.engines.shared import arithmetic
 from hotpath.runtime.errors import BadNetwork, NoEngine
 from hotpath.runtime.network import INT8_FORMS
-from hotpath.runtime.networks import (
-    DEFAULT_NETWORK,
-    FASTER_NETWORK,
-    SHARE,
-    Network,
-    load_network,
-)
+from hotpath.runtime.networks import Network, load_network
 from hotpath.runtime.options import AUTO, FP32, INT8, PRECISIONS, Log, Options
 
 SUFFIX = "-int8"  # of the names of INT8 forms
@@ -30,7 +24,10 @@ def open_precision(setup: Setup) -> Engine:
 
     Args:
         setup: the ``Setup``, without a bundle. With "fp32" its network does not change, even if it
-            is an INT8 form. ``log`` gets one sentence: which precision runs, and why.
+            is an INT8 form.
+
+    Returns:
+        The engine, whose ``why`` says why it has its precision where nobody asked for one.
 
     Raises:
         BadNetwork: "int8" was asked for and the network has no INT8 form, or one of other files;
@@ -59,9 +56,7 @@ def open_precision(setup: Setup) -> Engine:
         network.check_form(form, options.networks_dir)
         _say_in_floats(engine, log)
         return _opened(form, options)
-    reason, faster = _why_floats(form, setup), ""
-    if options.network is None and network.name == DEFAULT_NETWORK:
-        faster = f"; --network {FASTER_NETWORK} takes {SHARE:g} of its time"
+    reason = _why_floats(form, setup)
     if not reason:
         try:
             chosen = _opened(form, options)
@@ -69,10 +64,11 @@ def open_precision(setup: Setup) -> Engine:
             reason = f", since its INT8 form can't be loaded: {error}"
         else:
             named = " and ".join(sorted(arithmetic.instructions()))
-            _say(log, f"{network.name} runs in {INT8}, since this processor has {named}" + faster)
+            chosen.why = f", since this processor has {named}"
             return chosen
-    _say(log, f"{network.name} runs in {FP32}{reason}{faster}")
-    return _opened(network, options)
+    chosen = _opened(network, options)
+    chosen.why = reason
+    return chosen
 
 
 def usual(setup: Setup) -> str:
@@ -101,11 +97,6 @@ def _why_floats(form: Network, setup: Setup) -> str:
     if not engines.find(name).computes_int8():
         return f", since {name} computes INT8 in floats on this processor"
     return ""
-
-
-def _say(log: Log, sentence: str) -> None:
-    if log is not None:
-        log(sentence)
 
 
 def _opened(form: Network, options: Options) -> Engine:

@@ -198,7 +198,7 @@ def forget_clocks() -> None:
         del Clocks._real_instance
 
 
-def _checked(name: Optional[str], kind: str) -> str:
+def checked(name: Optional[str], kind: str) -> str:
     """The name of a board; ``NoSimulation`` for what can't be simulated."""
     sizes = design.sizes()
     if name is None or name not in sizes:
@@ -237,7 +237,7 @@ def open_board(
     Raises:
         NoSimulation: no such board or kind, or PYNQ's library or what compiles the RTL is missing.
     """
-    name = _checked(name, kind)
+    name = checked(name, kind)
     part, size = design.parts()[name]["part"], design.sizes()[name]
     machine: Any
     try:

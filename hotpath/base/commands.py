@@ -6,6 +6,7 @@ import re
 import sys
 from typing import Dict, Iterable, Tuple
 
+from hotpath.base.broken import JETSON, broken
 from hotpath.base.text import is_utf_16
 
 # the checkout, or the folder that the package is installed in
@@ -23,7 +24,6 @@ EXTRAS = {"setup": "host"}  # of targets whose extra has another name
 # of extras, for a Python that is too old for the Makefile
 PACKAGES = {"host": "onnx onnxruntime", "page": "aiohttp segno", "mqtt": "paho-mqtt"}
 MAKEFILE_PYTHON = (3, 10)
-JETSON = "/etc/nv_tegra_release"  # whose environment has JetPack's packages
 LEAST_PART = 4  # letters of a part of a name that is a hint
 ALIKE = 0.75  # of two names, by difflib; with less, a guess is wild
 NO_MEMORY = (
@@ -48,6 +48,9 @@ def needs(what: str, name: str, error: ImportError, extra: str = "") -> str:
     A package without an extra comes with every computer. Only boards lack it. A project runs beside
     a wheel and on boards, too, where no ``make setup`` brings its packages.
     """
+    why = broken(name)
+    if why is not None:
+        return f"{what} needs the package {name}, which can't be loaded ({why[0]}); run `{why[1]}`"
     if extra in PROJECTS and (os.path.exists(JETSON) or not _is_clone()):
         extra = ""
     command = make("setup", ALSO=extra) if extra else package(name)

@@ -1,4 +1,4 @@
-"""Say in a sentence which library is missing.
+"""Say in a sentence which library is missing, or why one does not load.
 
 This file uses only the standard library, because it runs before anything else is imported.
 """
@@ -10,11 +10,8 @@ import re
 import sys
 from typing import Sequence
 
+from hotpath.base.broken import DISTRIBUTIONS, Broken, broken
 from hotpath.base.commands import HERE, make
-
-DISTRIBUTIONS = {"cv2": "opencv-python"}
-# Of OpenCV's packages, all of which have the folder cv2. The removal of one breaks the others.
-MEND = "pip install --force-reinstall --no-deps opencv-python-headless"
 
 # what opencv-python, with windows, takes of the system (by `ldd`, with its plugin for X)
 OF_THE_DESKTOP = re.compile(r"lib(GL|glib|gthread|xcb|X|SM|ICE)[\w.+-]*\.so")
@@ -43,29 +40,23 @@ def require(libraries: Sequence[str], extra: str = "") -> None:
                 sys.executable, " and no ".join(missing), _advice(names, extra)
             )
         )
-    broken = why_broken() if "cv2" in libraries else ""
-    if broken:
-        mend = f"{windows(broken)}run `{MEND}`"
-        _end(f"{sys.executable} has an OpenCV that does not work ({broken}); {mend}")
+    if "cv2" not in libraries:
+        return
+    try:
+        loaded = importlib.import_module("cv2")
+    except Exception:  # such as a ValueError of another NumPy
+        loaded = None
+    if not hasattr(loaded, "imdecode"):
+        why, command = broken("cv2") or Broken("it can't be loaded", "hotpath boards")
+        mend = f"{windows(why)}run `{command}`"
+        _end(f"{sys.executable} has an OpenCV that does not work ({why}); {mend}")
 
 
-def windows(broken: str) -> str:
+def windows(why: str) -> str:
     """How OpenCV's windows would work, where it lacks a desktop's libraries, else ""."""
-    if not OF_THE_DESKTOP.search(broken):
+    if not OF_THE_DESKTOP.search(why):
         return ""
     return f"for its windows run {DESKTOP}; to do without them "
-
-
-def why_broken() -> str:
-    """Why OpenCV can't be used, or ""."""
-    try:
-        module = importlib.import_module("cv2")
-    except ImportError as error:
-        return " ".join(str(error).split()) or "it can't be loaded"
-    if hasattr(module, "imdecode"):
-        return ""
-    folders = ", ".join(getattr(module, "__path__", ["cv2"]))
-    return f"{folders} is half removed, as after one of two OpenCV packages was uninstalled"
 
 
 def _advice(names: Sequence[str], extra: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from hotpath.app import command
 from hotpath.base import commands, libraries
+from hotpath.base.broken import MEND
 from tests import support
 from tests.support import ROOT
 from tests.support.examples import few_of
@@ -106,7 +107,7 @@ def test_an_opencv_that_does_not_work_is_one_sentence(site, files, why):
         (site / "cv2" / name).write_text(text)
     path = os.pathsep.join([str(site), str(ROOT)])
     done = run(*BARE, "-c", "import hotpath; hotpath.load_tracker()", PYTHONPATH=path)
-    assert why in done.stderr.splitlines()[-1] and libraries.MEND in done.stderr
+    assert why in done.stderr.splitlines()[-1] and MEND in done.stderr
 
 
 def test_each_program_says_that_opencv_does_not_work(site):
@@ -114,10 +115,58 @@ def test_each_program_says_that_opencv_does_not_work(site):
     for words in (["-m", "hotpath.app", "a.mp4"], ["-m", "hotpath", "networks"]):
         done = run(*BARE, *words, PYTHONPATH=path)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-        assert "cv2 is half removed" in done.stderr and libraries.MEND in done.stderr
+        assert "cv2 is half removed" in done.stderr and MEND in done.stderr
     done = run(*BARE, "-m", "hotpath", "boards", PYTHONPATH=path)
     listed = any(name.startswith("opencv") for name in os.listdir(str(site)))
-    assert (libraries.MEND in done.stdout) == listed, done.stdout
+    assert (MEND in done.stdout) == listed, done.stdout
+
+
+# What an import does that was built for NumPy 1: NumPy 2 prints why, and the error may be empty.
+OF_NUMPY_1 = """
+import sys
+sys.stderr.write("A module that was compiled using NumPy 1.x cannot be run in\\nNumPy 2.0\\n")
+raise ImportError({!r})
+"""
+LACKS = """
+try:
+    import no_such_library
+except ImportError as error:
+    raise ImportError("half of it is missing") from error
+"""
+IMPORTS = {  # name -> (the module, why, what mends it)
+    "NumPy 1, without a word": (OF_NUMPY_1.format(""), "built for NumPy 1", "'numpy<2'"),
+    "NumPy 1": (
+        OF_NUMPY_1.format("numpy.core.multiarray failed to import"),
+        "built for NumPy 1",
+        "'numpy<2'",
+    ),
+    "a newer NumPy": (
+        "raise ValueError('numpy.dtype size changed, may indicate binary incompatibility')",
+        "newer NumPy",
+        "-U numpy",
+    ),
+    "a cause": (LACKS, "missing, because No module named 'no_such_library'", "--force-reinstall"),
+    "a crash": ("import os; os.abort()", "ends the program with -6", "--force-reinstall"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(IMPORTS))
+@pytest.mark.parametrize("library", ["onnxruntime", "cv2"])
+def test_why_a_library_does_not_load_is_said_with_what_mends_this_python(tmp_path, library, name):
+    text, why, mends = IMPORTS[name]
+    (tmp_path / (library + ".py")).write_text(text)
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    words = ["-c", "import hotpath; hotpath.load_tracker('kestrel_fast', engine='onnxruntime')"]
+    if library == "cv2":
+        mends = mends.replace("--force-reinstall", MEND)
+    if name != "a crash":  # which the doctor alone survives
+        said = run(sys.executable, *words, PYTHONPATH=path).stderr.splitlines()[-1]
+        assert why in said and mends in said
+        assert library == "cv2" or f"{sys.executable} -m pip" in said
+    if name.startswith("a"):
+        done = run(sys.executable, "-m", "hotpath", "boards", PYTHONPATH=path)
+        doctor = " ".join(done.stdout.split())
+        assert f"{library} does not work" in doctor and why in doctor and mends in doctor
 
 
 def test_a_name_is_guessed_where_it_is_nearly_right_and_not_else():

@@ -1,7 +1,8 @@
 """The report of ``python -m hotpath boards``: what is missing, known traps, the next command."""
 
-from typing import Dict, NamedTuple
+from typing import Dict, Mapping, NamedTuple
 
+from hotpath.base.broken import Broken
 from hotpath.boards.detect import Detection
 from hotpath.boards.installed import Installed
 
@@ -12,4 +13,4 @@ class Situation(NamedTuple):
     detection: Detection
     installed: Installed
     environ: Dict[str, str]  # of the shell that asks; libraries read it, this program does not
-    broken_opencv: str = ""  # why this computer's Python can't load it; "" where it can
+    broken: Mapping[str, Broken] = {}  # name -> why this Python can't import that library

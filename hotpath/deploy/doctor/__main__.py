@@ -3,9 +3,9 @@
 import argparse
 import os
 import sys
-from typing import List, Optional
+from typing import Dict, List, Optional
 
-from hotpath.base import libraries
+from hotpath.base.broken import Broken, broken
 from hotpath.base.cli import Parser
 from hotpath.base.commands import counted, program, short
 from hotpath.base.ends import exit_code
@@ -61,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+IMPORTED = ("cv2", "onnx", "onnxruntime", "openvino", "ncnn")
+
+
 def _root(options: argparse.Namespace) -> Root:
     """The root that the user named.
 
@@ -79,11 +82,16 @@ def _situation(root: Root) -> Situation:
     # the shell's own variables say nothing about the board of another root
     environ = dict(os.environ) if root.is_this_computer else {}
     found = Situation(detect.detect(root), installed.look(root), environ)
-    board = found.detection.board
-    if not root.is_this_computer or board is None or board.family != "computer":
-        return found  # a board's NumPy may end the program (see traps.py)
-    is_there = {"cv2", "numpy"} <= set(found.installed.packages)
-    return found._replace(broken_opencv=libraries.why_broken() if is_there else "")
+    return found._replace(broken=_broken(found)) if root.is_this_computer else found
+
+
+def _broken(found: Situation) -> Dict[str, Broken]:
+    """The libraries that this Python can't import. Without NumPy none of them says more."""
+    named = [name for name in IMPORTED if name in found.installed.packages]
+    if not found.detection.board or broken("numpy"):
+        return {}
+    answers = {name: broken(name) for name in named}
+    return {name: why for name, why in answers.items() if why}
 
 
 def this_machine(options: argparse.Namespace) -> None:

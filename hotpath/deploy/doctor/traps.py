@@ -11,7 +11,7 @@ from hotpath.base.commands import PYNQ
 from hotpath.boards import jetpacks
 from hotpath.boards.installed import Package, at_least
 from hotpath.deploy.doctor import Situation
-from hotpath.deploy.doctor.missing import by_its_python, pip
+from hotpath.deploy.doctor.missing import by_its_python
 
 Caught = Optional[Tuple[str, str]]
 
@@ -104,26 +104,11 @@ def opencv_hides_jetpacks(situation: Situation) -> Caught:
     )
 
 
-def opencv_does_not_load(situation: Situation) -> Caught:
-    """A computer without a desktop lacks libraries of opencv-python, with or without --show."""
-    broken = situation.broken_opencv
-    if not broken:
-        return None
-    return f"OpenCV does not work ({broken}); {libraries.windows(broken)}run:", libraries.MEND
-
-
-def numpy_2_breaks_jetpacks_opencv(situation: Situation) -> Caught:
-    """JetPack up to 6 builds its OpenCV against NumPy 1, and NumPy 2 can't load that."""
-    packages = situation.installed.packages
-    numpy, opencv = packages.get("numpy"), packages.get("cv2")
-    if not numpy or not opencv or opencv.by != "apt" or not at_least(numpy.version, (2,)):
-        return None
-    if not situation.detection.l4t or at_least(situation.detection.l4t, (38,)):
-        return None
-    return (
-        f"NumPy {numpy.version} can't load JetPack's OpenCV, which was built for NumPy 1",
-        pip("numpy<2"),
-    )
+def libraries_do_not_load(situation: Situation) -> Caught:
+    """What a library lacks, such as a desktop's libraries for OpenCV, or a NumPy of its time."""
+    for name, (why, command) in situation.broken.items():
+        return f"{name} does not work ({why}); {libraries.windows(why)}run:", command
+    return None
 
 
 def _of_pynq(situation: Situation, name: str) -> Optional[Package]:
@@ -188,9 +173,8 @@ TRAPS = (
     dla_compiler_is_absent,
     tensorrt_is_another_pythons,
     numpy_crashes_on_a57,
-    numpy_2_breaks_jetpacks_opencv,
     opencv_hides_jetpacks,
-    opencv_does_not_load,
+    libraries_do_not_load,
     pynq_needs_an_older_pycparser,
     pynq_4_fails_on_zynq_7000,
 )

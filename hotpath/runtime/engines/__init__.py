@@ -10,6 +10,7 @@ import pkgutil
 import re
 from typing import Iterator, List, Mapping, Optional, Tuple, Type
 
+from hotpath.base.broken import broken
 from hotpath.base.commands import NO_MEMORY
 from hotpath.runtime.engines.base import THREADS, Engine, Setup
 from hotpath.runtime.errors import BadNetwork, NoEngine
@@ -119,9 +120,18 @@ def open_engine(name: str, setup: Setup) -> Engine:
         return engine(setup)
     except MemoryError:
         raise NoEngine(f"the engine {name} can't be loaded: {NO_MEMORY}") from None
-    except ImportError as error:
+    except (ImportError, ValueError, AttributeError) as error:  # two of another NumPy
         if NO_MAPPING.search(str(error)):
             raise NoEngine(f"the engine {name} can't be loaded ({error}): {NO_MEMORY}") from None
+        for library in engine.libraries:
+            why_not = broken(library)
+            if why_not is not None:
+                raise NoEngine(
+                    f"the engine {name} can't be loaded: {library}: {why_not.why}; run "
+                    f"`{why_not.command}`"
+                ) from None
+        if not isinstance(error, ImportError):
+            raise
         raise NoEngine(
             f"the engine {name} can't be loaded: {error}; install its libraries again with "
             f"`{engine.install}`"

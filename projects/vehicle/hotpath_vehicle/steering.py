@@ -4,7 +4,8 @@ They move only on *fresh evidence*:
 
 - the source is live (``--gimbal-recording`` is for simulators), and the network can say "lost":
   ``check`` refuses a run without them;
-- the newest frame was taken within ``FRESH_S``, and the target is steadily tracked (``Steady``);
+- the newest frame was taken within ``FRESH_S``, and the target is steadily tracked (``Steady``) with
+  a presence of ``SURE`` or more, if the network gives one;
 - the picture differs from the last one (``Still``).
 
 Without it, ``Ramp`` brings every command to zero within ``RAMP_S`` and holds it there, and says
@@ -18,7 +19,7 @@ from typing import Any, Callable, Deque, Dict, NamedTuple, Optional, Tuple
 
 from hotpath.links import Context
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.types import TRACKED, UNSURE, Track
+from hotpath.runtime.types import SURE, TRACKED, UNSURE, Track
 from hotpath_vehicle.plug import GimbalOptions
 
 FRESH_S = 0.5
@@ -133,6 +134,8 @@ def missing(seen: Any, now: float) -> Optional[str]:
         return "no new picture"
     if seen.track.state != TRACKED or seen.track.lost:
         return f"the target is {seen.track.state}"
+    if seen.track.presence is not None and not seen.track.presence >= SURE:
+        return f"the presence is below {SURE:g}"
     return seen.doubt if all(map(math.isfinite, seen.track.box)) else "the box is not a number"
 
 

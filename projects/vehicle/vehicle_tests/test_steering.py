@@ -81,6 +81,9 @@ def test_an_hour_at_random_never_ends_late(seed, fps):
         (Evidence(TRACK, 9.9, "the picture stands still"), "the picture stands still"),
         (Evidence(TRACK._replace(state="unsure"), 9.9, None), "the target is unsure"),
         (Evidence(TRACK._replace(state="lost", lost=True), 9.9, None), "the target is lost"),
+        (Evidence(TRACK._replace(presence=0.8), 9.9, None), None),
+        (Evidence(TRACK._replace(presence=0.79), 9.9, None), "the presence is below 0.8"),
+        (Evidence(TRACK._replace(presence=math.nan), 9.9, None), "the presence is below 0.8"),
         (
             Evidence(TRACK._replace(box=Box(1, math.nan, 2, 2)), 9.9, None),
             "the box is not a number",

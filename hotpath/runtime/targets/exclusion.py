@@ -6,12 +6,27 @@ It becomes ``unsure`` and is searched for from there. After ``HELD`` frames it i
 found in the box of another one. Targets that overlap from the start, such as a head and its body,
 do not change.
 
+Where a witness follows the targets, too, both networks decide together (``refused``). A target of
+which one network follows an object of its own is not refused: only the other network, which has
+taken another target's object, gives it up.
+
 The three numbers were chosen on MOTChallenge's TUD-Stadtmitte, KITTI-17 and MOT16-09.
 """
 
 import math
 from collections import deque
-from typing import Deque, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import (
+    AbstractSet,
+    Deque,
+    Dict,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 import numpy as np
 
@@ -42,7 +57,7 @@ class Decision(NamedTuple):
 
 
 class Exclusion:
-    """Decides after each frame which targets have lost their object to another one."""
+    """Decides after each frame which targets of a network have lost their object to another one."""
 
     def __init__(self) -> None:
         self._paths: Dict[int, _Path] = {}
@@ -59,7 +74,11 @@ class Exclusion:
         return path is not None and path.held > HELD
 
     def resolve(
-        self, trackers: Mapping[int, Tracker], tracks: Dict[int, Track], shape: Tuple[int, ...]
+        self,
+        trackers: Mapping[int, Tracker],
+        tracks: Mapping[int, Track],
+        shape: Tuple[int, ...],
+        losers: AbstractSet[int],
     ) -> Dict[int, Decision]:
         """Decide for each target, so that no two claim the same object.
 
@@ -67,16 +86,16 @@ class Exclusion:
             trackers: the trackers of all targets; they are only read.
             tracks: their tracks in this frame.
             shape: shape of the frame, (height, width, ...).
+            losers: the targets that have no object of their own, of ``refused``.
         """
-        live = [number for number in tracks if not trackers[number].identity.is_unverified]
-        losers = self._losers(live, trackers)
+        live = _live(trackers)
         owned = {n: _followed(trackers[n]) for n in live if n not in losers}
         decided = {}
         for number, track in tracks.items():
             path = self._paths.setdefault(number, _Path())
             tracker = trackers[number]
             held = rivals = None
-            if number in losers or (path.held and number not in live):
+            if number in losers:
                 held = path.hold(number in live, shape)
                 if held is None:
                     last = path.state  # the box in this frame holds another target
@@ -87,6 +106,8 @@ class Exclusion:
                     track = Track(box, track.score, False, UNSURE, presence=MOVED_ON)
             elif number in owned:
                 path.follow(tracker._state)
+            else:
+                path.held = 0
             if number not in owned:
                 others = [box for other, box in owned.items() if other != number]
                 rivals = np.reshape(others, (-1, 4))
@@ -94,20 +115,26 @@ class Exclusion:
             decided[number] = Decision(track, held, rivals)
         return decided
 
-    def _losers(self, live: List[int], trackers: Mapping[int, Tracker]) -> Set[int]:
-        """Find those of the ``live`` targets whose object belongs to another one."""
+    def is_held(self, number: int) -> bool:
+        """Whether a target had no object of its own in the last frame."""
+        path = self._paths.get(number)
+        return path is not None and path.held > 0
+
+    def contested(self, trackers: Mapping[int, Tracker]) -> Set[Tuple[int, int]]:
+        """Return the pairs of targets that follow the same object, the older one first."""
+        live = _live(trackers)
         boxes = [_followed(trackers[number]) for number in live]
         shares = overlaps(boxes, boxes)
-        losers: Set[int] = set()
+        pairs = set()
         for row, column in zip(*np.nonzero(np.tri(len(live), k=-1))):
-            pair = live[column], live[row]  # the older one first
+            pair = live[column], live[row]
             if shares[row, column] < SAME:
                 self._apart.add(pair)
-            elif pair in self._apart and not losers.intersection(pair):
-                losers.add(max(pair, key=lambda n: self._doubt(n, trackers[n])))
-        return losers
+            elif pair in self._apart:
+                pairs.add(pair)
+        return pairs
 
-    def _doubt(self, number: int, tracker: Tracker) -> float:
+    def doubt(self, number: int, tracker: Tracker) -> float:
         """Rate how doubtful it is that a target owns the object in its box."""
         path = self._paths.get(number)
         if path is None or path.state is None:
@@ -117,6 +144,47 @@ class Exclusion:
         x, y, w, h = path.next
         jump = math.hypot(tracker._state[0] - x, tracker._state[1] - y) / math.sqrt(w * h)
         return jump - (tracker.identity.value or 0.0)
+
+
+def refused(
+    exclusions: Sequence[Exclusion], networks: Sequence[Mapping[int, Tracker]]
+) -> List[Set[int]]:
+    """Decide once for all networks which targets have no object of their own in this frame.
+
+    Args:
+        exclusions: of each network.
+        networks: of each network, the trackers of the targets.
+
+    Returns:
+        the numbers of those targets, for each network.
+    """
+    lives = [set(_live(trackers)) for trackers in networks]
+    contested = [each.contested(trackers) for each, trackers in zip(exclusions, networks)]
+    losers: Set[int] = set()
+    for pair in sorted(set.union(*contested), key=lambda pair: pair[::-1]):
+        if losers.isdisjoint(pair):
+            doubts = {
+                number: sum(
+                    each.doubt(number, trackers[number])
+                    for each, trackers, live in zip(exclusions, networks, lives)
+                    if live.issuperset(pair)
+                )
+                for number in pair
+            }
+            losers.add(max(pair, key=lambda n: doubts[n]))
+    of_each = [{n for pair in pairs for n in pair if n in losers} for pairs in contested]
+    for number in networks[0]:
+        is_loser = number in losers or any(each.is_held(number) for each in exclusions)
+        follows = any(number in live - out for live, out in zip(lives, of_each))
+        if is_loser and not follows:
+            for out in of_each:
+                out.add(number)
+    return of_each
+
+
+def _live(trackers: Mapping[int, Tracker]) -> List[int]:
+    """Return the numbers of the targets that follow an object that is not to be verified."""
+    return [n for n, tracker in trackers.items() if not tracker.identity.is_unverified]
 
 
 def _followed(tracker: Tracker) -> Box:

@@ -1,6 +1,6 @@
 """Several targets in one run. Each has its own tracker, and all share one device.
 
-``hotpath.runtime.tracker.tracker.follow`` gives the device the windows of all targets in one list.
+``hotpath.runtime.tracker.tracker.look`` gives the device the windows of all targets in one list.
 """
 
 import math
@@ -8,19 +8,29 @@ from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tupl
 
 import numpy as np
 
+from hotpath.base.errors import NO_SCORE
 from hotpath.base.log import reporter
 from hotpath.runtime import loading
 from hotpath.runtime.devices.base import STEPS, Device, StepMs
-from hotpath.runtime.errors import BadOption, NotReady
+from hotpath.runtime.errors import BadOption, NetworkFailed, NotReady
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.frames.pictures import AnyFrame
 from hotpath.runtime.networks import DEFAULT_NETWORK, FASTER_NETWORK, SHARE
 from hotpath.runtime.options import DEFAULTS, Options
-from hotpath.runtime.targets.exclusion import Exclusion
+from hotpath.runtime.targets.exclusion import Exclusion, refused
 from hotpath.runtime.targets.finding import TargetFinder
 from hotpath.runtime.tracker.lock import ExclusiveLock, exclusive
 from hotpath.runtime.tracker.motion import is_time
-from hotpath.runtime.tracker.tracker import NO_BOX, NO_COPY, Tracker, follow, why_no_search_on
+from hotpath.runtime.tracker.tracker import (
+    NO_BOX,
+    NO_COPY,
+    Looked,
+    Tracker,
+    judge,
+    keep_in_step,
+    look,
+    why_no_search_on,
+)
 from hotpath.runtime.types import Track
 
 MANY = 4  # targets; with more, a sentence names the faster network
@@ -273,31 +283,44 @@ class Targets:
         if not trackers:
             self.step_ms = dict.fromkeys(STEPS, 0.0)
             return {}
-        of_devices = self._of_devices()
-        tracks, self.step_ms = self._followed(of_devices[0], frame, self._exclusions[0])
-        for witnesses in of_devices[1:]:
-            theirs, step_ms = self._followed(witnesses, frame, self._exclusions[1])
-            tracks = {n: trackers[n].agreed(tracks[n], theirs[n]) for n in tracks}
-            for step, ms in step_ms.items():
-                self.step_ms[step] += ms
-        return {number: trackers[number].moved(track, time_s) for number, track in tracks.items()}
+        networks = self._of_devices()
+        seen = [look(list(of_network.values()), frame) for of_network in networks]
+        keep_in_step(seen)
+        judged = [self._judged(*each) for each in zip(networks, seen)]
+        self.step_ms = {step: sum(each.step_ms[step] for each in seen) for step in STEPS}
+        if len(judged[0]) > 1:
+            self._exclude(networks, judged, [each.shape for each in seen])
+        tracks = judged[0]
+        if self.witness is not None:
+            tracks = {n: trackers[n].agreed(own, judged[1][n]) for n, own in tracks.items()}
+        tracks = {number: trackers[number].moved(track, time_s) for number, track in tracks.items()}
+        if len(tracks) < len(trackers):
+            raise NetworkFailed(NO_SCORE, what="no score")
+        return tracks
 
-    def _followed(
-        self, trackers: Dict[int, Tracker], frame: AnyFrame, exclusion: Exclusion
-    ) -> Tuple[Dict[int, Track], StepMs]:
-        """Return the tracks of the trackers of one device, no two of which claim one object."""
-        device = next(iter(trackers.values())).device
-        frame, shape = device.take(frame)
-        found, step_ms = follow(list(trackers.values()), frame, shape)
-        tracks = dict(zip(trackers, found))
-        decided = exclusion.resolve(trackers, tracks, shape) if len(tracks) > 1 else {}
-        for number, (track, held, rivals) in decided.items():
-            tracks[number] = track
-            if rivals is not None:
-                trackers[number].avoid(rivals)
-            if held is not None:
-                trackers[number].hold(held)
-        return tracks, step_ms
+    @staticmethod
+    def _judged(trackers: Dict[int, Tracker], looked: Looked) -> Dict[int, Track]:
+        """Return the tracks of one network; a target for which it has failed has none."""
+        tracks = zip(trackers, judge(list(trackers.values()), looked))
+        return {number: track for number, track in tracks if track is not None}
+
+    def _exclude(
+        self,
+        networks: List[Dict[int, Tracker]],
+        judged: List[Dict[int, Track]],
+        shapes: List[Tuple[int, ...]],
+    ) -> None:
+        """Let no two targets claim one object; the tracks of each network change in place."""
+        some = [{n: of_network[n] for n in tracks} for of_network, tracks in zip(networks, judged)]
+        out = refused(self._exclusions, some)
+        of_each = zip(self._exclusions, some, judged, shapes, out)
+        for exclusion, trackers, tracks, shape, losers in of_each:
+            for number, each in exclusion.resolve(trackers, tracks, shape, losers).items():
+                tracks[number] = each.track
+                if each.rivals is not None:
+                    trackers[number].avoid(each.rivals)
+                if each.held is not None:
+                    trackers[number].hold(each.held)
 
     def _of_devices(self) -> List[Dict[int, Tracker]]:
         """Return the trackers of each device, by number of their targets."""

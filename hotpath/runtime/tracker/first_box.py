@@ -20,7 +20,7 @@ from hotpath.runtime.network import Network
 from hotpath.runtime.types import Box, WindowResult
 
 TINY_PX = 4.0  # side
-MOST_OF_FRAME = 0.9  # of both sides of the frame
+MOST_OF_FRAME = 0.8  # of its area: a larger box shows a scene and not an object
 LEAST_INSIDE = 0.5  # share of the box
 AROUND = 0.25  # of a side of the box, on both sides, that is looked at with it
 SAMPLES = 24  # rows and columns that are looked at
@@ -43,11 +43,11 @@ def doubt_of(frame: AnyFrame, box: Box, frame_shape: Sequence[int]) -> str:
     """
     x, y, w, h = box
     height, width = frame_shape[:2]
+    inside = _inside(box, frame_shape)
     if min(w, h) < TINY_PX:
         return f"the box is only {w:.3g} x {h:.3g} pixels; draw it around the whole object"
-    if w >= MOST_OF_FRAME * width and h >= MOST_OF_FRAME * height:
+    if fills_frame(box, frame_shape):
         return "the box is nearly the whole picture; draw a tight box around one object"
-    inside = (min(x + w, width) - max(x, 0.0)) * (min(y + h, height) - max(y, 0.0))
     if inside < LEAST_INSIDE * w * h:
         return "most of the box is outside the picture; draw it around the part that is seen"
     rows, columns = _samples(y, h, height), _samples(x, w, width)
@@ -55,6 +55,19 @@ def doubt_of(frame: AnyFrame, box: Box, frame_shape: Sequence[int]) -> str:
         if float(bgr_of(frame)[rows[:, None], columns].std(axis=(0, 1)).max()) < FLAT:
             return "the box shows one colour and no edges; draw it around something that stands out"
     return ""
+
+
+def fills_frame(box: Box, frame_shape: Sequence[int]) -> bool:
+    """Return whether a box is nearly the whole picture, so that it tells no object from another."""
+    return _inside(box, frame_shape) > MOST_OF_FRAME * frame_shape[0] * frame_shape[1]
+
+
+def _inside(box: Box, frame_shape: Sequence[int]) -> float:
+    """Return the area of a box inside the frame, pixels."""
+    x, y, w, h = box
+    across = min(x + w, frame_shape[1]) - max(x, 0.0)
+    down = min(y + h, frame_shape[0]) - max(y, 0.0)
+    return max(across, 0.0) * max(down, 0.0)
 
 
 def bias_of(

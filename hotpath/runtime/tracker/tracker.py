@@ -1,19 +1,19 @@
 """The tracker: it is given a target in one frame, and follows it through the frames after it.
 
-``Tracker.init`` and ``follow`` show the path of a frame. A device crops the windows, runs the
-network and selects the best location (``hotpath.runtime.devices``). The identity decides whether
-that is the target. The search chooses windows while the target is lost. The learner recognises the
-target by its features.
+``Tracker.init``, ``look`` and ``judge`` show the path of a frame. A device crops the windows, runs
+the network and selects the best location (``hotpath.runtime.devices``). The identity decides
+whether that is the target. The search chooses windows while the target is lost. The learner
+recognises the target by its features.
 """
 
 import math
 import time
 import warnings
-from typing import Any, List, NoReturn, Optional, Sequence, Tuple
+from typing import Any, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.base.errors import NO_SCORE, HotpathError
+from hotpath.base.errors import NO_SCORE
 from hotpath.base.log import users_level
 from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode
@@ -211,8 +211,11 @@ class Tracker:
 
     def _followed(self, frame: Any) -> Track:
         """Return the track of the next frame, without a velocity."""
-        frame, shape = self.device.take(frame)
-        (track,), self.step_ms = follow([self], frame, shape)
+        looked = look([self], frame)
+        (track,) = judge([self], looked)
+        self.step_ms = looked.step_ms
+        if track is None:
+            raise NetworkFailed(NO_SCORE, what="no score")
         return track
 
     @property
@@ -238,7 +241,7 @@ class Tracker:
             geometry.keep(self.network, state, self._shape[1], self._shape[0])
         return geometry.box_of(self.network, state)
 
-    # The steps of a frame, in the order in which ``follow`` runs them.
+    # The steps of a frame, in the order in which ``look`` and ``judge`` run them.
 
     @property
     def followed(self) -> Optional[Followed]:
@@ -477,46 +480,81 @@ class Tracker:
             )
 
 
-def follow(
-    trackers: Sequence[Tracker], frame: Any, shape: Tuple[int, ...]
-) -> Tuple[List[Track], StepMs]:
-    """Find the targets of one or more trackers in the next frame: the path of a frame.
+class Looked(NamedTuple):
+    """What a device has shown of a frame, before anything is decided.
+
+    Attributes:
+        frame, shape: from ``Device.take``.
+        results: of each tracker, the ``WindowResult`` of its windows; None where the output of the
+            network is not finite.
+        step_ms: milliseconds of each step, of all trackers together; ``judge`` adds to it.
+    """
+
+    frame: Any
+    shape: Tuple[int, ...]
+    results: List[Optional[Sequence[WindowResult]]]
+    step_ms: StepMs
+
+
+def look(trackers: Sequence[Tracker], frame: Any) -> Looked:
+    """Look at the next frame for one or more trackers: the first half of the path of a frame.
+
+    No target moves here, so that all of them stay where they were if a network fails.
 
     Args:
         trackers: share one device, which gets the windows of all of them in one list.
-        frame, shape: from ``Device.take``.
-
-    Returns:
-        (tracks, step_ms): a ``Track`` for each, without a velocity (see ``Tracker.moved``);
-        milliseconds of each step, of all targets together.
-
-    Raises:
-        NetworkFailed: the output for a target is not finite. The other targets have moved.
+        frame: as in ``Tracker.update``.
     """
     device = trackers[0].device
-
-    # crop, network and select, of all windows
+    frame, shape = device.take(frame)
     requests: List[WindowRequest] = []
     begins = []
     for tracker in trackers:
         begins.append(len(requests))
         requests += tracker.requests(frame, shape)
-    results, step_ms = device.run(frame, requests)
+    results, step_ms = device.run(frame, requests)  # crop, network and select, of all windows
     followed = [(begin, tracker.followed) for begin, tracker in zip(begins, trackers)]
     results = look_again(device, frame, results, step_ms, followed)
+    ends = [*begins[1:], len(requests)]
+    of_each: List[Optional[Sequence[WindowResult]]] = []
+    for begin, end in zip(begins, ends):
+        of_each.append(results[begin:end] if _is_finite(results[begin:end]) else None)
+    return Looked(frame, shape, of_each, step_ms)
 
-    # what they show
+
+def _is_finite(results: Sequence[WindowResult]) -> bool:
+    """Whether all places of some windows are numbers; maps are checked when they are decoded."""
+    return all(
+        math.isfinite(sum(shown.scores) + float(shown.states.sum()))
+        for shown in results
+        if shown.states is not None
+    )
+
+
+def keep_in_step(networks: Sequence[Looked]) -> None:
+    """Let no network go on with a target for which another one has failed in this frame."""
+    for number, results in enumerate(zip(*(looked.results for looked in networks))):
+        if None in results:
+            for looked in networks:
+                looked.results[number] = None
+
+
+def judge(trackers: Sequence[Tracker], looked: Looked) -> List[Optional[Track]]:
+    """Decide where the targets are: the second half of the path of a frame.
+
+    Returns:
+        the ``Track`` of each, without a velocity (see ``Tracker.moved``); None where the output of
+        the network is not finite, so that the target stays where it was.
+    """
     began = time.perf_counter()
-    tracks, failure = [], None
-    for tracker, begin, end in zip(trackers, begins, [*begins[1:], len(requests)]):
+    tracks: List[Optional[Track]] = []
+    for tracker, results in zip(trackers, looked.results):
         try:
-            tracks.append(tracker.update_with(frame, results[begin:end]))
-        except HotpathError as error:
-            failure = failure or error
-    step_ms["select"] += (time.perf_counter() - began) * 1e3
-    if failure is not None:
-        raise failure
-    return tracks, step_ms
+            tracks.append(None if results is None else tracker.update_with(looked.frame, results))
+        except NetworkFailed:
+            tracks.append(None)
+    looked.step_ms["select"] += (time.perf_counter() - began) * 1e3
+    return tracks
 
 
 def why_no_search_on(device: Device) -> str:

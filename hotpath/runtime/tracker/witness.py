@@ -10,7 +10,8 @@ A second one seldom makes the same mistake in the same frame.
     lost     neither follows anything that resembles it
 
 Two boxes are in the same place if they overlap, or if one holds most of the other: networks that
-follow the same object often differ in its size, a head and a whole animal.
+follow the same object often differ in its size, a head and a whole animal. A box that is nearly the
+whole picture is no witness, because it agrees with every other box; the target is then unsure.
 
 The box is that of the first network. Where their boxes differ and the first one does not claim the
 target, it is that of the witness if the witness is more certain. If one of them follows something
@@ -27,11 +28,13 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.runtime.devices.base import Device
-from hotpath.runtime.errors import NotReady
+from hotpath.base.errors import NO_SCORE
+from hotpath.runtime.devices.base import STEPS, Device
+from hotpath.runtime.errors import NetworkFailed, NotReady
 from hotpath.runtime.identity.identity import MOST_UNVERIFIED, Phase
+from hotpath.runtime.tracker.first_box import fills_frame
 from hotpath.runtime.tracker.lock import exclusive
-from hotpath.runtime.tracker.tracker import NO_BOX, Tracker
+from hotpath.runtime.tracker.tracker import NO_BOX, Tracker, judge, keep_in_step, look
 from hotpath.runtime.types import LOST, TRACKED, UNSURE, Box, Track
 
 AGREE = 0.3  # overlap of the boxes of two networks that follow the same object
@@ -85,15 +88,19 @@ class WitnessedTracker(Tracker):
         return self.first
 
     def _followed(self, frame: Any) -> Track:
-        own, other = super()._followed(frame), self.witness._followed(frame)
-        for step, ms in self.witness.step_ms.items():
-            self.step_ms[step] += ms
+        both = [look([tracker], frame) for tracker in (self, self.witness)]
+        keep_in_step(both)
+        (own,), (other,) = judge([self], both[0]), judge([self.witness], both[1])
+        self.step_ms = {step: sum(each.step_ms[step] for each in both) for step in STEPS}
+        if own is None or other is None:
+            raise NetworkFailed(NO_SCORE, what="no score")
         return self.agreed(own, other)
 
     def agreed(self, own: Track, other: Track) -> Track:
         """Return what both say of a frame: the tracks of this network and of the witness."""
         has_lost = self.identity.is_unverified or self.witness.identity.is_unverified
-        track = agreement(own, other, not has_lost)
+        is_witness = not any(fills_frame(t.box, self._shape) for t in (own, other))
+        track = agreement(own, other, not has_lost, is_witness)
         self._found = [before or t.found for before, t in zip(self._found, (own, other))]
         if track.state == TRACKED:
             claims = zip(self._found, (own, other))
@@ -167,7 +174,9 @@ def lead(tracker: Tracker, track: Track) -> None:
         tracker.propose(track.box)
 
 
-def agreement(own: Track, other: Track, is_unbroken: bool = False) -> Track:
+def agreement(
+    own: Track, other: Track, is_unbroken: bool = False, is_witness: bool = True
+) -> Track:
     """Return the track of a target that two networks follow.
 
     Args:
@@ -175,6 +184,7 @@ def agreement(own: Track, other: Track, is_unbroken: bool = False) -> Track:
         other: the track of the witness.
         is_unbroken: whether each of them has followed the target without a loss, or has verified
             it since; then the claim of one of them is enough.
+        is_witness: whether their boxes can agree at all; else the target is unsure.
 
     Example:
         >>> own, other = (Track(Box(0, 0, w, 9), 0.9, presence=0.7) for w in (8, 9))
@@ -188,7 +198,7 @@ def agreement(own: Track, other: Track, is_unbroken: bool = False) -> Track:
     """
     a, b = own.presence or 0.0, other.presence or 0.0
     is_same_place = _agree(own.box, other.box)
-    agrees = is_same_place and LOST not in (own.state, other.state)
+    agrees = is_witness and is_same_place and LOST not in (own.state, other.state)
     claims = (own.state, other.state).count(TRACKED)
     odds = (a * b / max((1 - a) * (1 - b), 1e-9)) ** TOGETHER
     track, presence = own, odds / (1 + odds)

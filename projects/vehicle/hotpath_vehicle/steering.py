@@ -4,8 +4,8 @@ They move only on *fresh evidence*:
 
 - the source is live (``--gimbal-recording`` is for simulators), and the network can say "lost":
   ``check`` refuses a run without them;
-- the newest frame was taken within ``FRESH_S``, and the target is steadily tracked (``Steady``) with
-  a presence of ``SURE`` or more, if the network gives one;
+- the newest frame was taken within ``FRESH_S``, and the target is steadily tracked (``Steady``),
+  with a presence of ``SURE`` or more;
 - the picture differs from the last one (``Still``).
 
 Without it, ``Ramp`` brings every command to zero within ``RAMP_S`` and holds it there, and says

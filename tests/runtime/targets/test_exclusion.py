@@ -10,7 +10,7 @@ from hotpath.runtime.errors import NotReady
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.targets.exclusion import HELD, MOVED_ON, SAME, Exclusion
+from hotpath.runtime.targets.exclusion import HELD, MOVED_ON, SAME, Exclusion, refused
 from hotpath.runtime.types import LOST, TRACKED, UNSURE, Track
 from tests.support import tiny
 
@@ -44,7 +44,8 @@ def _frame(exclusion, trackers, *centres, state=TRACKED):
         told = state if number == len(centres) - 1 else TRACKED
         tracker.identity.is_unverified = told == LOST
         tracks[number] = Track(box, 0.9, told == LOST, told)
-    decided = exclusion.resolve(trackers, dict(tracks), SHAPE)
+    (losers,) = refused([exclusion], [trackers])
+    decided = exclusion.resolve(trackers, tracks, SHAPE, losers)
     return {number: each.track for number, each in decided.items()}, tracks, decided
 
 
@@ -124,6 +125,53 @@ def test_a_target_found_in_anothers_box_is_still_lost(pair):
     resolved, seen, _ = _frame(exclusion, pair, 160, 162)
     assert resolved[1].lost and resolved[0] == seen[0]
     assert resolved[1].box.x + resolved[1].box.w / 2 == pytest.approx(440, abs=1)  # its own
+
+
+def _walked(network, style=1.0):
+    """A network's exclusion and trackers after the walk of two targets."""
+    trackers = {number: _tracker(network, style) for number in (0, 1)}
+    exclusion = Exclusion()
+    _walk(exclusion, trackers)
+    return exclusion, trackers
+
+
+def _at(trackers, *centres):
+    for tracker, x in zip(trackers.values(), centres):
+        tracker._state = np.array([x, 200.0, 40.0, 80.0])
+
+
+@pytest.mark.parametrize("surer", [0, 1])
+def test_two_networks_decide_together_whose_object_it_is(pair, surer):
+    both = [_walked(pair[0].network) for _ in range(2)]
+    exclusions, networks = zip(*both)
+    for trackers, x in zip(networks, (160, 440)):  # alone, one gives it to 0, the other one to 1
+        _at(trackers, x, x)
+    alone = [refused([e], [trackers]) for e, trackers in both]
+    assert alone == [[{1}], [{0}]]
+    for trackers in networks:
+        trackers[surer].identity.value = 0.9
+    loser = {1 - surer}
+    assert refused(exclusions, networks) == [loser, loser]
+    for exclusion, trackers in both:
+        tracks = {n: Track(tracker.shown(tracker._state), 0.9) for n, tracker in trackers.items()}
+        exclusion.resolve(trackers, tracks, SHAPE, loser)
+    for trackers in networks:
+        trackers[1 - surer].identity.is_unverified = True
+    assert refused(exclusions, networks) == [loser, loser]  # it has no object still
+
+
+def test_a_target_that_one_network_still_follows_is_refused_by_the_other_alone(pair):
+    both = [_walked(pair[0].network) for _ in range(2)]
+    exclusions, networks = zip(*both)
+    _at(networks[0], 160, 160)  # 1 has hopped there, but not for the second network
+    assert refused(exclusions, networks) == [{1}, set()]
+    tracks = {n: Track(t.shown(t._state), 0.9) for n, t in networks[0].items()}
+    assert exclusions[0].resolve(networks[0], tracks, SHAPE, {1})[1].held is not None
+    networks[0][1].identity.is_unverified = True  # a candidate at the place of the second network
+    _at(networks[0], 160, 440)
+    assert refused(exclusions, networks) == [set(), set()]
+    exclusions[0].resolve(networks[0], tracks, SHAPE, set())
+    assert not exclusions[0].is_held(1)
 
 
 def test_targets_that_overlap_from_the_start_stay_as_they_are(pair):

@@ -146,6 +146,21 @@ def test_two_that_doubt_do_not_make_a_certain_one():
     assert agreement(doubt, doubt).state == UNSURE
 
 
+def test_boxes_that_fill_the_picture_agree_on_nothing(pair):
+    clip = begun(pair)
+    height, width = clip.frames[0].shape[:2]
+    for side, state, agrees in ((0.88, TRACKED, True), (0.91, UNSURE, False)):  # .77, .83 of it
+        box = Box(4, 4, side * width, side * height)
+        own, other = Track(box, 0.9, presence=0.9), Track(box, 0.8, presence=0.9)
+        for each in (own, own._replace(box=Box(4, 4, width / 2, height))):
+            track = pair.agreed(each, other)
+            assert (track.state, track.witnessed) == (state, agrees)
+        assert pair.identity.is_disputed == pair.witness.identity.is_disputed == (not agrees)
+    assert track.presence <= MOST_UNVERIFIED
+    beyond = Box(-2 * width, 0, 2.5 * width, height)  # half of the picture
+    assert pair.agreed(*2 * [Track(beyond, 0.9, presence=0.9)]).state == TRACKED
+
+
 # -- a run
 
 
@@ -277,6 +292,29 @@ def test_a_target_that_a_network_refuses_begins_in_neither(pair):
         pair.update(clip.frames[1])
 
 
+@pytest.mark.parametrize("fails", ["the network", "the witness"])
+@pytest.mark.parametrize("how", ["raises", "gives no number"])
+def test_both_stay_where_they_were_if_one_network_fails(monkeypatch, pair, fails, how):
+    clip = begun(pair)
+    device = (pair if fails == "the network" else pair.witness).device
+    run, before = device.run, [each._state.copy() for each in (pair, pair.witness)]
+
+    def failing(frame, requests):
+        if how == "raises":
+            raise NetworkFailed("the network failed")
+        results, step_ms = run(frame, requests)
+        return [each._replace(scores=[float("nan")]) for each in results], step_ms
+
+    with monkeypatch.context() as patch:
+        patch.setattr(device, "run", failing)
+        for frame in clip.frames[20:24]:
+            with pytest.raises(NetworkFailed):
+                pair.update(frame)
+    for state, each in zip(before, (pair, pair.witness)):
+        np.testing.assert_array_equal(state, each._state)
+    assert pair.update(clip.frames[20]).state == TRACKED
+
+
 # -- several targets
 
 
@@ -334,6 +372,28 @@ def test_two_targets_of_one_object_are_told_apart_for_each_network(networks):
             tracker[other].identity.confirm()
         tracks = targets.update(pictures[2])
         assert sorted(track.state for track in tracks.values()) == [TRACKED, UNSURE]
+
+
+def test_only_the_target_for_which_a_network_fails_stays_where_it_was(monkeypatch, networks):
+    pictures, boxes = tiny.film(40)
+    with load_targets(networks[0], witness=networks[1]) as targets:
+        bad, good = (targets.add(pictures[0], boxes[0]) for _ in range(2))
+        for picture in pictures[1:10]:
+            targets.update(picture)
+        run = targets.witness.run
+
+        def failing(frame, requests):
+            results, step_ms = run(frame, requests)
+            return [results[0]._replace(scores=[float("nan")]), *results[1:]], step_ms
+
+        monkeypatch.setattr(targets.witness, "run", failing)
+        states = {n: [t[n]._state.copy() for t in targets._of_devices()] for n in (bad, good)}
+        with pytest.raises(NetworkFailed):
+            targets.update(pictures[10])
+        for number, before in states.items():
+            after = [trackers[number]._state for trackers in targets._of_devices()]
+            same = [np.array_equal(*each) for each in zip(before, after)]
+            assert same == 2 * [number == bad]
 
 
 def test_a_target_that_is_left_alone_is_confirmed_and_rejected_again(networks):

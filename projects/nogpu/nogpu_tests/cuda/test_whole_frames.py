@@ -135,7 +135,7 @@ def follow_several(gpu, other, frames, box, count):
 def test_each_of_several_targets_is_found_as_alone_on_the_host(
     name, tmp_path, clips_dir, monkeypatch
 ):
-    def each_finds_what_it_finds(self, trackers, tracks, shape):
+    def each_finds_what_it_finds(self, trackers, tracks, shape, losers):
         return {number: Decision(track, None, None) for number, track in tracks.items()}
 
     monkeypatch.setattr(Exclusion, "resolve", each_finds_what_it_finds)

@@ -236,6 +236,8 @@ ROWS = {
                 "nodes",
             ),
             "a terabyte": ("a", lambda: 1 << 40, "bytes"),
+            "2 GiB in another file": ("a", lambda: malformed.beside(2 << 30), "bytes"),
+            "the same file 200 times": ("a", lambda: malformed.beside(*[8 << 20] * 200), "bytes"),
             "a field without an end": ("a", lambda: b"\x3a\xff\xff\xff\xff\x7f" + bytes(20), "."),
         },
     ),

@@ -40,7 +40,6 @@ KNOWN = {
     "hotpath/deploy/bundles/plans.py": "files of prepared.read, which checks them",
     "hotpath/deploy/bundles/cut_check.py": "models that were made here",
     "hotpath/deploy/fps/worker.py": "files of canonical.load",
-    "hotpath/calib/ranges.py": "models that the door has read",
     "projects/nogpu/hotpath_nogpu/tensorrt/models.py": "what deploy gave a GPU's stand-in",
     "projects/research/hotpath_research/train/teacher.py": "a network that canonical.load has read",
 }
@@ -130,6 +129,22 @@ def test_a_detectors_huge_tensor_is_refused_and_a_failure_said(tmp_path, monkeyp
     onnx.save(model, str(tmp_path / "tiny_detector.onnx"))
     with refusal(BadNetwork, "too large"):
         detect.load_detector(toml)
+
+
+@pytest.mark.parametrize("lengths", [[1 << 31], [None], [None, 8], [700 << 20, 700 << 20]])
+def test_weights_in_other_files_count_before_a_byte_of_them_is_read(tmp_path, lengths):
+    path = tmp_path / "a.onnx"
+    path.write_bytes(malformed.beside(*lengths, name="weights.bin"))
+    with open(str(tmp_path / "weights.bin"), "wb") as file:
+        file.truncate(3 << 30 if None in lengths else 1)
+    with refusal(BadNetwork, "over the budget"):
+        onnx_budget.check(path)
+    if None in lengths:  # what is hashed
+        with refusal(BadNetwork, "over the budget"):
+            sha256_of(path)
+    path.write_bytes(malformed.beside(1 << 20, None, name="weights.bin"))
+    (tmp_path / "weights.bin").write_bytes(bytes(2 << 20))
+    onnx_budget.check(path)
 
 
 def test_what_ships_is_within_the_budget():

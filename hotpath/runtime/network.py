@@ -16,6 +16,7 @@ DETECTORS = NETWORKS.parents[1] / "app" / "detect" / "files"
 CACHE = pathlib.Path(cache.USERS) / "networks"
 # the name of a file beside an ONNX file: an entry of a tensor's external_data in onnx.proto
 OUTSIDE = re.compile(rb"\x0a\x08location\x12([\x01-\x7f])")
+MOST_BYTES = 1 << 30  # of an ONNX file and those beside it; the largest tracker here has 370 MB
 GIVEN = "networks_dir (--networks-dir)"  # in Python, and on the command line
 
 Rgb = Tuple[float, float, float]
@@ -319,6 +320,9 @@ def sha256_of(path: Union[str, pathlib.Path]) -> str:
     """The sha256 of a file, as hexadecimal text.
 
     Weights that an ONNX file keeps in files beside it count too: their bytes follow its own.
+
+    Raises:
+        BadNetwork: they have more than ``MOST_BYTES``.
     """
     digest, path = hashlib.sha256(), pathlib.Path(path)
     for part in [path, *data_beside(path)]:
@@ -333,13 +337,27 @@ def data_beside(path: pathlib.Path) -> List[pathlib.Path]:
     if path.suffix.lower() != ".onnx":
         return []
     names = set()
+    if path.stat().st_size > MOST_BYTES:
+        raise too_large(path)
     data = path.read_bytes()
     for match in OUTSIDE.finditer(data):
         name = data[match.end() : match.end() + match.group(1)[0]]
         if b"\0" not in name:
             names.add(os.path.normpath(os.fsdecode(name)))
-    beside = (path.parent / name for name in sorted(names) if not os.path.isabs(name))
-    return [file for file in beside if file.is_file()]
+    named = (path.parent / name for name in sorted(names) if not os.path.isabs(name))
+    beside = [file for file in named if file.is_file()]
+    if len(data) + sum(file.stat().st_size for file in beside) > MOST_BYTES:
+        raise too_large(path)
+    return beside
+
+
+def too_large(path: Union[str, pathlib.Path]) -> BadNetwork:
+    """The refusal of an ONNX file that has too many bytes with the files that it names."""
+    return BadNetwork(
+        f"{path} has over {MOST_BYTES} bytes, with the files that it names; export a smaller one",
+        what="over the budget",
+        where=path,
+    )
 
 
 def without_ones(shape: Sequence[int]) -> Tuple[int, ...]:

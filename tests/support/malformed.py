@@ -115,6 +115,19 @@ def network(*nodes, functions=()):
     return model.SerializeToString()
 
 
+def beside(*lengths, name="a"):
+    """An ONNX file of weights that have so many bytes in a file beside it; None: all of it."""
+    onnx = pytest.importorskip("onnx")
+    model = onnx.ModelProto.FromString(network(node("Identity")))
+    for number, length in enumerate(lengths):
+        weight = model.graph.initializer.add(name=str(number), data_type=1, data_location=1)
+        weight.dims.append(8)
+        stated = {"location": name} if length is None else {"location": name, "length": length}
+        for key, value in stated.items():
+            weight.external_data.add(key=key, value=str(value))
+    return model.SerializeToString()
+
+
 def inside(kind, depth):
     """An ONNX file of a node in the graph of a node, and so on."""
     last = node(kind, body=graph(node("Identity")))

@@ -1,7 +1,8 @@
 """What an ONNX file may have before a library reads it: bytes, nodes, depth, and no loops.
 
-The file is scanned as protobuf writes it, without ``onnx``: tags, lengths and the names of
-operators. A loop of 2^62 rounds is 400 bytes, so its size says nothing of its cost.
+The file is scanned as protobuf writes it, without ``onnx``: tags, lengths, the names of operators,
+and how much each weight has in a file beside it. A loop of 2^62 rounds is 400 bytes, and a thousand
+weights may name the same file, so sizes of files say nothing of the cost.
 
 Each file that a library opens passes here: a network's, a detector's, the point prompt's head, the
 graphs of a bundle and of a prepared folder. ``tests/test_onnx_entry_points.py`` holds who calls a
@@ -14,8 +15,8 @@ import pathlib
 from typing import Any, Dict, Iterator, List, Set, Tuple, Union
 
 from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.network import MOST_BYTES, too_large
 
-MOST_BYTES = 1 << 30  # the largest tracker here, a ViT-B, has 370 MB
 MOST_NODES = 20000  # with those of functions, each time they are called; a ViT-L has 3000
 DEEPEST = 8  # graphs inside of nodes (If)
 LOOPS = frozenset((b"Loop", b"Scan", b"SequenceMap"))
@@ -23,6 +24,7 @@ LOOPS = frozenset((b"Loop", b"Scan", b"SequenceMap"))
 MODEL_GRAPH, MODEL_FUNCTION = 7, 25
 GRAPH_NODE, FUNCTION_NAME, FUNCTION_NODE = 1, 1, 7
 NODE_OPERATOR, NODE_ATTRIBUTE, ATTRIBUTE_GRAPHS = 4, 5, (6, 11)
+GRAPH_WEIGHT, ATTRIBUTE_WEIGHTS, WEIGHT_BESIDE = 5, (5, 10), 13
 VARINT, EIGHT, TEXT, FOUR = 0, 1, 2, 5  # kinds of fields
 
 Span = Tuple[int, int]
@@ -38,7 +40,7 @@ def check(path: Union[str, pathlib.Path]) -> None:
     try:
         size = os.path.getsize(str(path))
         if size > MOST_BYTES:
-            raise _too_much(path, f"{size} bytes, and at most {MOST_BYTES} are read")
+            raise too_large(path)
         with open(str(path), "rb") as file:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 _Scan(path, data).model((0, size))
@@ -63,6 +65,7 @@ class _Scan:
 
     def __init__(self, path: Union[str, pathlib.Path], data: Any) -> None:
         self._path, self._data, self._nodes = path, data, 0
+        self._bytes = len(data)
 
     def model(self, span: Span) -> None:
         """Check a whole file."""
@@ -84,6 +87,8 @@ class _Scan:
             raise _too_much(self._path, f"graphs inside of graphs, deeper than {DEEPEST}")
         found: List[bytes] = []
         for field, node in self._fields(graph):
+            if field == GRAPH_WEIGHT and field_of_nodes == GRAPH_NODE:
+                self._weight(node)
             if field != field_of_nodes:
                 continue
             self._count(1)
@@ -97,7 +102,29 @@ class _Scan:
                     for inner, inside in self._fields(part):
                         if inner in ATTRIBUTE_GRAPHS:
                             found += self._operators(inside, GRAPH_NODE, depth + 1)
+                        elif inner in ATTRIBUTE_WEIGHTS:
+                            self._weight(inside)
         return found
+
+    def _weight(self, weight: Span) -> None:
+        """Count the bytes that a weight has in another file: as stated, or all behind its start."""
+        stated: Dict[bytes, bytes] = {}
+        for field, entry in self._fields(weight):
+            if field == WEIGHT_BESIDE:
+                texts = {own: self._text(part) for own, part in self._fields(entry)}
+                stated[texts.get(1, b"")] = texts.get(2, b"")
+        if not stated:
+            return
+        start, length = (int(stated.get(name) or 0) for name in (b"offset", b"length"))
+        if start < 0 or length < 0:
+            raise ValueError("a weight in another file has a length below 0")
+        if not length:
+            name = os.fsdecode(stated.get(b"location", b""))
+            beside = os.path.join(os.path.dirname(str(self._path)), name)
+            length = max(0, os.path.getsize(beside) - start) if os.path.exists(beside) else 0
+        self._bytes += length
+        if self._bytes > MOST_BYTES:
+            raise too_large(self._path)
 
     def _unfold(self, calls: List[bytes], bodies: Dict[bytes, List[bytes]]) -> None:
         """Count the nodes of functions as often as they are called."""

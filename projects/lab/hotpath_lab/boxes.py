@@ -8,7 +8,7 @@ its authors annotated, and from 0 in clips. A line of ``nan`` is a frame without
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +17,16 @@ from hotpath.base.commands import counted, why_unread
 from hotpath.base.text import read as read_text
 from hotpath.calib.command import say
 from hotpath.runtime.errors import BadClips
+from hotpath.runtime.frames.boxes import overlap
 from hotpath.video.clips import Clip
 from hotpath.video.sequence import MOST_MIB
+from hotpath_lab import forms
 
 Boxes = dict[str, np.ndarray]  # a clip's name -> (frames, 4)
 ENDING = ".txt"
 FIRST_RUN = "_001"  # behind a sequence's name, of toolkits that repeat a run
+GIVEN, GOOD = 0.7, 0.5  # overlap of the given box, and of a good tracker's
+FAR = 0.1  # overlap of a first row that is another box than the given one
 SPACE = re.compile(r"\s*,\s*|\s+")  # between numbers
 
 
@@ -111,8 +115,26 @@ def _fitted(path: Path, clip: Clip, origin: int) -> np.ndarray:
         )
     rows = np.where(np.isfinite(rows).all(axis=1)[:, None], rows, 0.0)
     rows[:, :2] -= origin
+    _check_form(path, rows, clip)
     rows[0] = clip.boxes[0]
     return rows
+
+
+def _check_form(path: Path, rows: np.ndarray, clip: Clip) -> None:
+    """Refuse rows that are no x,y,w,h by the given box, which is the first row, or by the truth."""
+    there = [index for index, box in enumerate(clip.boxes) if box is not None]
+    truth = np.array([clip.boxes[index] for index in there])
+
+    def fit_of(places: list[int]) -> Callable[[forms.Convert], float]:
+        return lambda convert: float(overlap(convert(rows[there])[places], truth[places]).mean())
+
+    own = forms.check(path, fit_of([0]), GIVEN, "the first row, which is the given box", BadClips)
+    forms.check(path, fit_of(list(range(len(there)))), GOOD, "the truth", BadClips)
+    if own < FAR and rows[0].any():
+        say(
+            f"{path}: its first row is not the given box; if it is not the tracker's own answer, "
+            "the rows are not x,y,w,h in pixels of these frames"
+        )
 
 
 def _rows(path: Path) -> np.ndarray:

@@ -20,9 +20,11 @@ from hotpath.calib import command
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun, Missing
 from hotpath.runtime.frames.boxes import overlaps
+from hotpath_lab import forms
 
 Rows = dict[int, dict[int, list[float]]]  # frame -> target -> x, y, w, h
 MOST_BYTES = 1 << 26  # of a file, over a million boxes
+GOOD = 0.5  # overlap of good boxes
 NAMES = ("MOTA", "IDF1", "HOTA", "DetA", "AssA", "IDSW")
 
 
@@ -85,6 +87,22 @@ def _check_frames(truth: Rows, results: Rows, path: Path) -> None:
         say(sentence)
 
 
+def _check_form(truth: Rows, results: Rows, path: Path) -> None:
+    """Refuse boxes of another form than the truth's."""
+    pairs = [
+        (np.array(list(truth[frame].values())), np.array(list(results[frame].values())))
+        for frame in sorted(set(truth) & set(results))
+        if truth[frame] and results[frame]
+    ]
+
+    def fit(convert: forms.Convert) -> float:
+        best = [overlaps(boxes, convert(rows)) for boxes, rows in pairs]
+        of_truth, of_results = ([o.max(axis).mean() for o in best] or [0.0] for axis in (1, 0))
+        return float(max(np.mean(of_truth), np.mean(of_results)))
+
+    forms.check(path, fit, GOOD, "the truth", BadRun)
+
+
 def figures(truth: Rows, results: Rows) -> dict[str, float]:
     """The figures of ``NAMES``; all but ``IDSW`` are shares, and MOTA may be below 0.
 
@@ -135,7 +153,9 @@ def run(options: argparse.Namespace) -> None:
     """Print one line for each run."""
     truth = read(options.truth, is_truth=True)
     for path in options.results:
-        _check_frames(truth, read(path), path)
+        results = read(path)
+        _check_frames(truth, results, path)
+        _check_form(truth, results, path)
     rows = {path: figures(truth, read(path)) for path in options.results}
     width = max(len(str(path)) for path in rows)
     print(" " * width, *(f"{name:>6}" for name in NAMES))

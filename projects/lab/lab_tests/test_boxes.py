@@ -101,6 +101,39 @@ def test_a_file_that_is_not_one_box_a_frame_is_refused(tmp_path, content, named)
     assert all(each in str(told.value) for each in (str(path), *named))
 
 
+X, Y, W, H = BOXES.T
+RIGHT = X + W
+FORMS = {  # rows -> what they are, and what says so; None: they are x,y,w,h
+    "corners": ([X, Y, RIGHT, Y + H], "x1,y1,x2,y2", "given box"),
+    "halves": ([X - 0.5, Y - 0.5, RIGHT - 0.5, Y + H - 0.5], "x1,y1,x2,y2", "given box"),
+    "inclusive corners": ([X, Y, RIGHT - 1, Y + H - 1], "x1,y1,x2,y2", "given box"),
+    "rows before columns": ([Y, X, Y + H, RIGHT], "y1,x1,y2,x2", "given box"),
+    "y,x,h,w": ([Y, X, H, W], "y,x,h,w", "given box"),
+    "centres": ([X + W / 2, Y + H / 2, W, H], "centre", "given box"),
+    "a first answer, then corners": ([X, Y, RIGHT, Y + H], "x1,y1,x2,y2", "the truth"),
+    "near": ([X + 1, Y, W, H + 1], None, None),
+    "a first answer": ([X, Y, W, H], None, None),
+    "another size of picture": ([3 * X, 3 * Y, 3 * W, 3 * H], None, "not the given box"),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_rows_of_another_form_are_refused(tmp_path, capsys, name):
+    columns, form, sentence = FORMS[name]
+    rows = np.stack(columns, 1)
+    if "first answer" in name:
+        rows[0] += W[0] / 3
+    path = write(tmp_path / "T" / "Car1.txt", text(rows)).parent
+    if form is None:
+        boxes.read(path, clips(), NAMES, 0)
+        said = "".join(capsys.readouterr())
+        assert sentence in said if sentence else not said
+        return
+    with refusal(BadClips, "another form", where="Car1") as caught:
+        boxes.read(path, clips(), NAMES, 0)
+    assert form in str(caught.value) and sentence in str(caught.value)
+
+
 def test_a_file_of_boxes_without_an_end_is_refused(tmp_path):
     path = tmp_path / "T" / "Car1.txt"
     write(path, "")

@@ -64,6 +64,27 @@ def test_frames_that_are_not_the_truth_s_are_refused(tmp_path, capsys, number, s
         assert sentence in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "form, change",
+    [
+        ("x1,y1,x2,y2", lambda x, y, w, h: (x, y, x + w, y + h)),
+        ("centre", lambda x, y, w, h: (x + w / 2, y + h / 2, w, h)),
+        (None, lambda x, y, w, h: (x + 6, y, w, h)),
+    ],
+)
+@pytest.mark.parametrize("targets", [(1, 2), (2,)])
+def test_boxes_of_another_form_are_refused(tmp_path, form, change, targets):
+    truth = write(tmp_path / "truth.txt", walk(1, 2))
+    rows = [(f, t, *change(*box[:4])) for f, t, *box in walk(1, 2) if t in targets]
+    results = write(tmp_path / "results.txt", rows)
+    if form is None:
+        mot._check_form(mot.read(truth), mot.read(results), results)
+        return
+    assert mot.main([str(truth), str(results)]) == 2
+    with pytest.raises(BadRun, match=form):
+        mot._check_form(mot.read(truth), mot.read(results), results)
+
+
 def test_results_of_few_of_the_frames_are_said(tmp_path, capsys):
     pytest.importorskip("trackeval")
     truth = write(tmp_path / "truth.txt", walk(1, 2))

@@ -19,7 +19,7 @@ class Option:
             repeated if it is empty, else followed by a value.
         flag: name on the command line, such as "--page-host".
         value: what the help calls its value; "" for none.
-        text: the help. Names in braces are filled in: detectors, engine, network, threads.
+        text: the help. Names in braces are filled in: detectors, engine, network.
         off: of a field that may be None: the help of ``--no-NAME``, which makes it False.
         how: further arguments of ``argparse``.
     """
@@ -224,7 +224,8 @@ NETWORK = Group(
             "threads",
             "--threads",
             "N",
-            "threads that run the network (default: {threads})",
+            "threads that run the network (default: 1; on x86 without VNNI half of the cores, at "
+            "most 4)",
             type=between(1, 1024),
         ),
         Option(

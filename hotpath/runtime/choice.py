@@ -21,7 +21,7 @@ from hotpath.runtime.errors import BadBundle, BadOption, NoEngine
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import (
     DEFAULT_NETWORK,
-    FASTER_NETWORK,
+    FASTER_PAIR,
     SHARE,
     default_of,
     load_network,
@@ -106,13 +106,18 @@ def told(setup: Setup, witness: Optional[Setup], why: str, engine: Optional[Engi
     if engine is not None:
         names, about = [setup.network, witness and witness.network], engine.describe()
         text = _subject([network.name for network in names if network is not None])
-        text += " in {precision} on {engine} {version}".format(**about) + engine.why
+        text += " in {precision} on {engine} {version}".format(**about)
+        text += (f", on {engine.threads} threads" if engine.threads > 1 else "") + engine.why
         if witness is None:
             text += f", {why}"
         if setup.missing:
             return f"{setup.missing}; until then {text}, on the processor, which takes far longer"
-        if setup.options.network is None and setup.network.name == DEFAULT_NETWORK:
-            text += f"; --network {FASTER_NETWORK} takes {SHARE:g} of its time"
+        if (
+            witness is not None
+            and setup.options.network is None
+            and setup.network.name == DEFAULT_NETWORK
+        ):
+            text += f"; {FASTER_PAIR} takes {SHARE:g} of its time"
         return text
     parts = [each.bundle for each in (setup, witness) if each is not None and each.bundle]
     names = [bundle.network["name"] for bundle in parts]

@@ -28,7 +28,8 @@ class Options(NamedTuple):
             it may have any.
         networks_dir: folder with the network's files. None looks beside the TOML and among the
             downloaded files.
-        threads: threads that run the network, at most the usable cores. None is one.
+        threads: threads that run the network, at most the usable cores. None is one, or on x86
+            without VNNI half of the cores, at most four.
         log: function that takes one sentence for the user. None passes each sentence to
             ``logging.getLogger("hotpath")``, with the level INFO.
         bundle: folder that ``make engine`` wrote, to follow with its network alone. None takes the

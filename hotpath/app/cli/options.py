@@ -155,7 +155,6 @@ def _add_options(cli: argparse.ArgumentParser, group: records.Group) -> None:
         "detectors": ", ".join(networks.names(DETECTORS)),
         "engine": make("engine"),
         "network": DEFAULT_NETWORK,
-        "threads": engines.THREADS,
     }
     titles = {section.title: section for section in cli._action_groups}
     section: Any = titles.get(group.title) or cli.add_argument_group(group.title)

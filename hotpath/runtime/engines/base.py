@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from hotpath.kernels.fpga.fabric import Fabric
     from hotpath.runtime.networks.bundle import Bundle
 
-# A second thread takes a tenth off these small networks on a free core, and multiplies their time
-# on a busy one.
-THREADS = 1
+THREADS = 1  # of an engine that says nothing else, see ``shared.arithmetic``
 
 
 class Setup(NamedTuple):

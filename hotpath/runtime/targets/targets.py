@@ -15,7 +15,7 @@ from hotpath.runtime.devices.base import STEPS, Device, StepMs
 from hotpath.runtime.errors import BadOption, NetworkFailed, NotReady
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.frames.pictures import AnyFrame
-from hotpath.runtime.networks import DEFAULT_NETWORK, FASTER_NETWORK, SHARE
+from hotpath.runtime.networks import DEFAULT_NETWORK, FASTER_PAIR, SHARE
 from hotpath.runtime.options import DEFAULTS, Options
 from hotpath.runtime.targets.exclusion import Exclusion, refused
 from hotpath.runtime.targets.finding import TargetFinder
@@ -105,8 +105,8 @@ class Targets:
         is_default = self.network.name.partition("-")[0] == DEFAULT_NETWORK
         if len(self) == MANY and self._log is not None and is_default:
             self._log(
-                f"{MANY + 1} targets: {FASTER_NETWORK} takes {SHARE:g} of the time of "
-                f"{DEFAULT_NETWORK} (--network {FASTER_NETWORK})"
+                f"{MANY + 1} targets: {FASTER_PAIR} takes {SHARE:g} of the time of "
+                f"{DEFAULT_NETWORK}"
             )
         tracker = self._begun(frame, box, time_s, **meant)
         number, self._next = self._next, self._next + 1

@@ -8,11 +8,12 @@ First all trackers are timed: in one process, on one core, they follow the same 
 block of frames each, so that what disturbs the computer disturbs all. It must be at rest. Then
 they follow the public sequences; what is there from an earlier run with the same --out is used
 again. The last command writes table, date, commit and processor into README. --no-times leaves the
-times out.
+times out, and --accuracy docs/results/public-sequences.csv measures them alone.
 """
 
 import argparse
 import csv
+import io
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -45,6 +46,8 @@ def parser() -> argparse.ArgumentParser:
     text = "sequences on which the milliseconds are taken (default: %(default)s)"
     cli.add_argument("--timed", default=TIMED, metavar="NAME,NAME", help=text)
     cli.add_argument("--no-times", action="store_true", help="measure the accuracy alone")
+    text = "a table.csv whose accuracies stand: only the times are measured"
+    cli.add_argument("--accuracy", metavar="FILE", help=text)
     command.add_workers(cli)
     cli.add_argument("--out", default="out/readme", metavar="DIR", help="default: %(default)s")
     return cli
@@ -53,12 +56,11 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     """Time, evaluate, and print the table."""
     took = {} if options.no_times else milliseconds(options)
-    networks = evaluate.at_hand(options, options.networks.split(","))
-    given = ["--benchmark", "public", "--data", options.data, "--networks", networks]
-    given += ["--engine", options.engine, "--jobs", str(options.jobs), "--out", options.out]
-    given += ["--networks-dir", options.networks_dir] if options.networks_dir else []
-    evaluate.run(evaluate.parser().parse_args(given))
     path = Path(options.out) / "public" / "table.csv"
+    if options.accuracy:
+        write_text(path, Path(options.accuracy).read_text(encoding="utf-8"))
+    else:
+        follow(options)
     add_times(path, took)
     what = f"ms: {len(options.timed.split(','))} sequences, one core" if took else "no times taken"
     cores = os.cpu_count()
@@ -67,8 +69,17 @@ def run(options: argparse.Namespace) -> None:
     command.wrote(path)
 
 
+def follow(options: argparse.Namespace) -> None:
+    """Evaluate all trackers on the public sequences."""
+    networks = evaluate.at_hand(options, options.networks.split(","))
+    given = ["--benchmark", "public", "--data", options.data, "--networks", networks]
+    given += ["--engine", options.engine, "--jobs", str(options.jobs), "--out", options.out]
+    given += ["--networks-dir", options.networks_dir] if options.networks_dir else []
+    evaluate.run(evaluate.parser().parse_args(given))
+
+
 def milliseconds(options: argparse.Namespace) -> dict[str, float]:
-    """Time all trackers in turns; returns tracker -> median milliseconds of a frame.
+    """Time all trackers in turns, those in INT8 in fp32 too; returns tracker -> median ms a frame.
 
     Raises:
         BadRun: this computer is busy, or a sequence is missing.
@@ -83,7 +94,9 @@ def milliseconds(options: argparse.Namespace) -> dict[str, float]:
     missing = [name for name in options.timed.split(",") if name not in clips]
     if missing:
         raise BadRun(f"--timed {missing[0]}: it is not among those of {options.data}")
-    names = evaluate.at_hand(options, options.networks.split(","))
+    names = options.networks.split(",")
+    names += [name[: -len(":int8")] for name in names if name.endswith(":int8")]
+    names = evaluate.at_hand(options, list(dict.fromkeys(names)))
     specs = trackers.specs_of(argparse.Namespace(**{**vars(options), "networks": names}))
     if hasattr(os, "sched_setaffinity"):  # one core, as a board's other programs leave it
         usable = os.sched_getaffinity(0)
@@ -129,16 +142,16 @@ def add_times(path: Path, took: Mapping[str, float]) -> None:
     """Write milliseconds into the rows of a table.csv that are means over all sequences."""
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    lines = [",".join([*rows[0], report.AT_REST])]
     for row in rows:
-        ms = took.get(row["tracker"]) if row["clip"] == "mean" else None
-        lines.append(",".join([*map(quoted, row.values()), "" if ms is None else f"{ms:.3f}"]))
-    write_text(path, "\n".join(lines) + "\n")
-
-
-def quoted(cell: str) -> str:
-    """A cell of a CSV."""
-    return f'"{cell}"' if "," in cell else cell
+        for column, end in ((report.AT_REST, ""), (report.IN_FP32, "-int8")):
+            name = row["tracker"].replace(end, "")
+            ms = took.get(name) if row["clip"] == "mean" else None
+            row[column] = "" if ms is None else f"{ms:.3f}"
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 main = command.main("hotpath_lab.readme", run, parser)

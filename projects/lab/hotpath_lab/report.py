@@ -74,11 +74,12 @@ README_NETWORKS = (
     "TrackerNano",
     "TrackerVit",
 )
-AT_REST = "ms_at_rest"  # column of the means: median milliseconds of a frame
+# columns of the means: median milliseconds of a frame, and those of the same networks in fp32
+AT_REST, IN_FP32 = "ms_at_rest", "ms_in_fp32"
 Means = dict[str, dict[str, dict[str, str]]]  # tracker -> group -> column -> value
 UNSEEN = "unseen"
 MEAN = "mean of "
-# of the frames that show the target: it claims a box that misses it; it claims nothing
+# shares of the frames that show the target: it claims a box that misses it; it claims nothing
 DRIFT, SILENT = "dre", "nre"
 HEADS = ("tracker", "AUC", "AUC (unseen)")
 SHARES = ("recall of `tracked`, %", "false `tracked`, %")
@@ -227,26 +228,30 @@ def readme_table(means: Means, intervals: bool = False) -> str:
     """
     first = next(iter(means.values()))
     drift = DRIFT in first[ALL]
-    titles = [*HEADS, *(SHARES if drift else ()), "ms a frame"]
+    floats = ["ms in fp32"] if IN_FP32 in first[ALL] else []
+    titles = [*HEADS, *(SHARES if drift else ()), "ms a frame", *floats]
     lines = [titles, ["---"] * len(titles)]
     for name, groups in means.items():
         whole, unseen = groups[ALL], groups.get(UNSEEN, {})
-        took = whole[AT_REST] if AT_REST in whole else whole.get("ms")
+        times = [whole[AT_REST] if AT_REST in whole else whole.get("ms")]
+        times += [whole[IN_FP32]] if floats else []
         lines.append(
             [
                 f"**{shown(name)}, the default**" if groups is first else shown(name),
                 figure(whole, "success") + (between(whole, "success") if intervals else ""),
                 figure(unseen, "success") + (difference(unseen) if intervals else ""),
                 *(_state_shares(whole) if drift else []),
-                f"{float(took):.2f}" if took else "–",
+                *(f"{float(ms):.2f}" if ms else "–" for ms in times),
             ]
         )
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 def _state_shares(row: Mapping[str, str]) -> list[str]:
-    """The cells below ``SHARES``, in per cent."""
-    return [f"{100 * (1 - float(row[SILENT])):.0f}", f"{100 * float(row[DRIFT]):.1f}"]
+    """The cells below ``SHARES``, in per cent: of the frames with the target, and of the claims."""
+    recall = 1 - float(row[SILENT])
+    false = float(row[DRIFT]) / recall if recall else 0.0
+    return [f"{100 * recall:.0f}", f"{100 * false:.1f}"]
 
 
 def shown(name: str) -> str:

@@ -3,6 +3,8 @@
     python -m hotpath_lab.readme --data DIR --out OUT
     python -m hotpath_release.figures OUT/public/table.csv
 
+With ``hotpath_lab.readme --accuracy docs/results/public-sequences.csv`` the times alone are new.
+
 It writes docs/results/public-sequences.csv, and the table and its caption in README and in
 docs/results/public-sequences.md. Correct the sentences of both pages yourself.
 """
@@ -45,6 +47,7 @@ def store(path, commit):
         rows = [row for row in csv.DictReader(file) if row["success"]]
     # without times at rest their column stays empty: those of a busy computer say nothing
     kept = [key for key in rows[0] if key == report.AT_REST or any(row[key] for row in rows)]
+    kept = [key for key in kept if key not in ("made", "machine")]  # of an earlier table
     with open(STORED, "w", newline="") as file:
         writer = csv.DictWriter(file, [*kept, "made", "machine"], lineterminator="\n")
         writer.writeheader()

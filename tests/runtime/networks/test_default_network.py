@@ -5,16 +5,17 @@ import pytest
 
 from hotpath import boards
 from hotpath.app.__main__ import main
+from hotpath.app.cli import options as cli
 from hotpath.runtime import DEFAULT_NETWORK, engines, load_tracker
-from hotpath.runtime.engines.shared import precision
+from hotpath.runtime.engines.shared import arithmetic, precision
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.frames.boxes import overlap
-from hotpath.runtime.networks import FASTER_NETWORK, FOLDER, default_of, load_network
+from hotpath.runtime.networks import FASTER_PAIR, FOLDER, default_of, load_network
 from tests.support import tiny
 from tests.support.errors import refusal
 
 SMALL, FAST = "kestrel_small", "kestrel_fast"
-SHIPPED = (DEFAULT_NETWORK, FASTER_NETWORK, FAST, SMALL)
+SHIPPED = (DEFAULT_NETWORK, "kestrel", FAST, SMALL)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -50,9 +51,28 @@ def test_each_board_runs_the_best_network_that_it_runs_in_time():
     small = {"jetson_nano", "jetson_tx2", "raspberry_pi4", "raspberry_pi5", "rk3588", "android"}
     for name in boards.names():
         board = boards.load_board(name)
-        best = FASTER_NETWORK if name in small else DEFAULT_NETWORK
+        best = "kestrel" if name in small else DEFAULT_NETWORK
         assert default_of(board) == (SMALL if board.family == "fpga" else best)
-    assert (default_of(None), DEFAULT_NETWORK, FASTER_NETWORK) == ("lightfc", "lightfc", "kestrel")
+    assert default_of(None) == DEFAULT_NETWORK == "lightfc"
+
+
+@pytest.mark.parametrize("cpu, kind", [("avx2", "fp32 on 4 threads"), ("avx_vnni", "int8")])
+def test_the_first_line_names_the_pair_that_takes_less_time(tmp_path, monkeypatch, cpu, kind):
+    (tmp_path / "cpuinfo").write_text(cpu)
+    monkeypatch.setattr(arithmetic, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(arithmetic, "usable_cores", lambda: 9)
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.delenv(arithmetic.LIMIT, raising=False)
+    said = []
+    load_tracker(log=said.append).close()
+    assert said[0].startswith("lightfc and its witness kestrel run in " + kind.split()[0])
+    assert f"{kind.partition(' ')[2]}, since this processor has " in said[0]
+    assert said[0].endswith(f"; {FASTER_PAIR} takes 0.4 of its time")
+    load_tracker(log=said.append, witness="none").close()
+    assert "takes" not in said[-1]  # of a pair that nobody wants
+    named = cli.parse(FASTER_PAIR.split())
+    small = boards.load_board("jetson_nano")
+    assert (named.network, named.witness) == (small.network, small.witness)
 
 
 @pytest.mark.parametrize("name", SHIPPED)

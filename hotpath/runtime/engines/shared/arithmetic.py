@@ -13,6 +13,8 @@ import pathlib
 import platform
 from typing import FrozenSet
 
+from hotpath.runtime.options import usable_cores
+
 # AVX-512 VNNI, AVX-VNNI and AMX of x86, and the dot products of ARM: as Linux names them
 INSTRUCTIONS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"}
 CPUINFO = pathlib.Path("/proc/cpuinfo")
@@ -21,6 +23,7 @@ ARM = ("aarch64", "arm64", "armv7l")
 # that leave out VNNI. It counts for all engines, so that tests see a processor that has no VNNI.
 LIMIT, OLD_LIMIT = "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"
 WITHOUT_VNNI = ("SSE41", "AVX", "AVX2", "AVX512_CORE")
+MOST_THREADS = 4
 
 
 def flags() -> FrozenSet[str]:
@@ -40,6 +43,16 @@ def instructions() -> FrozenSet[str]:
 def is_arm() -> bool:
     """Whether this is an ARM processor."""
     return platform.machine().lower() in ARM
+
+
+def default_threads() -> int:
+    """How many threads run a network where nobody asks for a number.
+
+    Without VNNI a network takes some four times as long, so that half of the cores share its work.
+    Elsewhere it is one: a second thread takes a tenth off these small networks on a free core, and
+    multiplies their time on a busy one.
+    """
+    return max(1, min(MOST_THREADS, usable_cores() // 2)) if saturates() else 1
 
 
 def saturates() -> bool:

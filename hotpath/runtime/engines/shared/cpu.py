@@ -34,6 +34,7 @@ class CpuEngine(base.Engine):
 
     def __init__(self, setup: base.Setup) -> None:
         super().__init__(setup)
+        self.threads = setup.options.threads or arithmetic.default_threads()
         graphs = self._graphs = self.read_graphs(setup)
         if graphs.precision == INT8 and arithmetic.saturates():
             if numbers_of(self.version or "") < self.exact_from:

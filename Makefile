@@ -1,7 +1,7 @@
 # `make` says what there is. Everything is set up in .venv and .cache, inside the checkout.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup track engine overlay calib kestrel fps fakes fpga rknn compilers test test-projects test-all test-pythons test-boards test-avx2 test-arm docs lint release format clean
+.PHONY: help setup track engine overlay calib kestrel fps fakes fpga rknn compilers test test-thorough test-projects test-nightly test-all test-pythons test-boards test-avx2 test-arm docs lint release format clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -58,7 +58,7 @@ help: ## this text
 	  PRECISION 'fp32, fp16 or int8 (default: what pays on the board)' \
 		  FORCE '1 to build a precision that the board does not have' \
 	  ARGS 'more options of `hotpath track`, such as --profile' \
-	  TESTS 'what `make test` runs (default: all but the slow ones), such as tests/app/test_track.py' \
+	  TESTS 'what `make test` runs, such as tests/app/test_track.py (default: the quick ones)' \
 	  JOBS "how many processes, Pythons or boards the tests run in at a time (default: $$JOBS)" \
 	  PYTHONS "what 'make test-pythons' runs on (default: $$PYTHONS)" \
 	  PYTHON "the Python of .venv, 3.10 or newer; on a Jetson the one that runs (default: $${PYTHON:-none found})" \
@@ -179,16 +179,22 @@ unexport PYTHONDONTWRITEBYTECODE
 # One process more than cores, since some tests wait for streams and timeouts.
 PYTEST := $(PY) -m pytest $(if $(filter-out 1,$(JOBS)),-n "$$((JOBS + 1))" --dist loadfile --no-loadscope-reorder)
 
-test: $(DEV) $(CLIP) ## what everybody runs: all tests but the slow ones
-	$(PYTEST) $(or $(TESTS),-m 'not slow')
+test: $(DEV) $(CLIP) ## what whoever changes the product needs first
+	$(PYTEST) $(or $(TESTS),-m 'not slow and not thorough')
+
+test-thorough: $(DEV) $(CLIP) ## what `make test` leaves out for its time (tests/thorough.txt), but for the slow tests
+	$(PYTEST) -m 'thorough and not slow'
 
 test-projects: $(DEV) ## the tests of those of projects/ that ALSO names: ALSO=research,fpga
 	@test -n '$(PROJECTS)' || { echo 'Name projects, such as make test-projects ALSO=fpga' >&2; exit 2; }
 	$(PYTEST) $(or $(TESTS),-m 'not slow' $(PROJECTS:%=projects/%))
 
+test-nightly: fakes fpga $(CLIP) ## every test on this Python, the slow ones and the tutorials too (an hour or more)
+	$(PYTEST) tests $(addprefix projects/,$(sort $(TESTED) fpga $(PROJECTS))) --hypothesis-profile=many
+
 test-all: fakes compilers fpga docs $(CLIP) ## before a release: every test, on every Python, board and ARM machine (hours)
 	@failed=0; \
-	$(PYTEST) tests $(addprefix projects/,$(sort $(TESTED) fpga $(PROJECTS))) --hypothesis-profile=many || failed=1; \
+	$(MAKE) test-nightly || failed=1; \
 	nice tests/pythons.sh --all $(PY) $$PYTHONS || failed=1; \
 	nice $(PY) -m hotpath_release.arm --whole || failed=1; \
 	if [ "$$(id -u)" = 0 ] && command -v mmdebstrap >/dev/null; then \

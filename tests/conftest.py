@@ -11,6 +11,7 @@ import pytest
 from tests.support.board_roots import BoardRoot
 from tests.support.examples import ALL, FEW
 from tests.support.needs import table
+from tests.support.thorough import names
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # On Pythons that have no project installed: those that `make test` needs.
@@ -54,6 +55,10 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(config, items):
+    thorough = names()
+    for item in items:
+        if thorough.intersection((item.nodeid, item.nodeid.partition("[")[0])):
+            item.add_marker(pytest.mark.thorough)
     if hasattr(config, "workerinput"):
         longest = [str(ROOT / "tests" / name) for name in LONGEST]
         items.sort(key=lambda item: [not str(item.fspath).startswith(each) for each in longest])

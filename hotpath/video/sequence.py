@@ -45,6 +45,8 @@ FLAGS = {0.0: False, 1.0: True}
 # "61,5;105,5": which of both separates the values?
 DECIMAL_COMMAS = re.compile(r"\d,\d+[;\s]+[-\d]")
 FEW, MANY = 0.1, 0.5  # shares of the boxes that leave the frame: corners, other units
+FAR_PX, LEAST_TURN = 10.0, 1.0  # of corners that move together; of three on a line, px^2
+ROUNDED = 1e-3  # of numbers that are written with a few digits
 BEYOND = 1e9  # pixels: what is larger is judged as this
 MOST_SHARE = 1.01  # of a frame's side, for the end of a box
 
@@ -322,10 +324,33 @@ def _is_result(path: str) -> bool:
         return "score" in re.split(r"[,\s]+", lines[0].lower() if lines else "")
     rows = list(filter(None, map(_numbers, lines[:-1] or lines)))
     counts = {len(row) for row in rows}
-    if counts == {8}:  # corners, or a number of the frame and more
-        steps = np.diff([row[0] for row in rows])
-        return bool(len(steps) and (steps == 1).all())
+    if 8 in counts and counts <= {1, 8}:  # corners, or a number of the frame and more
+        return not _are_polygons(np.array([row for row in rows if len(row) == 8]))
     return bool(counts) and min(counts) > 4
+
+
+def _are_polygons(rows: np.ndarray) -> bool:
+    """Whether rows of eight numbers are four corners each: they move together and go around."""
+    rows = rows[np.isfinite(rows).all(axis=1)]
+    if not len(rows):
+        return True
+    corners = rows.reshape(-1, 4, 2)
+    sides = np.roll(corners, -1, axis=1) - corners
+    if (sides == 0).all(axis=(0, 2)).any():  # two corners that are always one
+        return False
+    for column in corners.transpose(2, 1, 0):  # of each axis, four corners
+        stands, first = np.ptp(column, axis=1) == 0, column[:, 0]
+        alone = np.array([(first[stands] == value).sum() == 1 for value in first])
+        if np.ptp(column, axis=1).max() > FAR_PX and (stands & alone & (first % 1 == 0)).any():
+            return False  # a number of a target, a flag
+    steps = np.diff(corners[:, :2, 0], axis=0)  # of the first two corners' x
+    uneven = np.ptp(steps, axis=0) > ROUNDED if len(steps) > 1 else (True, True)
+    if uneven[1] and not uneven[0] and abs(steps[0, 0]) > ROUNDED:
+        return False  # the first column counts frames or seconds
+    after = np.roll(sides, -1, axis=1)
+    turns = sides[..., 0] * after[..., 1] - sides[..., 1] * after[..., 0]
+    around = (turns >= -LEAST_TURN).all(axis=1) | (turns <= LEAST_TURN).all(axis=1)
+    return bool(around.mean() > MANY)
 
 
 def _numbers(text: str) -> List[float]:

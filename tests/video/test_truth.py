@@ -34,12 +34,28 @@ def folder(tmp_path):
     return folder
 
 
+X, Y, W, H = BOXES.T
+EVEN = 2.0 * AT  # goes by as much in each frame
+POLYGONS = {  # four corners, and the box that they have
+    "turned": ([X, Y + 6, X + W - 6, Y, X + W, Y + H - 6, X + 6, Y + H], BOXES),
+    "upright, the other way": ([X, Y, X, Y + H, X + W, Y + H, X + W, Y], BOXES),
+    "at the left edge": (
+        [0 * X, Y, X, Y, X, Y + H, 0 * X, Y + H],
+        np.stack([0 * X, Y, X, H], 1),
+    ),
+    "an even way": (
+        [EVEN, AT, EVEN + 9, AT, EVEN + 9, AT + 7, EVEN, AT + 7],
+        np.stack([EVEN, AT, 0 * X + 9, 0 * X + 7], 1),
+    ),
+}
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t", " ", ", "])
-def test_polygons_are_read_as_their_upright_boxes(tmp_path, separator):
-    x, y, w, h = BOXES.T
-    turned = np.stack([x, y + 6, x + w - 6, y, x + w, y + h - 6, x + 6, y + h], 1)
-    (tmp_path / "groundtruth.txt").write_text(text_of(turned, separator))
-    np.testing.assert_allclose(read_boxes(str(tmp_path)), BOXES)
+@pytest.mark.parametrize("name", POLYGONS)
+def test_polygons_are_read_as_their_upright_boxes(tmp_path, separator, name):
+    columns, boxes = POLYGONS[name]
+    (tmp_path / "groundtruth.txt").write_text(text_of(np.stack(columns, 1), separator))
+    np.testing.assert_allclose(read_boxes(str(tmp_path)), boxes)
 
 
 OTHERS = {
@@ -48,6 +64,19 @@ OTHERS = {
     "a numbered table": ("groundtruth_rect.txt", [[i + 1, *BOXES[i]] for i in AT]),
     "eight numbers": ("groundtruth.txt", [[i + 7, 3, *BOXES[i], 0.9, -1] for i in AT]),
     "flags": ("groundtruth.txt", [[*BOXES[i], i % 2, 0] for i in AT]),
+    "flags to eight": ("groundtruth.txt", [[*BOXES[i], 0, 0, 0, 1] for i in AT]),
+    "no flag set": ("groundtruth.txt", [[*BOXES[i], 0, 0, 0, 0] for i in AT]),
+    "every second frame": ("groundtruth.txt", [[2 * i, 1, *BOXES[i], 1, 1] for i in AT]),
+    "seconds": ("groundtruth.txt", [[i / 30, *BOXES[i], 0.5, i % 2, i % 3] for i in AT]),
+    "targets, then frames": ("groundtruth.txt", [[1, i, *BOXES[i], 0.9, 1] for i in AT]),
+    "eight columns and codes": (
+        "groundtruth.txt",
+        [[1] if i == 5 else [5 * i, 2, *BOXES[i], 1, 0] for i in AT],
+    ),
+    "corners across": (
+        "groundtruth.txt",
+        [[x, y, x + w, y + h, x, y + h, x + w, y] for x, y, w, h in BOXES],
+    ),
 }
 
 

@@ -1,9 +1,10 @@
 """Recorded videos as sources: a file, or a recording on a web server."""
 
 import itertools
+import math
 import os
 from collections import deque
-from typing import Any, Callable, Deque, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Deque, Iterator, List, Optional, Set, Tuple
 
 import cv2
 
@@ -26,6 +27,8 @@ from hotpath.video.containers import (
 )
 from hotpath.video.hardware import Decoder
 from hotpath.video.stamps import LONGEST_S, Stamps
+
+FEW_STEPS, MOST_TOLD = 10, 3  # of a gap, by the step before; gaps that are told
 
 
 class Recording(Source):
@@ -55,7 +58,8 @@ class Recording(Source):
         self._capture, self._cut_off = capture, cut_off
         self.fps, self.frames, self.aspect = capture.fps, capture.frames, capture.aspect
         self._last_s = 0.0  # the stamp of the last frame
-        self._told_gap = -1  # index of the frame after the gap that was told
+        self._step_s = math.inf  # to the last frame
+        self._told_gaps: Set[int] = set()  # indices of the frames after them
         self._stamps = Stamps(1.0 / (self.fps or PLAYED_FPS))
         self._zero_s: Optional[float] = None  # of the capture's clock: the first frame's time
         # frames that were decoded before ``read`` is called, with their stamps
@@ -77,6 +81,8 @@ class Recording(Source):
             self.errors, self.skipped = self._capture.errors, self._capture.skipped
         if is_there:
             time_s = None if self.by_rate else self._time_ahead()
+            if time_s is not None and self.time_s is not None:
+                self._tell_gap(time_s - self.time_s)
             frame, self._last_s = self._ahead.popleft()
             self._ahead_s = None
             return self._give_any(frame, time_s)
@@ -149,19 +155,31 @@ class Recording(Source):
     def period_s(self) -> float:
         """Return the seconds to the next frame. This decodes the next frame to read its stamp.
 
-        A gap of more than ``LONGEST_S`` is skipped and logged.
+        A gap of more than ``LONGEST_S`` is skipped.
         """
         is_there = self._ahead or self._decode()
         stamp_s = self._time_ahead() if is_there and not self.by_rate else None
         if stamp_s is None or self.time_s is None:
             return super().period_s
         period_s = stamp_s - self.time_s
-        if period_s <= LONGEST_S:
-            return period_s
-        if self._told_gap != self.given:
-            self._told_gap = self.given
-            self.log(f"{self.name}: {period_s:.1f} s without a frame, passed over")
-        return 1.0 / PLAYED_FPS
+        return period_s if period_s <= LONGEST_S else 1.0 / PLAYED_FPS
+
+    def _tell_gap(self, step_s: float) -> None:
+        """Say where the time stamps step ahead, as they do in recordings that were joined.
+
+        Args:
+            step_s: to the next frame; in a time lapse each step is long.
+        """
+        usual_s, self._step_s = self._step_s, step_s
+        if step_s <= max(LONGEST_S, FEW_STEPS * usual_s) or self.given in self._told_gaps:
+            return
+        self._told_gaps.add(self.given)
+        if len(self._told_gaps) <= MOST_TOLD:
+            last = "; later gaps are not told" if len(self._told_gaps) == MOST_TOLD else ""
+            self.log(
+                f"{self.name}: no frame for {step_s:.1f} s after frame {self.given - 1}, by its "
+                f"time stamps{last}"
+            )
 
     def _time_ahead(self) -> Optional[float]:
         """The time of the next frame, by its stamp and those of its neighbours.

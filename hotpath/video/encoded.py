@@ -13,7 +13,8 @@ from hotpath.video.limits import PNG, TIFF, check_size, is_animated_png, is_anim
 
 JPEG, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 KINDS = "JPEG, PNG, TIFF, WebP, BMP, PGM"
-WIDTH, HEIGHT = 256, 257  # tags of TIFF
+WIDTH, HEIGHT, DESCRIPTION = 256, 257, 270  # tags of TIFF
+IMAGEJ = re.compile(rb"images=0*([2-9]|[1-9]\d)")  # pictures behind one head, in its description
 _PNM = re.compile(rb"P[1-6](?:\s+#[^\n]*)*\s+(\d+)(?:\s+#[^\n]*)*\s+(\d+)")
 # fill bytes, and start markers after the first: a marker's own ff stays
 _EXTRA = re.compile(b"(?:\xff(?=\xff)|\xff\xd8)+")
@@ -89,20 +90,24 @@ def holds_several(data: bytes) -> bool:
 
 
 def _head_of_tiff(data: bytes) -> Tuple[int, int, bool]:
-    """Width and height of the first page, and whether there is another page."""
+    """Width and height of the first page, and whether there is another page or picture."""
     order, is_big = "<" if data[:2] == b"II" else ">", b"+" in data[2:4]
     number, count, wide, first = ("Q", "Q", 20, 8) if is_big else ("I", "H", 12, 4)
     (at,) = struct.unpack_from(order + number, data, first)
     (tags,) = struct.unpack_from(order + count, data, at)
     at += struct.calcsize(order + count)
-    sides = {}
+    sides, text = {}, b""
     for entry in range(at, min(at + tags * wide, len(data)), wide):
         tag, kind = struct.unpack_from(order + "HH", data, entry)
         if tag in (WIDTH, HEIGHT):
             form = order + {3: "H", 16: "Q"}.get(kind, "I")
             (sides[tag],) = struct.unpack_from(form, data, entry + (12 if is_big else 8))
+        elif tag == DESCRIPTION:
+            length, place = struct.unpack_from(order + 2 * number, data, entry + 4)
+            text = data[place : place + length]
     (following,) = struct.unpack_from(order + number, data, at + tags * wide)
-    return sides[WIDTH], sides[HEIGHT], bool(following)
+    is_stack = text.startswith(b"ImageJ=") and IMAGEJ.search(text) is not None
+    return sides[WIDTH], sides[HEIGHT], bool(following) or is_stack
 
 
 def _size_of_webp(data: bytes) -> Tuple[int, int]:

@@ -11,6 +11,8 @@ PIXELS = 178 * MEGA
 DECODER_LIMITS = {"max_pixels": str(PIXELS)}  # FFmpeg's own limit for the same
 FILE_MIB, PART_MIB = 1024, 32  # of a picture; of a part of Motion JPEG over HTTP
 PNG, TIFF = b"\x89PNG\r\n\x1a\n", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# kinds of HEIC files: a collection of pictures, or one in tiles, of which FFmpeg takes the first
+COLLECTIONS = (b"heic", b"heix", b"heim", b"heis", b"mif1")
 HEAD, LEAST = 1 << 20, 64  # bytes of a picture, of another file, that tell what it holds
 GIF_ONE_TIME = b"GIF87a"  # without a block that times a picture; FFmpeg 8 ends after the first
 
@@ -35,6 +37,12 @@ def check_bytes(name: str, size: int) -> None:
             what="too large",
             where=name,
         )
+
+
+def is_collection(head: bytes) -> bool:
+    """Whether a file that FFmpeg would open as a video holds pictures, of which it takes one."""
+    is_heic = head[4:8] == b"ftyp" and head[8:12] in COLLECTIONS
+    return is_heic or head.startswith(GIF_ONE_TIME)
 
 
 def is_animated_png(data: bytes) -> bool:

@@ -283,7 +283,7 @@ def is_animation(path: str) -> bool:
     """Whether a picture file is an animation that FFmpeg reads as a video: an animated PNG.
 
     Raises:
-        BadSource: it holds several pictures, as a TIFF, a WebP or an old GIF.
+        BadSource: it holds several pictures, as a TIFF, a WebP, HEIC or an old GIF.
     """
     if not os.path.isfile(path):
         return False
@@ -295,10 +295,11 @@ def is_animation(path: str) -> bool:
             head += file.read()
     if limits.is_animated_png(head):
         return True
-    if head.startswith(limits.GIF_ONE_TIME) or (is_picture(path) and holds_several(head)):
+    is_stereo = path.lower().endswith(".mpo")
+    if is_stereo or limits.is_collection(head) or (is_picture(path) and holds_several(head)):
         raise BadSource(
-            f"{path} holds several pictures; make a folder of them, such as with ImageMagick: "
-            "`convert FILE pictures/%06d.png`",
+            f"{path} holds several pictures, or one in tiles; make a folder of them, such as with "
+            "ImageMagick: `convert FILE pictures/%06d.png`",
             what="several pictures",
             where=path,
         )

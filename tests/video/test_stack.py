@@ -65,7 +65,27 @@ def test_all_pictures_of_an_animated_png_are_frames(tmp_path):
         assert source.seek(3) and scene.tick_of(bgr_of(source.read())) == 3
 
 
-@pytest.mark.parametrize("name", ["a.tif", "b.tiff", "d.webp"])
+def write_imagej(path):
+    """As ImageJ writes a stack above 4 GB: one head, and the number in its description."""
+    picture, text = pictures()[0][..., 0], b"ImageJ=1.54f\nimages=60\nslices=60\n\0"
+    height, width = picture.shape
+    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, 1)]
+    tags += [(262, 3, 1, 1), (270, 2, len(text), 8), (273, 4, 1, 8 + len(text)), (277, 3, 1, 1)]
+    tags += [(278, 4, 1, height), (279, 4, 1, width * height)]
+    pixels = picture.tobytes() * COUNT
+    head = b"II*\0" + struct.pack("<I", 8 + len(text) + len(pixels)) + text + pixels
+    page = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    path.write_bytes(head + page + bytes(4))
+
+
+def write_heic(path):
+    path.write_bytes(b"\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf" + bytes(100))
+
+
+WRITERS.update({"e.tif": write_imagej, "f.heic": write_heic, "g.HEIF": write_heic})
+
+
+@pytest.mark.parametrize("name", ["a.tif", "b.tiff", "d.webp", "e.tif", "f.heic", "g.HEIF"])
 def test_a_file_of_several_pictures_is_refused(tmp_path, name):
     path = tmp_path / name
     WRITERS[name](path)

@@ -21,6 +21,7 @@ from typing import (
 from hotpath.app.frames import MOST_FAILED, POLL_S, first_frame
 from hotpath.app.records import SourceOptions, TargetOptions
 from hotpath.base.log import reporter
+from hotpath.base.python_end import uninterrupted
 from hotpath.runtime.errors import BadBox, BadFrame, BadOption, NetworkFailed
 from hotpath.runtime.frames.pictures import AnyFrame, Picture, as_picture
 from hotpath.runtime.options import Options, PathLike, checked
@@ -191,6 +192,7 @@ class Tracking(Generic[AnyTrack]):
     def __iter__(self) -> "Tracking[AnyTrack]":
         return self
 
+    @uninterrupted
     def __next__(self) -> Tuple[Picture, AnyTrack]:
         """Return the next frame and its track; a live source is waited for.
 

@@ -8,6 +8,7 @@ import numpy as np
 from hotpath.app.detect import families
 from hotpath.app.detect.description import Description
 from hotpath.app.detect.session import Runner
+from hotpath.base.python_end import uninterrupted
 from hotpath.runtime import decode
 from hotpath.runtime.errors import NetworkFailed
 from hotpath.runtime.frames.boxes import overlaps
@@ -39,6 +40,7 @@ class Detector:
         self._inputs, self._run, self._wanted = inputs, run, classes
         self._family = decode.module_of(description.family, families.__name__)
 
+    @uninterrupted
     def detect(self, frame: AnyFrame) -> Detections:
         """Find the objects in a frame.
 

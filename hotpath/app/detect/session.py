@@ -10,6 +10,7 @@ import numpy as np
 
 from hotpath.base.broken import broken
 from hotpath.base.commands import make
+from hotpath.base.python_end import uninterrupted
 from hotpath.runtime.engines import onnxruntime, openvino
 from hotpath.runtime.errors import BadNetwork, NoEngine
 from hotpath.runtime.networks import onnx_budget
@@ -17,6 +18,7 @@ from hotpath.runtime.networks import onnx_budget
 Runner = Callable[[Dict[str, np.ndarray]], List[np.ndarray]]
 
 
+@uninterrupted
 def open_session(path: pathlib.Path, threads: int) -> Tuple[List[str], Runner]:
     """Load an ONNX file.
 

@@ -12,6 +12,7 @@ from typing import Iterator, List, Mapping, Optional, Tuple, Type
 
 from hotpath.base.broken import broken
 from hotpath.base.commands import NO_MEMORY
+from hotpath.base.python_end import uninterrupted
 from hotpath.runtime.engines.base import THREADS, Engine, Setup
 from hotpath.runtime.errors import BadNetwork, NoEngine
 from hotpath.runtime.networks import Network
@@ -109,6 +110,7 @@ def create(
     return open_engine(name, setup)
 
 
+@uninterrupted
 def open_engine(name: str, setup: Setup) -> Engine:
     """Make an engine from a ``Setup``.
 

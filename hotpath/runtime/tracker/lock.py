@@ -1,4 +1,4 @@
-"""Let one thread at a time into an object.
+"""Let one thread at a time into an object, and none at Python's end.
 
 A method with ``exclusive`` waits for its turn. ``ExclusiveLock.acquire`` does not wait: a frame
 that comes while another thread is inside is refused, because it would be late.
@@ -8,6 +8,7 @@ import functools
 import threading
 from typing import Any, Callable, TypeVar, cast
 
+from hotpath.base.python_end import enter, leave
 from hotpath.runtime.errors import NotReady
 
 BUSY = "another thread uses this tracker now; give each thread its own one, or a lock"
@@ -22,20 +23,28 @@ class ExclusiveLock:
 
     def acquire(self) -> None:
         """Enter at once; raises ``NotReady`` where another thread is inside or waits."""
+        enter()
         if self._next.locked() or not self._inside.acquire(False):
+            leave()
             raise NotReady(BUSY)
 
     def release(self) -> None:
         """Let the next thread in."""
         self._inside.release()
+        leave()
 
     def __enter__(self) -> None:
-        if not self._inside.acquire(False):
-            with self._next:  # whoever takes turns in a loop lets this one in
-                self._inside.acquire()
+        enter()
+        try:
+            if not self._inside.acquire(False):
+                with self._next:  # whoever takes turns in a loop lets this one in
+                    self._inside.acquire()
+        except BaseException:  # Ctrl-C
+            leave()
+            raise
 
     def __exit__(self, *_: object) -> None:
-        self._inside.release()
+        self.release()
 
 
 def exclusive(method: Method) -> Method:

@@ -157,6 +157,8 @@ engine: $(if $(JETSON),,setup $(WHICH)-host $(if $(filter $(BOARD),$(FPGA_BOARDS
 	@if [ -z "$$BOARD" ]; then \
 	  echo 'Name a board, such as make engine BOARD=jetson_nano; there are:' >&2; \
 	  $(RUN) -m hotpath boards list >&2; exit 2; fi
+	$(if $(JETSON),@lacks=$$($(RUN) -m hotpath boards missing); test -z "$$lacks" || \
+	  printf 'This board lacks what these commands install:\n%s\n' "$$lacks")
 	@$(strip $(RUN) -m hotpath.deploy.bundles "$$BOARD" \
 	  $(call option,--network,NETWORK) $(call option,--precision,PRECISION) $(networks_dir) \
 	  $(call option,--engine,ENGINE) $(if $(FORCE),--force) $(ARGS))

@@ -38,7 +38,7 @@ def set_up(folder):
             "make",
             "--no-print-directory",
             "--eval",
-            "mark: ; @echo $(DEV) $(TRACK) $(addprefix $(WHICH)-,host fpga research)",  # no pip
+            "mark: ; @echo $(DEV) $(TRACK) $(addprefix $(WHICH)-,host fpga ncnn research)",
             "mark",
             "SHOW=--show",
         ],

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 FORMAT = 4
-# onnx has no wheel for the Python 3.6 of JetPack 4's processors
+# the pip of JetPack 4 finds no onnx, and a newer one only with another NumPy, which crashes there
 INSTALL = f"run `{package('onnx')}`, or " if sys.version_info >= (3, 8) else ""
 SHIPPED = pathlib.Path(__file__).resolve().parent / "shipped"
 

@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "snapshot":
             command.add_argument("file", help="text file to write; it holds no serial number")
         if name == "bringup":
-            text = "the network to check it with (default: the board's)"
+            text = "the network to check it with (default: the board's and its witness)"
             command.add_argument("--network", metavar="NAME|FILE.toml", help=text)
             text = "check ONNX Runtime and this provider of it, in fp32, instead of TensorRT"
             command.add_argument("--provider", choices=("cuda", "tensorrt"), help=text)

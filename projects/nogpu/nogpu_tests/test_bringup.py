@@ -1,6 +1,7 @@
 """``python -m hotpath boards bringup``: every step is told with its result and what to do."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -26,18 +27,23 @@ def nano(monkeypatch, tmp_path):
     played.leave()
 
 
-def bring_up(tmp_path):
-    """Run the command: (exit code, dict of step -> what was told of it)."""
+def bring_up(tmp_path, *networks):
+    """Run the command with these networks, by default both: (exit code, dict of step -> what was
+    told of it, of the last network)."""
     out = tmp_path / "evidence.json"
-    code = command.main(["bringup", "--out", str(out), "--engines", str(tmp_path / "engines")])
+    words = ["bringup", "--out", str(out), "--engines", str(tmp_path / "engines")]
+    code = command.main([*words, *(word for name in networks for word in ("--network", name))])
     evidence = json.loads(out.read_text())
     assert evidence["complete"] and evidence["snapshot"].startswith("# hotpath board snapshot")
-    assert [told["step"] for told in evidence["steps"]] == [s.__name__ for s in steps.STEPS]
-    return code, {told["step"]: told for told in evidence["steps"]}
+    told = [step["step"] for step in evidence["steps"]]
+    own = [step.__name__ for step in steps.STEPS if step in steps.OF_A_NETWORK]
+    assert all(told.count(name) == len(evidence["networks"]) for name in own)
+    assert list(dict.fromkeys(told)) == [step.__name__ for step in steps.STEPS]
+    return code, {step["step"]: step for step in evidence["steps"]}
 
 
 def test_a_computer_without_a_gpu_passes_and_skips_its_steps(tmp_path, capsys):
-    code, told = bring_up(tmp_path)
+    code, told = bring_up(tmp_path, "kestrel")
     assert code == 0, capsys.readouterr().out
     assert told["driver"]["result"] == told["kernels"]["result"] == "skipped"
     assert told["engine"]["result"] == told["times"]["result"] == "passed"
@@ -50,10 +56,13 @@ def test_a_computer_without_a_gpu_passes_and_skips_its_steps(tmp_path, capsys):
     assert all(row[8] == row[20] == " " and row[21] != " " for row in rows), told  # columns
 
 
-def test_a_nano_is_checked_from_the_driver_to_the_boxes(nano, tmp_path):
+def test_a_nano_is_checked_from_the_driver_to_the_boxes_of_both(nano, tmp_path, capsys):
     code, told = bring_up(tmp_path)
+    rows = capsys.readouterr().out
+    for name, count in (("kestrel", 4), ("kestrel_fast", 4), ("both networks", 1)):
+        assert len(re.findall(rf"(?m)^passed .*  {name}: ", rows)) == count, rows
     assert told["driver"]["text"].startswith("Tegra X1, sm_53")
-    names = "device kernels correlation engine maps boxes targets times clocks"
+    names = "device kernels correlation engine maps boxes targets pair times clocks"
     for step in names.split():
         assert told[step]["result"] == "passed", told[step]
     assert "sudo jetson_clocks" in told["clocks"]["text"]
@@ -88,7 +97,7 @@ def test_an_engine_that_computes_something_else_fails(nano, tmp_path, monkeypatc
     nano.machine.spoil = lambda maps: spoil(maps) if "x/score" in maps else maps
     few = steps.driver, steps.device, steps.engine, steps.maps, steps.boxes
     monkeypatch.setattr(steps, "STEPS", few)
-    code, told = bring_up(tmp_path)
+    code, told = bring_up(tmp_path, "kestrel")
     assert code == 1 and told["maps"]["result"] == "failed", told["maps"]
     assert "remove " in told["maps"]["advice"]
     assert told["boxes"]["result"] == "failed" and text in told["boxes"]["text"]
@@ -132,10 +141,10 @@ def no_features(maps):
 )
 def test_what_one_target_does_not_show_fails_with_two(nano, tmp_path, monkeypatch, spoil, text):
     monkeypatch.setattr(steps, "STEPS", (steps.driver, steps.device, steps.engine, steps.targets))
-    code, told = bring_up(tmp_path)
+    code, told = bring_up(tmp_path, "kestrel")
     assert code == 0 and "lost and found again" in told["targets"]["text"], told["targets"]
     nano.machine.spoil = spoil
-    code, told = bring_up(tmp_path)
+    code, told = bring_up(tmp_path, "kestrel")
     assert code == 1 and told["targets"]["result"] == "failed"
     assert text in told["targets"]["text"]
 
@@ -159,14 +168,14 @@ def test_times_with_free_and_with_held_clocks_stand_together(nano, tmp_path, mon
     monkeypatch.setattr(
         steps, "STEPS", (steps.driver, steps.device, steps.engine, steps.boxes, steps.times)
     )
-    _, told = bring_up(tmp_path)
-    assert told["times"]["text"].startswith("clocks free; whole ")
+    _, told = bring_up(tmp_path, "kestrel")
+    assert told["times"]["text"].startswith("clocks free; kestrel: whole ")
     assert "`sudo jetson_clocks`" in told["times"]["text"]
     monkeypatch.setattr(telemetry.Telemetry, "locked", lambda self: {"gpu": True, "emc": None})
-    bring_up(tmp_path)
+    bring_up(tmp_path, "kestrel")
     times = json.loads((tmp_path / "evidence.json").read_text())["times"]
     assert set(times) == {"free", "held"}
-    assert {"frame", "crop", "network", "select"} <= set(times["held"]["whole"])
+    assert {"frame", "crop", "network", "select"} <= set(times["held"]["kestrel"]["whole"])
 
 
 @pytest.mark.fake_gpu(FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION="12060")
@@ -184,7 +193,7 @@ def test_on_a_gpu_events_time_each_step(tmp_path):
 
 def test_a_driver_that_does_not_start_fails_its_step_alone(nano, tmp_path):
     nano.driver.cu_init = 100
-    code, told = bring_up(tmp_path)
+    code, told = bring_up(tmp_path, "kestrel")
     assert code == 1
     assert (
         told["driver"]["result"] == "failed"
@@ -202,9 +211,26 @@ def test_a_kernel_that_computes_nonsense_is_found(nano, tmp_path, monkeypatch):
 
     right = machine.Device._depthwise
     monkeypatch.setattr(machine.Device, "_depthwise", wrong)
-    _, told = bring_up(tmp_path)
+    monkeypatch.setattr(steps, "STEPS", (steps.driver, steps.device, steps.correlation))
+    _, told = bring_up(tmp_path, "kestrel")
     assert told["correlation"]["result"] == "failed"
     assert "kernels/cuda/build" in told["correlation"]["advice"]
+
+
+def test_a_witness_that_follows_something_else_fails_the_pair_alone(nano, tmp_path, monkeypatch):
+    """Each network passes by itself; then the second one's maps are those of another place."""
+    right = steps.follow
+
+    def follow(tracker, frames, start):
+        if hasattr(tracker, "witness"):
+            nano.machine.spoil = Late(True, 2)  # as if its first frame never ended
+        return right(tracker, frames, start)
+
+    monkeypatch.setattr(steps, "follow", follow)
+    monkeypatch.setattr(steps, "STEPS", (steps.driver, steps.device, steps.engine, steps.pair))
+    code, told = bring_up(tmp_path)
+    assert code == 1 and told["pair"]["result"] == "failed", told["pair"]
+    assert "--witness none" in told["pair"]["advice"]
 
 
 def test_evidence_that_can_not_be_written_is_one_sentence(tmp_path, capsys):

@@ -208,15 +208,16 @@ def test_int8_takes_a_table_of_ranges_to_the_board(toml, tmp_path, capsys, monke
 
 
 @pytest.mark.parametrize("precision", ["fp16", "fp32"])
-def test_a_board_without_onnx_builds_the_default_network(tmp_path, capsys, monkeypatch, precision):
-    """Where this fails, run `python -m hotpath_research.train.ship kestrel`."""
+def test_a_board_without_onnx_builds_both_networks(tmp_path, capsys, monkeypatch, precision):
+    """Where this fails, run `python -m hotpath_research.train.ship NAME --force`."""
     be_without_onnx(monkeypatch)
     with play(monkeypatch, tmp_path):
         code = build.main(["jetson_nano", "--precision", precision, "--out", str(tmp_path / "e")])
     assert code == 0, capsys.readouterr().err
-    made = bundle.Bundle(tmp_path / "e" / "jetson_nano" / ("kestrel-" + precision))
-    made.check_parts()
-    made.check_network(load_network("kestrel"))
+    for name in ("kestrel", "kestrel_fast"):
+        made = bundle.Bundle(tmp_path / "e" / "jetson_nano" / (name + "-" + precision))
+        made.check_parts()
+        made.check_network(load_network(name))
 
 
 def test_a_board_without_onnx_or_preparations_is_one_sentence(toml, tmp_path, capsys, monkeypatch):
@@ -373,6 +374,9 @@ def test_what_follows_by_default_is_built_as_one(tmp_path, capsys):
 
 def test_a_witness_that_can_not_be_built_is_said(tmp_path, capsys, monkeypatch):
     be_without_onnx(monkeypatch)
+    (tmp_path / "shipped").mkdir()
+    (tmp_path / "shipped" / "kestrel").symlink_to(prepared.SHIPPED / "kestrel")
+    monkeypatch.setattr(prepared, "SHIPPED", tmp_path / "shipped")
     with play(monkeypatch, tmp_path):
         assert build.main(["jetson_nano", "--out", str(tmp_path / "e")]) == 0
     told = capsys.readouterr()

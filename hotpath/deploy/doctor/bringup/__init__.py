@@ -10,7 +10,7 @@ film        the clip that is tracked
 
 import json
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from hotpath.base.errors import HotpathError
 from hotpath.boards import detect, installed, snapshot
@@ -18,10 +18,11 @@ from hotpath.boards.files import Recorder
 from hotpath.boards.telemetry import Telemetry
 from hotpath.deploy.doctor.bringup import steps
 
-FORMAT = 1
+FORMAT = 2
 Evidence = Dict[str, Any]  # as the JSON file has it
+Step = Callable[[steps.State], str]
 # in two runs whose times may stand together
-ALIKE = ("board", "model", "release", "libraries", "network")
+ALIKE = ("board", "model", "release", "libraries", "networks")
 
 
 def run(
@@ -38,7 +39,8 @@ def run(
     Args:
         path: of the evidence, a JSON file; an older one is replaced. Of the same board, network and
             libraries, its times with free or with held clocks are kept.
-        network: name or TOML of the network to build and track; None for the board's.
+        network: name or TOML of the network to build and track; None for the board's and its
+            witness.
         engines: folder of bundles; the bundle is built there when it is missing.
         provider: of ONNX Runtime, which then takes TensorRT's place; None for the board's engine.
         say: function of one sentence.
@@ -50,22 +52,32 @@ def run(
         BadSnapshot: the evidence can't be written.
     """
     state = steps.State(network, engines, say, provider)
-    here = dict(_board(), network=state.network)
+    here = dict(_board(), networks=state.networks)
     state.times = _times_of(path, {key: here[key] for key in ALIKE})
     evidence: Evidence = {"format": FORMAT, "steps": [], "complete": False}
     row = "{{:<8}} {{:<{}}} {{}}".format(max(len(step.__name__) for step in steps.STEPS))
-    for step in steps.STEPS:
-        outcome = _run_step(step, state)
+    for step, network in _plan(state.networks):
+        outcome = _run_step(step, state, network)
         evidence["steps"].append(outcome)
         say(row.format(outcome["result"], outcome["step"], outcome["text"]))
         if outcome["advice"]:
             say(row.format("", "", outcome["advice"]))
-        evidence.update(_board(), network=state.network, times=state.times)
+        evidence.update(_board(), networks=state.networks, times=state.times)
         snapshot.replace(path, _text(evidence))
     state.close()
     evidence.update(complete=True)
     snapshot.replace(path, _text(evidence))
     return evidence
+
+
+def _plan(networks: Sequence[str]) -> Iterator[Tuple[Step, str]]:
+    """All steps in order; those of a network once for each, together with its name."""
+    own = [step for step in steps.STEPS if step in steps.OF_A_NETWORK]
+    for step in steps.STEPS:
+        if step not in own:
+            yield step, ""
+        elif step is own[0]:
+            yield from ((each, network) for network in networks for each in own)
 
 
 def _text(evidence: Evidence) -> str:
@@ -83,9 +95,10 @@ def _times_of(path: str, alike: Evidence) -> Evidence:
         return {}
 
 
-def _run_step(step: Callable[[steps.State], str], state: steps.State) -> Evidence:
+def _run_step(step: Step, state: steps.State, network: str) -> Evidence:
     """Run one step: dict of step, result ("passed", "failed", "skipped"), text, advice, seconds."""
     began = time.monotonic()
+    state.network = network or state.network
     result = "passed"
     advice = ""
     try:
@@ -99,6 +112,7 @@ def _run_step(step: Callable[[steps.State], str], state: steps.State) -> Evidenc
     except Exception as error:  # of a library that nobody has tried here; the report needs it
         result, text = "failed", f"{type(error).__name__}: {error}"
         advice = "send the evidence in: this is an error of the program"
+    text = f"{network}: {text}" if network else text
     seconds = round(time.monotonic() - began, 3)
     values = (step.__name__, result, text, advice, seconds)
     return dict(zip(("step", "result", "text", "advice", "seconds"), values))

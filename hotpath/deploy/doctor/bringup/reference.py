@@ -2,7 +2,7 @@
 
     python -m hotpath.deploy.doctor.bringup.reference NETWORK [FOLDER]
 
-writes ``reference-NETWORK.npz`` with the maps of a network, by ONNX Runtime on the processor. Two
+writes ``reference-NETWORK.npz`` with the maps of a network, by ONNX Runtime on the processor. Three
 ship, of the networks that boards use by default. Run it again after a network's files have changed.
 """
 
@@ -22,7 +22,7 @@ from hotpath.runtime.networks import load_network
 from hotpath.runtime.networks.bundle import identity
 
 FOLDER = pathlib.Path(__file__).parent
-NETWORKS = (DEFAULT_NETWORK, "kestrel")
+NETWORKS = (DEFAULT_NETWORK, "kestrel", "kestrel_fast")
 FRAME = 6  # of the film, whose target has moved by then
 # How far a map may be off, in shares of its range. The numbers of fp32 are those of TF32, in which
 # TensorRT computes them; our own kernels of ONNX Runtime in FP16 are off by .002, in INT8 by .08.

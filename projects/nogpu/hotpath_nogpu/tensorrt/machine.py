@@ -6,6 +6,7 @@ runs a program on that board, in a process of its own. ``Board`` does so in the 
 """
 
 import contextlib
+import importlib.util
 import json
 import os
 import runpy
@@ -14,11 +15,15 @@ import sys
 import numpy as np
 
 from hotpath.base.errors import NotOnGpu
-from hotpath.boards import detect, load_board
+from hotpath.boards import detect, installed, load_board
+from hotpath.boards.files import Root
 from hotpath.kernels import golden
 from hotpath.kernels.cuda import compile as compiler
 from hotpath.kernels.cuda import device, driver
 from hotpath_nogpu.tensorrt import fake
+
+DETECT = detect.detect
+BY_ONNX = "assemble", "convert", "cut", "batch", "models"  # files that import onnx
 
 
 class Driver:
@@ -185,11 +190,39 @@ class Board:
 
 
 def play():
-    """Simulate the board that the variable FAKE_BOARD describes, until this process ends."""
+    """Simulate the board that the variable FAKE_BOARD describes, until this process ends.
+
+    It is JSON: the family of TensorRT (null for none), the GPU's capability, the most nodes that
+    there is memory for, and the board's name, or the root of a board's files and the libraries that
+    this board lacks (``hidden``).
+    """
     options = json.loads(os.environ.get("FAKE_BOARD") or "{}")
-    board = Board(options.get("family", "8.2"), options.get("capability", "5.3"))
-    board.machine.memory = options.get("memory")
-    board.be(options.get("board", "jetson_nano"))
+    if options.get("family", "8.2") is not None:
+        board = Board(options.get("family", "8.2"), options.get("capability", "5.3"))
+        board.machine.memory = options.get("memory")
+        board.be(options.get("board", "jetson_nano"))
+    if "root" in options:
+        be_at(options["root"], options.get("hidden", ()))
+
+
+SIGNS = "/proc/device-tree", "/proc/driver/nvidia/version", "/etc/nv_tegra_release"
+
+
+def be_at(root, hidden=()):
+    """Recognise the board from its files below a root, and find none of the hidden libraries."""
+    look, exists, find_spec = installed.look, os.path.exists, importlib.util.find_spec
+
+    def files(given):
+        return Root(root) if str(getattr(given, "folder", given)) == "/" else given
+
+    detect.detect = lambda given="/": DETECT(files(given))
+    installed.look = lambda given: look(files(given))
+    os.path.exists = lambda path: exists(root + path if path in SIGNS else path)
+    importlib.util.find_spec = lambda name, package=None: (
+        None if name in hidden else find_spec(name, package)
+    )
+    if "onnx" in hidden:  # but for the stand-in itself, which reads models with it
+        sys.modules.update(dict.fromkeys(map("hotpath.graphs.{}".format, BY_ONNX)))
 
 
 def interpreter(path, options, python=sys.executable):

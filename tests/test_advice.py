@@ -10,6 +10,8 @@ import pytest
 
 from hotpath.app.command import PROGRAMS
 from hotpath.base import projects
+from hotpath.boards import load_board
+from hotpath.runtime import choice, engines
 from hotpath.runtime.networks.bundle import seal
 from tests.support import tiny
 
@@ -61,10 +63,10 @@ TRACK = "hotpath track --video cam0 "
     "command",
     [
         TRACK + "--bundle other",
-        TRACK + "--board host --engine openvino --precision int8",
-        TRACK + "--board host --network tiny.toml --precision int8",
-        TRACK + "--board raspberry_pi5 --network tiny.toml --precision int8",
-        TRACK + "--board jetson_nano --network tiny.toml --precision int8",
+        TRACK + "--engine openvino --precision int8",
+        "raspberry_pi5: " + TRACK + "--network tiny.toml --precision int8",
+        "jetson_nano: " + TRACK + "--network tiny.toml --precision int8",
+        "jetson_nano: " + TRACK + "--network tiny.toml --engine ncnn",
         TRACK + "--network tiny.toml --precision int8",
         TRACK + "--engine tensorrt",
         TRACK + "--network nanotrack_v2x",
@@ -79,7 +81,14 @@ TRACK = "hotpath track --video cam0 "
         "hotpath evaluate --networks tiny.toml",
     ],
 )
-def test_advice_ends_where_something_works_or_the_user_must_act(folder, capsys, command):
+def test_advice_ends_where_something_works_or_the_user_must_act(
+    folder, capsys, monkeypatch, command
+):
+    board, _, command = command.rpartition(": ")
+    if board:  # which has no engine of ONNX files
+        monkeypatch.setattr(choice, "_may_have_bundles", lambda: True)
+        monkeypatch.setattr(choice, "boards_here", lambda: [load_board(board)])
+        monkeypatch.setattr(engines, "installed", list)
     if " pynq_z2 " in command:
         pytest.importorskip("hotpath_fpga")
     if " evaluate " in command:

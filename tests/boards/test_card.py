@@ -178,7 +178,6 @@ def test_a_nano_builds_and_tracks(bench):
     build_and_track(bench, "jetson_nano")
 
 
-@pytest.mark.slow("three programs on each board")
 @boards
 def test_the_commands_work_one_after_the_other(bench, board):
     if board == "raspberry_pi5":
@@ -204,7 +203,6 @@ def test_the_commands_work_one_after_the_other(bench, board):
         ), told
 
 
-@pytest.mark.slow("four builds")
 @pytest.mark.parametrize("board", [name for name in SIMULATED if name.startswith("jetson")])
 def test_what_a_stock_board_lacks_is_named_before_it_builds(bench, board):
     """JetPack has no onnx. Where a network does not ship prepared, the first lines name it."""
@@ -219,7 +217,6 @@ def test_what_a_stock_board_lacks_is_named_before_it_builds(bench, board):
         assert "wrote engines/{}/{}-fp16 ".format(board, name) in told
 
 
-@pytest.mark.slow("two programs")
 def test_an_installed_package_does_it_in_another_folder(bench, tmp_path):
     """Its files are those of a wheel (tests/test_setup.py): no Makefile, nothing shipped."""
     ignored = shutil.ignore_patterns("__pycache__", "shipped")

@@ -2,7 +2,7 @@
 
 import contextlib
 import textwrap
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
 from hotpath.base.commands import counted, make, program
 from hotpath.base.errors import HotpathError
@@ -38,7 +38,8 @@ def machine(situation: Situation, telemetry: Telemetry) -> List[str]:
             lines += textwrap.wrap("  " + trap.sentence, WIDTH, subsequent_indent="  ")
             lines.append("      " + trap.command)
     commands = [trap.command for trap in caught] + [entry.command for entry in lacking]
-    lines += ["", _next(detection, commands)]
+    built = _built(detection.board) if situation.environ else False  # else of another root
+    lines += ["", _next(detection, commands, built)]
     return lines
 
 
@@ -131,11 +132,25 @@ def _software(installed: Installed) -> List[str]:
     return lines
 
 
-def _next(detection: Detection, commands: Sequence[str]) -> str:
+def _built(board: Optional[Board]) -> bool:
+    """Whether the bundles of a board's networks are there."""
+    with contextlib.suppress(ImportError, HotpathError):  # without NumPy nothing is built
+        from hotpath.runtime.networks import bundle, default_of
+
+        networks = [default_of(board), board and board.witness]
+        return board is not None and all(
+            bundle.there(board.name, name) for name in networks if name is not None
+        )
+    return False
+
+
+def _next(detection: Detection, commands: Sequence[str], is_built: bool = False) -> str:
     if commands:
         return "Next: " + commands[0]
     if detection.board is None:
         return f"Next: name the board yourself: {make('engine', BOARD=detection.candidates[0])}"
+    if is_built:
+        return "Next: " + program("boards bringup", "hotpath boards bringup")
     if detection.board.engine in ALTERNATIVES:
         return "Next: " + program("track --help", "hotpath track --help", own_python())
     build = make("engine", BOARD=detection.board.name)

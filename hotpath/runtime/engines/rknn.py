@@ -1,6 +1,8 @@
-"""Run a network on the NPU of a Rockchip RK3588, by rknn-toolkit-lite2 (2.3 or newer).
+"""Run a network on the NPU of a Rockchip RK3588, by rknn-toolkit-lite2.
 
-Rockchip's toolkit converts the network off the board (``hotpath.deploy.bundles.engines.rknn``).
+It takes pictures whose last axis is the channels (NHWC). Before version 2.3 it takes nothing else,
+and newer ones transpose each frame and print a warning. Rockchip's toolkit converts the network off
+the board (``hotpath.deploy.bundles.engines.rknn``).
 This never ran on hardware. Tests compare the calls with the published package, and the numbers with
 the toolkit's simulator.
 """
@@ -74,15 +76,16 @@ class _Bound:
             name: np.zeros(shape, np.float32)
             for name, shape in list(model.inputs) + list(model.outputs)
         }
-        self._inputs = [self.arrays[name] for name, _ in model.inputs]
-        self._formats = ["nchw"] * len(self._inputs)
+        self._given = [self.arrays[name] for name, _ in model.inputs]
+        self._inputs = [np.ascontiguousarray(channels_last(array)) for array in self._given]
         self._outputs = [self.arrays[name] for name, _ in model.outputs]
 
     def run(self) -> None:
         """Run the model on its arrays."""
-        results = self._npu.inference(
-            inputs=self._inputs, data_type="float32", data_format=self._formats
-        )
+        for array, values in zip(self._inputs, self._given):
+            array[...] = channels_last(values)
+        formats = ["nhwc"] * len(self._inputs)
+        results = self._npu.inference(inputs=self._inputs, data_type="float32", data_format=formats)
         if results is None or len(results) != len(self._outputs):
             raise NetworkFailed(
                 f"the NPU did not finish {self._name}; rknn-toolkit-lite2 said why above",
@@ -94,3 +97,8 @@ class _Bound:
     def release(self) -> None:
         """Give the NPU back."""
         self._npu.release()
+
+
+def channels_last(array: Any) -> Any:
+    """A picture's view with the channels as its last axis; any other array as it is."""
+    return array.transpose(0, 2, 3, 1) if array.ndim == 4 else array

@@ -9,10 +9,13 @@ import sys
 
 import pytest
 
-from hotpath.boards import snapshot
+from hotpath.boards import load_board, snapshot
+from hotpath.boards.detect import Detection
 from hotpath.boards.files import Recorder
 from hotpath.boards.telemetry import Telemetry
+from hotpath.deploy.doctor import report
 from hotpath.deploy.doctor.__main__ import main
+from hotpath.runtime.networks import bundle
 from tests.support import ROOT
 from tests.support.board_roots import NAMES, BoardRoot, loads, restore
 
@@ -191,3 +194,15 @@ def test_a_board_is_sent_to_the_computer_that_builds_for_it(tmp_path, name, prec
         lines[-1] == f"Next: make engine BOARD={name}, on a computer; then copy engines/{name} here"
     )
     assert any(line.split()[:1] == ["precision"] and precision in line for line in lines)
+
+
+def test_what_is_built_is_checked_next(tmp_path, monkeypatch):
+    board = load_board("jetson_nano")
+    found = Detection()
+    found.board = board
+    monkeypatch.setattr(bundle, "folders", lambda: [tmp_path])
+    assert not report._built(board)
+    monkeypatch.setattr(bundle, "there", lambda board, network: [(board, network)])
+    assert report._built(board)
+    assert report._next(found, [], True).endswith("hotpath boards bringup")
+    assert report._next(found, ["first"], True) == "Next: first"

@@ -45,9 +45,11 @@ class RKNNLite:
     ):
         if data_type != "float32" or any(array.dtype != np.float32 for array in inputs):
             return None  # without a type the NPU takes bytes
-        if self._run is None or data_format != ["nchw"] * len(inputs):
+        for name in data_format or ():
+            {"nhwc": 0}[name]  # versions before 2.3 raise KeyError: 'nchw'; newer ones transpose
+        if self._run is None or not all(array.flags.c_contiguous for array in inputs):
             return None
-        return self._run(inputs)
+        return self._run([np.moveaxis(a, -1, 1) if a.ndim == 4 else a for a in inputs])
 
     def release(self):
         self._run = None

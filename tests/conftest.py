@@ -15,8 +15,9 @@ from tests.support.thorough import names
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # On Pythons that have no project installed: those that `make test` needs.
-TESTED = re.search(r"^TESTED := ([\w ]+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
-sys.path += [str(ROOT / "projects" / name) for name in TESTED.group(1).split()]
+ENVIRONMENT = (ROOT / "projects/release/hotpath_release/environment.py").read_text()
+TESTED = re.findall(r'"(\w+)"', ENVIRONMENT.split("\nTESTED = ")[1].splitlines()[0])
+sys.path += [str(ROOT / "projects" / name) for name in TESTED]
 
 # `make test` draws few examples, always the same; `make test-all` takes the other profile.
 hypothesis.settings.register_profile(

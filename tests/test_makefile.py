@@ -1,4 +1,4 @@
-"""The Makefile's variables reach the commands whole, whatever is in them."""
+"""The Makefile's variables reach the commands whole, and its targets bring what they need."""
 
 import os
 import shutil
@@ -14,9 +14,13 @@ pytestmark = [
     pytest.mark.skipif(bool(why_no_program("make")), reason=why_no_program("make")),
     pytest.mark.skipif(sys.version_info < (3, 10), reason="make needs Python 3.10"),
 ]
-EVIL = 'it\'s "here"; touch harm; `touch harm` $(shell touch harm) $HOME &'
-# A Python that writes its arguments down, one a line.
-PYTHON = '#!/bin/sh\nfor word; do printf "%s\\n" "$word"; done >> "$LOG"\n'
+EVIL = 'it\'s "here"; touch harm; `touch harm` &'
+ENVIRONMENT = "projects/release/hotpath_release/environment.py"
+# A Python that writes its arguments down, one a line, and runs what sets the environment up.
+PYTHON = f"""#!/bin/sh
+for word; do printf "%s\\n" "$word"; done >> "$LOG"
+if [ "$1" = {ENVIRONMENT} ]; then exec {sys.executable} "$@"; fi
+"""
 
 
 @pytest.fixture
@@ -24,10 +28,11 @@ def checkout(tmp_path):
     """A folder with an apostrophe that has the Makefile and a stand-in for .venv's Python."""
     folder = tmp_path / "o'brien's checkout"
     (folder / ".venv" / "bin").mkdir(parents=True)
-    for name in ("Makefile", "pyproject.toml", "constraints.txt", "setup.py"):
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", "setup.py", ENVIRONMENT):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(str(ROOT / name), str(folder / name))
     for path in (ROOT / "projects").glob("*/pyproject.toml"):
-        (folder / path.parent.relative_to(ROOT)).mkdir(parents=True)
+        (folder / path.parent.relative_to(ROOT)).mkdir(parents=True, exist_ok=True)
         shutil.copy(str(path), str(folder / path.relative_to(ROOT)))
     for name in (".venv/bin/python", "python3"):
         (folder / name).write_text(PYTHON)
@@ -62,8 +67,12 @@ def test_a_quote_in_a_variable_does_not_end_a_command(checkout, target, variable
     for name in variables:
         assert EVIL + name in words
     assert not list(checkout.rglob("harm"))
-    _, messages = make(checkout, "help", f"JOBS={EVIL}")
-    assert EVIL in messages
+
+
+def test_a_dollar_sign_is_refused(checkout):
+    words = ["make", "track", "VIDEO=a$HOME.mp4"]
+    done = run(words, cwd=str(checkout), stderr=subprocess.STDOUT)
+    assert done.returncode == 2 and "dollar sign in VIDEO" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -91,8 +100,10 @@ def test_what_is_set_up_stays_so_where_also_is_left_out(checkout):
         assert "pip" not in words and messages == ""
     words, messages = make(checkout, "setup", "ALSO=mqtt")
     assert [word for word in words if word.startswith(".[")] == [".[mqtt]"]
-    words, messages = make(checkout, "setup", "ALSO=mavlink")  # its older name
+    words, messages = make(checkout, "setup", "ALSO=vehicle")
     assert "projects/vehicle" in words and not [word for word in words if word.startswith(".[")]
+    done = run(["make", "setup", "ALSO=mavlnk"], cwd=str(checkout), stderr=subprocess.STDOUT)
+    assert done.returncode == 2 and "no such extra" in done.stdout and "vehicle" in done.stdout
 
 
 def test_on_a_jetson_all_commands_run_with_the_boards_python(checkout):

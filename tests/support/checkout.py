@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+from hotpath_release import environment
 from tests import support
 from tests.support import ROOT
 
@@ -31,23 +32,12 @@ def set_up(folder):
     """What `make setup` and a first `make track` leave, by links to this checkout's."""
     (folder / ".venv").mkdir()
     for path in pathlib.Path(sys.prefix).iterdir():
-        if not path.name.startswith(".setup-"):
+        if path.name != environment.RECORD.name:
             (folder / ".venv" / path.name).symlink_to(path)
-    done = subprocess.check_output(
-        [
-            "make",
-            "--no-print-directory",
-            "--eval",
-            "mark: ; @echo $(DEV) $(TRACK) $(addprefix $(WHICH)-,host fpga ncnn research)",
-            "mark",
-            "SHOW=--show",
-        ],
-        cwd=str(folder),
-        env=readers(),
-    )
-    for name in done.decode().split():
-        if "/" in name:
-            (folder / name).touch()
+    question = ["make", "-s", "--eval", "python: ; @echo $(PYTHON)", "python"]
+    python = subprocess.check_output(question, cwd=str(folder), env=readers()).decode().strip()
+    record = [environment.fingerprint(python), *environment.extras(), *environment.projects()]
+    (folder / ".venv" / environment.RECORD.name).write_text("\n".join(record))  # pip has no work
     (folder / ".venv" / "bin").unlink()
     (folder / ".venv" / "bin").mkdir()
     for path in (pathlib.Path(sys.prefix) / "bin").iterdir():

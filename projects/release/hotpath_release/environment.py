@@ -1,0 +1,149 @@
+"""Set up .venv of the clone: python projects/release/hotpath_release/environment.py [NAME,NAME ...]
+
+A NAME is an extra of pyproject.toml, such as ``page``, a folder of projects/, such as ``lab``, or
+``projects`` for all of them. ``dev``, for the tests, brings the projects that `make test` runs.
+``board:NAME`` brings what `make engine` needs for that board on a computer, ``board:NAME:ENGINE``
+for another engine than the board's. What is there already stays, and takes no time. With
+``--projects`` in front it only prints the folders of the projects that the names bring.
+
+It needs the standard library alone, because it runs before anything is installed. The variable
+PYTHON names the Python that .venv is made with (default: the one that runs this).
+"""
+
+import fcntl
+import hashlib
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+VENV = ROOT / ".venv"
+RECORD = VENV / "set-up.txt"  # what was installed from: a hash, and then a name a line
+SOURCES = ("pyproject.toml", "constraints.txt", "setup.py")
+TESTED = ("bridges", "lab", "nogpu", "release", "vehicle")  # projects that `make test` needs
+HOST = ["host"]
+OF_ENGINES = {"overlay": [*HOST, "fpga"], "ncnn": [*HOST, "ncnn"]}  # for `make engine`
+PYTORCH = ("ncnn", "research")
+OFFLINE = (
+    "pip could not fetch what is needed (see above). Without a connection to a package index, name "
+    "one that this computer reaches: PIP_INDEX_URL=https://... make setup"
+)
+
+
+def projects():
+    """The names of all projects, those that others need first."""
+    there = sorted(path.parent.name for path in ROOT.glob("projects/*/pyproject.toml"))
+    return sorted(there, key=lambda name: name == "research")  # after lab
+
+
+def extras():
+    """The names of all extras."""
+    text = (ROOT / "pyproject.toml").read_text()
+    table = text.split("[project.optional-dependencies]\n")[1].split("\n[")[0]
+    return re.findall(r"^(\w+) = \[", table, re.MULTILINE)
+
+
+def for_engine(board, engine=""):
+    """The names that `make engine` needs for a board."""
+    own = board.endswith(".toml")
+    profile = pathlib.Path(board) if own else ROOT / "hotpath" / "boards" / (board + ".toml")
+    if not engine and profile.is_file():
+        engine = "".join(re.findall(r'^engine = "(\w+)"', profile.read_text(), re.MULTILINE))
+    return OF_ENGINES.get(engine, HOST)
+
+
+def expanded(words):
+    """The extras and projects that words ask for, each once.
+
+    Raises:
+        ValueError: there is no such name.
+    """
+    names = []
+    for word in words:
+        if word.startswith("board:"):
+            names += for_engine(*word.split(":", 2)[1:])
+            continue
+        for name in re.findall(r"[^,\s]+", word):
+            names += {"projects": projects(), "dev": ["dev", *TESTED]}.get(name, [name])
+    unknown = [name for name in names if name not in extras() + projects()]
+    if unknown:
+        raise ValueError(
+            f"ALSO={unknown[0]}: there is no such extra; there are {', '.join(extras())}, and of "
+            f"projects: {', '.join(projects())}"
+        )
+    return sorted(set(names), key=(extras() + projects()).index)
+
+
+def fingerprint(python):
+    """A hash of all that .venv without extras is made from."""
+    made_from = [(ROOT / name).read_bytes() for name in SOURCES]
+    return hashlib.sha256(b"\0".join([python.encode(), *made_from])).hexdigest()
+
+
+def pip(*words):
+    """Run the environment's pip with the versions of constraints.txt."""
+    command = "-m pip --disable-pip-version-check install -q --no-compile -c constraints.txt"
+    subprocess.run([str(VENV / "bin/python"), *command.split(), *words], cwd=ROOT, check=True)
+
+
+def opencv():
+    """Replace an OpenCV with windows that does not start by the headless one."""
+    python = str(VENV / "bin/python")
+    if subprocess.run([python, "-c", "import cv2"], stderr=subprocess.DEVNULL).returncode:
+        subprocess.run([str(ROOT / "tests/headless.sh"), python], check=True)
+
+
+def set_up(names, python):
+    """Install what is missing."""
+    record = RECORD.read_text().split() if RECORD.exists() else []
+    first = fingerprint(python)
+    if record[:1] != [first]:
+        print(f"Setting up .venv with {python} (600 MB on disk, once)", flush=True)
+        subprocess.run([python, "-m", "venv", "--clear", str(VENV)], check=True)
+        pip("-e", ".")
+        record = [first]
+    missing = [name for name in names if name not in record]
+    of_pip = [name for name in missing if name not in projects()]
+    steps = [(of_pip, ".[" + ",".join(of_pip) + "]")] if of_pip else []
+    steps += [([name], "projects/" + name) for name in missing if name in projects()]
+    for step, place in steps:
+        heavy = " (with PyTorch: 1 to 6 GB on disk)" if set(step) & set(PYTORCH) else ""
+        print(f"Adding {' '.join(step)}{heavy}", flush=True)
+        pip("-e", place)
+        opencv()
+        record += step
+        RECORD.write_text("\n".join(record) + "\n")
+    if not steps:
+        RECORD.write_text("\n".join(record) + "\n")
+
+
+def main(words):
+    """The exit code."""
+    python = os.environ.get("PYTHON") or sys.executable
+    if sys.version_info < (3, 10):
+        print("Python 3.10 or newer is needed; name one: make setup PYTHON=/path/to/python3")
+        return 2
+    is_question = words[:1] == ["--projects"]
+    try:
+        names = expanded(words[is_question:])
+    except ValueError as error:
+        print(error)
+        return 2
+    if is_question:
+        print(*("projects/" + name for name in names if name in projects()))
+        return 0
+    (ROOT / ".cache").mkdir(exist_ok=True)
+    with open(ROOT / ".cache" / "set-up.lock", "w") as lock:  # two targets of `make --jobs 2`
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            set_up(names, python)
+        except subprocess.CalledProcessError as error:
+            print(OFFLINE if "pip" in error.cmd else f"failed: {' '.join(map(str, error.cmd))}")
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -16,7 +16,7 @@ from hotpath.app.cli.networks.propose import (
     usual_table,
 )
 from hotpath.base import cache, toml, toml_text
-from hotpath.graphs import models
+from hotpath.graphs import models, picture_values
 from hotpath.runtime.errors import BadNetwork, BadOutput
 from hotpath.runtime.network import Network, sha256_of
 from hotpath.runtime.networks import find_toml, load_network, names
@@ -76,7 +76,15 @@ def add(
         table["family"] = original["family"]
         proposal = Proposal(table, {})
     table = usual_table(proposal)
-    network_for(table, path)  # it must be whole
+    network = network_for(table, path)  # it must be whole
+    odd = [picture_values.twice(file, network.mean, network.scale) for file in paths.values()]
+    if any(odd):
+        usual = picture_values.usual(paths)
+        if usual is None:
+            say("warning    " + "; ".join(filter(None, odd)))
+        else:
+            table["input"]["mean"], table["input"]["scale"] = ([each] * 3 for each in usual)
+            say("normalise  the graph does it; mean {:g}, scale {:.6g} are written".format(*usual))
     for entry in table["file"]:
         entry["sha256"] = sha256_of(paths[entry["part"]])
     for section in ("negatives", "point_prompt") if same else ():

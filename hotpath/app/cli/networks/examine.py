@@ -10,7 +10,7 @@ from typing import Any, List, Mapping, Optional, Tuple
 import cv2
 import numpy as np
 
-from hotpath.graphs import canonical, convert, models
+from hotpath.graphs import canonical, convert, models, picture_values
 from hotpath.kernels.golden import pack
 from hotpath.runtime import engines, load_tracker
 from hotpath.runtime.errors import BadNetwork, HotpathError
@@ -51,7 +51,8 @@ def maps(network: Network, paths: Paths) -> Tuple[List[str], List[str]]:
         report = ["runs       on {engine} {version}".format(**engine.describe())]
     finally:
         engine.close()
-    mistakes = []
+    sides = (picture_values.twice(path, network.mean, network.scale) for path in paths.values())
+    mistakes = list(filter(None, sides))
     for index, (first, second) in enumerate(zip(*results)):
         shape = "x".join(map(str, first.shape))
         report.append(f"map        {shape} from {first.min():.4g} to {first.max():.4g}")

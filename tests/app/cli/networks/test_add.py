@@ -1,5 +1,6 @@
 """`networks add` finds the settings that a user's files do not state."""
 
+import pathlib
 import re
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from hotpath.app.cli.networks.__main__ import main
 from hotpath.app.cli.networks.propose import propose
-from hotpath.graphs import models
+from hotpath.graphs import models, picture_values
 from hotpath.runtime import load_tracker
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.identity.identity import rules_of
@@ -226,3 +227,108 @@ def test_a_networks_files_decide_as_it_does(tmp_path, capsys):
     assert "python -m hotpath_lab.negatives --network" in capsys.readouterr().out
     other = load_network(tmp_path / "other.toml")
     assert other.negatives is None and other.same_share > 0
+
+
+def with_first(folder, nodes, constants, folded=None):
+    """kestrel_fast with nodes before it, whose picture is "image" and whose result is "normal"."""
+    paths = []
+    for part in ("exemplar", "search"):
+        model = onnx.load(shipped("kestrel_fast", part))
+        graph = model.graph
+        if folded is not None:
+            mean, std = folded
+            layer = next(node for node in graph.node if "image" in node.input)
+            tensors = {tensor.name: tensor for tensor in graph.initializer}
+            weight, bias = (tensors[name] for name in layer.input[1:3])
+            w, b = onnx.numpy_helper.to_array(weight), onnx.numpy_helper.to_array(bias)
+            b = b - w.sum(axis=(1, 2, 3)) * np.float32(mean / std)
+            weight.CopyFrom(onnx.numpy_helper.from_array(w / np.float32(std), weight.name))
+            bias.CopyFrom(onnx.numpy_helper.from_array(b, bias.name))
+        else:
+            old = list(graph.node)
+            for node in old:
+                node.input[:] = ["normal" if name == "image" else name for name in node.input]
+            models.replace(graph.node, [onnx.helper.make_node(*node) for node in nodes] + old)
+        for name, value in constants.items():
+            array = np.array(value, np.float32)
+            models.add_constant(graph, name, array if array.size == 1 else array[:, None, None])
+        paths.append(folder / f"own_{part}.onnx")
+        onnx.save(model, str(paths[-1]))
+    return paths
+
+
+RGB = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "k": 255}
+GREY = {"m": 118, "s": 58}
+INSIDE = {  # name -> (nodes, constants, the mean and the scale that the TOML should have)
+    "sub and div": (
+        [("Sub", ["image", "m"], ["c"]), ("Div", ["c", "s"], ["normal"])],
+        GREY,
+        (0.0, 1.0),
+    ),
+    "of shares": (
+        [("Sub", ["image", "mean"], ["c"]), ("Div", ["c", "std"], ["normal"])],
+        RGB,
+        (0.0, 1 / 255.0),
+    ),
+    "with the division by 255": (
+        [
+            ("Div", ["image", "k"], ["share"]),
+            ("Sub", ["share", "mean"], ["c"]),
+            ("Div", ["c", "std"], ["normal"]),
+        ],
+        RGB,
+        (0.0, 1.0),
+    ),
+    "mul, then add": (
+        [("Mul", ["image", "f"], ["c"]), ("Add", ["c", "o"], ["normal"])],
+        {"f": 1 / 58.0, "o": -118 / 58.0},
+        (0.0, 1.0),
+    ),
+    "the inverse of std": (
+        [
+            ("Reciprocal", ["s"], ["f"]),
+            ("Sub", ["image", "m"], ["c"]),
+            ("Mul", ["f", "c"], ["normal"]),
+        ],
+        GREY,
+        (0.0, 1.0),
+    ),
+    "a scale alone": ([("Div", ["image", "k"], ["normal"])], {"k": 255}, (0.0, 1.0)),
+    "folded into the layer": ((118, 58), {}, (0.0, 1.0)),
+}
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_a_normalisation_inside_an_export_is_seen(tmp_path, name):
+    nodes, constants, right = INSIDE[name]
+    folded = nodes if isinstance(nodes, tuple) else None
+    paths = with_first(tmp_path, nodes, constants, folded)
+    like = load_network("kestrel_fast")
+    for path in paths:
+        sentence = picture_values.twice(path, like.mean, like.scale)
+        assert f"{path.name} seems to normalise the picture itself" in sentence
+        assert f"write mean {right[0]:g} and scale {right[1]:.6g}" in sentence
+        assert not picture_values.twice(path, [right[0]] * 3, [right[1]] * 3)
+
+
+def test_add_writes_the_mean_and_scale_that_check_asks_for(tmp_path, capsys):
+    files = with_first(tmp_path, *INSIDE["sub and div"][:2])
+    assert add(map(str, files), "--like", "kestrel_fast") == 0
+    assert "the graph does it" in capsys.readouterr().out
+    path = tmp_path / "mine.toml"
+    network = load_network(path)
+    assert (*network.mean, *network.scale) == (0, 0, 0, 1, 1, 1)
+    assert main(["check", str(path)]) == 0
+    text = path.read_text()
+    path.write_text(re.sub("scale = .*", "scale = [0.0172, 0.0172, 0.0172]", text))
+    assert main(["check", str(path)]) == 2
+    assert "seems to normalise the picture itself" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("network", ["kestrel", "kestrel_fast", "kestrel_small", "lightfc"])
+def test_what_ships_is_normalised_once(network):
+    mean, scale = load_network(network).mean, load_network(network).scale
+    for part in ("exemplar", "search"):
+        path = pathlib.Path(shipped(network, part))
+        assert not picture_values.twice(path, mean, scale)
+        assert picture_values.twice(path, mean, np.array(scale) / 255)

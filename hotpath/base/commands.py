@@ -3,6 +3,7 @@
 import difflib
 import os
 import re
+import shlex
 import sys
 from typing import Dict, Iterable, Tuple
 
@@ -127,8 +128,12 @@ def reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)
 
 
+def _absolute(value: str) -> str:
+    return os.path.abspath(value) if value.endswith(".toml") else value
+
+
 def make(target: str, **values: object) -> str:
-    """The command of a target of the Makefile with these variables.
+    """The command of a target of the Makefile with these variables, from any folder.
 
     An installed wheel has no Makefile: there it is what does the same, by the console command
     ``hotpath`` or pip. On a Jetson, ``python3 -m hotpath boards`` says what to install for the
@@ -138,7 +143,11 @@ def make(target: str, **values: object) -> str:
         return "python3 -m hotpath boards"
     if target == "setup" and sys.version_info < MAKEFILE_PYTHON and values.get("ALSO") in PACKAGES:
         return "pip install " + PACKAGES[str(values["ALSO"])]
-    words = ["make", target] + [f"{name}={value}" for name, value in values.items()]
+    place = []
+    if _is_clone() and os.path.realpath(os.curdir) != HERE:
+        place = ["-C", shlex.quote(HERE)]
+        values = {name: _absolute(str(value)) for name, value in values.items()}
+    words = ["make", *place, target] + [f"{name}={value}" for name, value in values.items()]
     is_a_clones = target in IN_A_CLONE or values.get("ALSO") in PROJECTS
     if not is_a_clones and not _is_clone():
         if target not in PROGRAMS:

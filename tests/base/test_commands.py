@@ -21,6 +21,17 @@ def test_a_wheel_names_no_makefile(monkeypatch, tmp_path):
     assert commands.make("setup") == "pip install 'hotpath-tracker[host]'"
 
 
+def test_from_another_folder_make_is_told_where_the_clone_is(monkeypatch, tmp_path):
+    (tmp_path / "a clone").mkdir()
+    (tmp_path / "a clone" / "Makefile").touch()
+    monkeypatch.setattr(commands, "HERE", str(tmp_path / "a clone"))
+    monkeypatch.chdir(tmp_path)
+    told = commands.make("engine", BOARD="rk3588", NETWORK="mine.toml")
+    assert told == f"make -C '{tmp_path}/a clone' engine BOARD=rk3588 NETWORK={tmp_path}/mine.toml"
+    monkeypatch.chdir(tmp_path / "a clone")
+    assert commands.make("engine", NETWORK="mine.toml") == "make engine NETWORK=mine.toml"
+
+
 def test_a_python_that_make_refuses_gets_pip_commands(monkeypatch):
     monkeypatch.setattr(commands, "MAKEFILE_PYTHON", (99,))
     assert commands.make("setup", ALSO="host") == "pip install onnx onnxruntime"

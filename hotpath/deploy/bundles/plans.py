@@ -102,8 +102,8 @@ class Builder:
             )
         if request.dla is not None and request.dla >= self._builder.num_DLA_cores:
             raise BuildFailed(
-                f"there is no DLA core {request.dla}, TensorRT finds "
-                f"{self._builder.num_DLA_cores} cores; leave --dla out",
+                f"there is no DLA core {request.dla}: TensorRT {self.version} finds "
+                f"{self._builder.num_DLA_cores} cores (10.8 to 10.16 use none); leave --dla out",
                 what="no DLA",
             )
 

@@ -172,12 +172,17 @@ def _write(
     with Writer(folder) as writer:
         values = dict(values, **_for_board(order))
         values = dict(values, format=FORMAT, forms=put(writer.folder))
-        # last, because the tracker's numbers may have been tuned since a network was shipped
         copy_toml(order.network.path, writer.folder / (order.network.name + ".toml"))
-        values["files"] = {p.name: sha256_of(p) for p in sorted(writer.folder.iterdir())}
-        values["sha256"] = _digest(values)
-        (writer.folder / FILE).write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
+        seal(writer.folder, values)
         writer.replace()
+
+
+def seal(folder: pathlib.Path, values: Values) -> None:
+    """Write ``prepared.json`` for the files that are in a folder."""
+    files = {path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.name != FILE}
+    values = dict(values, files=files)
+    values["sha256"] = _digest(values)
+    (folder / FILE).write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
 
 
 def _copy_shipped(folder: pathlib.Path, order: Order, say: Say) -> None:

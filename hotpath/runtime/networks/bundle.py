@@ -135,14 +135,13 @@ def there(
     Args:
         board, network: names.
         precision, engine: names; None for any.
-        folder: folder of all bundles; None for the first of ``folders`` that has such a bundle.
+        folder: folder of all bundles; None for all of ``folders``.
 
     Raises:
         BadBundle: there is none, and one that it might be can't be read.
     """
-    damage = None
+    damage, found = None, []
     for place in folders() if folder is None else [pathlib.Path(str(folder))]:
-        found = []
         for path in (place / board).glob("*/" + FILE):
             try:
                 made = Bundle(path.parent)
@@ -153,12 +152,9 @@ def there(
             fits = fits and precision in (None, made.precision) and engine in (None, made.engine)
             if fits:
                 found.append(made)
-        if found:
-            key = operator.attrgetter("built_s", "folder")
-            return sorted(found, key=key, reverse=True)
-    if damage is not None:
+    if damage is not None and not found:
         raise damage
-    return []
+    return sorted(found, key=operator.attrgetter("built_s", "folder"), reverse=True)
 
 
 def find(

@@ -249,6 +249,13 @@ def test_dla_is_asked_for_and_counted(board, tmp_path):
     assert engine._runtime.DLA_core == 1 and "DLA 1" in engine.describe()["device"]
 
 
+@pytest.mark.parametrize("board", ["10.13"], indirect=True)
+def test_a_tensorrt_without_dla_says_so_on_a_board_that_has_it(board, tmp_path):
+    board.machine.dla_cores = 2
+    with refusal(BuildFailed, "no DLA"):
+        plans.Builder(plans.Request("fp16", dla=0), str(tmp_path), quiet)
+
+
 def test_a_frame_allocates_nothing_and_waits_once(board, tmp_path):
     _, made = make_bundle(tmp_path)
     engine = loading.open_setup(loading.Setup(bundle=made))

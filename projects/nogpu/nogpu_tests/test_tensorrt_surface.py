@@ -16,7 +16,7 @@ from tests.support import run
 
 VERSION = "{}.{}".format(*sys.version_info)
 SURFACES = prepare.read_surfaces()
-REAL = {"8.2": "8.6.1", "8.6": "8.6.1", "10": "10.3.0", "11": "11.4.0.106"}
+REAL = {"8.2": "8.6.1", "8.6": "8.6.1", "10": "10.3.0", "10.13": "10.13.3.9", "11": "11.4.0.106"}
 
 
 def surface(family):

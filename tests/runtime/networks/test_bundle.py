@@ -190,7 +190,7 @@ def test_auto_takes_the_bundle_in_the_clone_from_another_folder(here, prepared, 
 
 
 def test_a_board_without_a_bundle_is_told_the_command(here, monkeypatch):
-    command = "make engine BOARD=jetson_nano NETWORK="
+    command = " engine BOARD=jetson_nano NETWORK="
     setup = loading.choose(Options(here))
     assert setup.bundle is None
     assert setup.missing.startswith("there is no bundle engines/jetson_nano/") and (
@@ -199,7 +199,7 @@ def test_a_board_without_a_bundle_is_told_the_command(here, monkeypatch):
     monkeypatch.setattr(engines, "installed", list)
     with refusal(bundle.BadBundle, "no bundle", command=command):
         loading.choose(Options(here))
-    with refusal(bundle.BadBundle, "no bundle", command="make engine BOARD=jetson_nano"):
+    with refusal(bundle.BadBundle, "no bundle", command=" engine BOARD=jetson_nano"):
         loading.choose(Options())  # what follows by default is built as one
 
 
@@ -209,7 +209,7 @@ def test_where_the_board_is_not_certain_the_bundle_names_it(here, prepared, nano
     found.board, found.sure = board and boards.load_board(board), False
     found.candidates = ["jetson_agx_orin", "jetson_nano"]  # its GPU is that of the second
     detect.detect = lambda root="/": found  # until ``nano`` leaves
-    assert "make engine BOARD=jetson_nano" in loading.choose(Options(here)).missing
+    assert " engine BOARD=jetson_nano" in loading.choose(Options(here)).missing
     build_here(prepared, board="jetson_agx_orin")
     assert loading.choose(Options(here)).bundle is None
     folder = build_here(prepared)

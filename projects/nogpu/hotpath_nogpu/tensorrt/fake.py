@@ -9,6 +9,7 @@ with surfaces.txt. As far as the real behaviour is known, the fakes build and re
 - The parser of 8.2 knows neither the operators of ``NEWER`` nor a convolution with a tensor as its
   kernel.
 - INT8 without Q/DQ needs a calibration cache with the version's own header.
+- TensorRT 10.7 was the last 10.x with DLA; 11.4.1 has it again (NVIDIA's guide).
 - A network with a dynamic shape needs an optimization profile. Its plan runs when shapes within the
   profile are set, and on no DLA core.
 - The first enqueue after a new shape takes memory, which ends a capture of its stream: see
@@ -87,6 +88,7 @@ FAMILIES = {  # version, and what it lacks
     "8.2": ("8.2.1.8", (NAMED, MONITORED)),
     "8.6": ("8.6.1", (MONITORED,)),
     "10": ("10.3.0", (INDEXED,)),
+    "10.13": ("10.13.3.9", (INDEXED,)),
     "11": ("11.4.0.106", (INDEXED, WEAK)),
 }
 MEMBERS = {
@@ -323,7 +325,9 @@ class IBuilderConfig(Fake):
 
 
 class Builder(Fake):
-    num_DLA_cores = property(lambda self: self._machine.dla_cores)
+    @property
+    def num_DLA_cores(self):  # 10.8 to 10.16 support none, on no board
+        return 0 if self._family == "10.13" else self._machine.dla_cores
 
     def __init__(self, logger):
         if self._machine.broken:

@@ -45,6 +45,11 @@ def main(arguments: Optional[List[str]] = None) -> int:
         folder = pathlib.Path(options.out) / str(network.name)
         order.check_free(folder)
         prepared.prepare(folder, order, say)
+        values = prepared.read(folder)
+        for name in values["files"]:  # a board takes the TOML, and what it names, of that day
+            if not name.startswith(("whole-", "cut-")):
+                (folder / name).unlink()
+        prepared.seal(folder, values)
 
     return exit_code("hotpath_research.train.ship", run)
 

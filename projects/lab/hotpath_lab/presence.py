@@ -39,7 +39,8 @@ def frames_of(run: Mapping[str, Any], member: Any) -> state_metrics.Frames:
     frames = state_metrics.frames_of(run, member.boxes, known)
     if not isinstance(member, annotations.SeenFilm):
         return frames
-    return frames._replace(right=member.right[state_metrics.counted(len(member.right), known)])
+    right = member.right[state_metrics.counted(len(member.right), known)]
+    return frames._replace(right=right, aimed=right)
 
 
 def area(run: Mapping[str, Any], member: Any) -> float:

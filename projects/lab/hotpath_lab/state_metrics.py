@@ -10,6 +10,9 @@
 | ``tracked_wrong``          | ``tracked`` frames whose box is wrong                               |
 | ``tracked_wrong_high``     | those of them with a presence of ``SURE`` or more                   |
 | ``tracked_right_high``     | ``tracked`` frames with such a presence whose box is right          |
+| ``right_high``             | of all ``tracked`` frames with such a presence, the share of right  |
+| ``aimed_high``             | the share of them whose box has its centre in the target's          |
+| ``astray_hourly``          | those of them without, in an hour of film with RATE frames a second |
 | ``wrong_high``             | frames of all words with such a presence whose box is wrong         |
 | ``returns``                | times that the target comes back after ``GONE`` frames or more      |
 | ``boxes_in_time``          | returns with a right box within ``WITHIN`` frames with the target   |
@@ -37,6 +40,7 @@ FOUND = 0.4  # overlap from which on a box is right
 GONE = 10  # frames without the target, after which as many with it are a return
 WITHIN = 30  # frames with the target in which it should be found
 BINS = 10  # of the presence
+RATE = 30  # frames a second, for figures in an hour of film
 LEAST_SHARE = 1e-3  # presence, and its distance from 1, below which the log loss does not rise
 SAMPLES, LEVEL = 1000, 95  # of whole films; per cent of them that an interval holds
 WORDS = (TRACKED, UNSURE, LOST)
@@ -64,6 +68,7 @@ class Frames(NamedTuple):
         presence: the presence; NaN from a tracker without one.
         finds: ``track.found``: whether it is the first tracked frame after a loss or a jump.
         overlaps: of the box and the truth; NaN if the target is absent.
+        aimed: whether the centre of the box is in the target's.
     """
 
     right: np.ndarray
@@ -71,6 +76,7 @@ class Frames(NamedTuple):
     presence: np.ndarray
     finds: np.ndarray
     overlaps: np.ndarray
+    aimed: np.ndarray
 
 
 def frames_of(
@@ -85,11 +91,15 @@ def frames_of(
     """
     words = np.array(result["states"])
     counts = counted(len(words), known)
-    overlaps = overlap(result["boxes"], np.asarray(truth)[: len(words)])
+    boxes, targets = np.asarray(result["boxes"]), np.asarray(truth)[: len(words)]
+    overlaps = overlap(boxes, targets)
+    from_middle = np.abs(boxes[:, :2] + boxes[:, 2:] / 2 - targets[:, :2] - targets[:, 2:] / 2)
+    aimed = (from_middle <= targets[:, 2:] / 2).all(axis=1)  # False for NaN
     right = np.nan_to_num(overlaps) >= FOUND
     presence = np.array(result.get("presence", result["certainty"]), float)  # NaN for None
     finds = np.asarray(result["found"], bool)
-    return Frames(*(column[counts] for column in (right, words, presence, finds, overlaps)))
+    columns = right, words, presence, finds, overlaps, aimed
+    return Frames(*(column[counts] for column in columns))
 
 
 def counted(count: int, known: ArrayLike | None = None) -> np.ndarray:
@@ -111,7 +121,7 @@ def figures(films: Iterable[Frames]) -> dict[str, Any]:
         (1, 0.67)
     """
     films = list(films)
-    right, words, presence, finds, _ = (np.concatenate(column) for column in zip(*films))
+    right, words, presence, finds, _, aimed = (np.concatenate(column) for column in zip(*films))
     table: dict[str, Any] = {"frames": len(words)}
     table.update((f"share_{word}", _mean(words == word)) for word in WORDS)
     table.update((f"right_{word}", _mean(right[words == word])) for word in WORDS)
@@ -123,6 +133,9 @@ def figures(films: Iterable[Frames]) -> dict[str, Any]:
     table["tracked_wrong_high"] = int((tracked & ~right & high).sum())
     table["tracked_right_high"] = int((tracked & right & high).sum())
     table["wrong_high"] = int((~right & high).sum())
+    table["right_high"] = _mean(right[tracked & high])
+    table["aimed_high"] = _mean(aimed[tracked & high])
+    table["astray_hourly"] = (tracked & high & ~aimed).sum() / len(words) * 3600 * RATE
     waits = [returns(film, film.right) for film in films]
     tracked_waits = [returns(film, film.right & (film.words == TRACKED)) for film in films]
     table["returns"] = sum(map(len, waits))
@@ -172,13 +185,20 @@ def interval(films: Sequence[Frames], key: str) -> tuple[float, float]:
 
     Args:
         films: of all films of a set.
-        key: ``right_tracked`` or ``right_said``.
+        key: ``right_tracked``, ``right_said``, ``right_high`` or ``aimed_high``.
     """
-    both = [
-        ((film.words == TRACKED) & film.right, film.right, film.words == TRACKED) for film in films
-    ]
-    hits, right, tracked = np.array([[mask.sum() for mask in masks] for masks in both]).T
-    of = {"right_tracked": tracked, "right_said": right}[key]
+    pairs = []  # of each film, the frames that are counted, and those of which they are a share
+    for film in films:
+        tracked = film.words == TRACKED
+        high = tracked & (film.presence >= SURE)
+        hits, frames = {
+            "right_tracked": (film.right, tracked),
+            "right_said": (tracked, film.right),
+            "right_high": (film.right, high),
+            "aimed_high": (film.aimed, high),
+        }[key]
+        pairs.append([(hits & frames).sum(), frames.sum()])
+    hits, of = np.array(pairs).T
     picked = np.random.RandomState(0).randint(0, len(films), (SAMPLES, len(films)))
     with np.errstate(invalid="ignore"):
         shares = hits[picked].sum(axis=1) / of[picked].sum(axis=1)
@@ -245,6 +265,12 @@ def page(sets: Mapping[str, Sequence[Frames]], boxes: Mapping[str, float]) -> st
         (f"wrong `tracked` frames {high}", count("tracked_wrong_high")),
         (f"right `tracked` frames {high}", count("tracked_right_high")),
         (f"wrong frames {high}, in any state", count("wrong_high")),
+        (f"`tracked` boxes {high}: their centre is on the target", share("aimed_high")),
+        (
+            "… off the target: frames in an hour of film",
+            [f"{t['astray_hourly']:,.0f}" for t in tables.values()],
+        ),
+        (f"… they overlap the target by {short(FOUND, 1)}", share("right_high")),
         ("re-acquisitions: correct, wrong", count("finds_right", "finds_wrong")),
         (
             f"returns: all, with a right box within {WITHIN} frames, `tracked` by then",

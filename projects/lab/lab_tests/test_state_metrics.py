@@ -116,3 +116,22 @@ def test_a_short_absence_or_a_short_visit_is_no_return():
     visit = [(HERE, HERE, True)] * (state_metrics.GONE - 1)
     for rows in (gone[1:] + 3 * visit, gone + visit + gone):
         assert state_metrics.figures([film_of(rows)])["returns"] == 0
+
+
+LARGER = (-5.0, -5.0, 40.0, 40.0)  # overlap .25 with HERE, and its centre is in it
+
+
+def test_a_centre_on_the_target_is_aimed_right_however_loose_the_box():
+    rows = [(HERE, HERE, True), (HERE, LARGER, True), (HERE, ELSEWHERE, True), (AWAY, HERE, True)]
+    films = [film_of([*rows, (HERE, ELSEWHERE, False)])]
+    table = state_metrics.figures(films)
+    assert (table["right_high"], table["aimed_high"]) == (0.25, 0.5)
+    assert table["astray_hourly"] == 2 / 5 * 3600 * state_metrics.RATE
+    assert state_metrics.interval(films, "aimed_high") == (0.5, 0.5)
+    page = state_metrics.page({"a": films}, {"a": 0.5})
+    assert "| .500 [.500, .500] |" in page and "| 43,200 |" in page
+    for each in (
+        films[0]._replace(presence=films[0].presence * 0.79),
+        film_of([(HERE, HERE, False)]),
+    ):
+        assert math.isnan(state_metrics.figures([each])["aimed_high"])

@@ -375,6 +375,19 @@ class Identity:
         """Whether what is followed has not been verified to be the target."""
         return self.phase in UNVERIFIED_PHASES
 
+    @property
+    def is_chance(self) -> bool:
+        """Whether a candidate is followed that is no more like the target than chance."""
+        if self.phase != Phase.TENTATIVE or not self._similarities:
+            return False
+        return sum(self._similarities) <= CHANCE * REFERENCE * len(self._similarities)
+
+
+def log_odds(probability: Optional[float]) -> float:
+    """Return the log odds of a probability; None is 0."""
+    share = min(max(probability or 0.0, 1e-9), 1 - 1e-9)
+    return math.log(share / (1 - share))
+
 
 def logistic(odds: float) -> float:
     """Return the probability of log odds."""

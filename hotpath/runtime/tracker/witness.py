@@ -7,23 +7,28 @@ A second one seldom makes the same mistake in the same frame.
     tracked  both claim the target in the same place; or one of them claims it, and the other one,
              in the same place, doubts, but has not lost it
     unsure   one of them claims it, or they see it in different places
-    lost     neither follows anything that resembles it
+    lost     neither claims it, and what they follow is no more like it than chance
 
-Two boxes are in the same place if they overlap, or if one holds most of the other: networks that
-follow the same object often differ in its size, a head and a whole animal. A box that is nearly the
-whole picture is no witness, because it agrees with every other box; the target is then unsure.
+Two boxes are in the same place if they have enough in common: networks that follow the same object
+often differ in its size, a head and a whole animal. A box that is nearly the whole picture is no
+witness, because it agrees with every other box; the target is then unsure.
 
 The box is that of the first network. Where their boxes differ and the first one does not claim the
 target, it is that of the witness if the witness is more certain. If one of them follows something
-and the other one nothing, it is the box of the one that follows. While they differ, neither learns,
-and presence is at most ``MOST_UNVERIFIED``. Where both claim the target, their evidence adds up:
-the log odds of presence are the sum of theirs, times TOGETHER, because some mistakes are common to
-both. Where only one of them claims it, presence is at most ``MOST_OF_ONE``.
+and the other one nothing, it is the box of the one that follows. While they differ, neither learns.
+
+Presence: in the same place, their evidence adds up. The log odds of presence are the sum of theirs,
+times TOGETHER, because some mistakes are common to both. Where not both claim the target, the low
+prior of an object after a loss (AFTER) is in both numbers, and must not count twice. While both are
+below what was usual for them, as where another object crosses, the sum is at most the larger one.
+In different places, presence is that of the network whose box is shown, and AFTER counts against
+it. Where not both claim the target, presence is at most ``MOST_OF_ONE``.
 
 After a loss they help each other: a network that follows nothing takes what the other one claims as
 its candidate, and verifies it by its own memory.
 """
 
+import math
 from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -31,19 +36,23 @@ import numpy as np
 from hotpath.base.errors import NO_SCORE
 from hotpath.runtime.devices.base import STEPS, Device
 from hotpath.runtime.errors import NetworkFailed, NotReady
-from hotpath.runtime.identity.identity import MOST_UNVERIFIED, Phase
+from hotpath.runtime.identity.identity import (
+    AFTER,
+    MOST_FRAMES,
+    MOST_UNVERIFIED,
+    Phase,
+    log_odds,
+    logistic,
+)
 from hotpath.runtime.tracker.first_box import fills_frame
 from hotpath.runtime.tracker.lock import exclusive
 from hotpath.runtime.tracker.tracker import NO_BOX, Tracker, judge, keep_in_step, look
 from hotpath.runtime.types import LOST, TRACKED, UNSURE, Box, Track
 
-AGREE = 0.3  # overlap of the boxes of two networks that follow the same object
-INSIDE, LARGER = (
-    0.7,
-    6.0,
-)  # or this share of the smaller box is in one that is at most so much larger
+AGREE = 0.4  # area that two boxes of one object share, of the geometric mean of both areas
 MOST_OF_ONE = 0.75  # presence, at most, where only one of them claims the target
 TOGETHER = 2 / 3  # share of the sum of two log odds
+FALLEN = 0.1  # presence of a network below its mean of MOST_FRAMES frames, which is not usual
 
 
 class WitnessedTracker(Tracker):
@@ -66,7 +75,7 @@ class WitnessedTracker(Tracker):
         self.witness = witness
         witness.warns = False  # its first box has the same doubts
         self._shown: Optional[Track] = None  # the last track
-        self._found = [False, False]  # which of the two has verified it since it was last tracked
+        self._begin()
 
     @exclusive
     def init(
@@ -84,8 +93,12 @@ class WitnessedTracker(Tracker):
             self._forget()  # there is no target until all of this has worked
             raise
         self.first = self._shown = first._replace(witnessed=True)
-        self._found = [False, False]
+        self._begin()
         return self.first
+
+    def _begin(self) -> None:
+        self._found = [False, False]  # which of the two has verified it since it was last tracked
+        self._usual = [0.0, 0.0]  # mean presence of both while they claimed it
 
     def _followed(self, frame: Any) -> Track:
         both = [look([tracker], frame) for tracker in (self, self.witness)]
@@ -98,14 +111,21 @@ class WitnessedTracker(Tracker):
 
     def agreed(self, own: Track, other: Track) -> Track:
         """Return what both say of a frame: the tracks of this network and of the witness."""
-        has_lost = self.identity.is_unverified or self.witness.identity.is_unverified
-        is_witness = not any(fills_frame(t.box, self._shape) for t in (own, other))
-        track = agreement(own, other, not has_lost, is_witness)
+        identities, tracks = (self.identity, self.witness.identity), (own, other)
+        track = agreement(
+            own,
+            other,
+            is_witness=not any(fills_frame(each.box, self._shape) for each in tracks),
+            is_unbroken=not any(each.is_unverified for each in identities),
+            is_falling=all(map(is_below, tracks, self._usual)),
+            is_chance=all(t.state == LOST or i.is_chance for t, i in zip(tracks, identities)),
+        )
         self._found = [before or t.found for before, t in zip(self._found, (own, other))]
         if track.state == TRACKED:
             claims = zip(self._found, (own, other))
             track = track._replace(found=all(found for found, t in claims if t.state == TRACKED))
             self._found = [False, False]
+            self._usual = list(map(usual_with, tracks, self._usual))
         for tracker in (self, self.witness):
             tracker.identity.is_disputed = not track.witnessed
         for theirs, tracker in ((own, self.witness), (other, self)):
@@ -174,17 +194,36 @@ def lead(tracker: Tracker, track: Track) -> None:
         tracker.propose(track.box)
 
 
+def is_below(track: Track, usual: float) -> bool:
+    """Whether the presence of a network is below what is usual for it."""
+    return (track.presence or 0.0) < usual - FALLEN
+
+
+def usual_with(track: Track, usual: float) -> float:
+    """Return the usual presence of a network after one more frame; 0 before the first one."""
+    presence = track.presence or 0.0
+    return usual + (presence - usual) / MOST_FRAMES if usual else presence
+
+
 def agreement(
-    own: Track, other: Track, is_unbroken: bool = False, is_witness: bool = True
+    own: Track,
+    other: Track,
+    *,
+    is_witness: bool = True,
+    is_unbroken: bool = False,
+    is_falling: bool = False,
+    is_chance: bool = False,
 ) -> Track:
     """Return the track of a target that two networks follow.
 
     Args:
         own: the track of the network whose box is reported.
         other: the track of the witness.
+        is_witness: whether their boxes can agree at all.
         is_unbroken: whether each of them has followed the target without a loss, or has verified
             it since; then the claim of one of them is enough.
-        is_witness: whether their boxes can agree at all; else the target is unsure.
+        is_falling: whether the presence of both is below what was usual.
+        is_chance: whether neither follows anything that is more like the target than chance.
 
     Example:
         >>> own, other = (Track(Box(0, 0, w, 9), 0.9, presence=0.7) for w in (8, 9))
@@ -193,26 +232,32 @@ def agreement(
         >>> agreement(own, other._replace(box=Box(50, 0, 9, 9))).state
         'unsure'
         >>> doubtful = other._replace(state="unsure")
-        >>> [agreement(own, doubtful, is_unbroken).state for is_unbroken in (False, True)]
+        >>> [agreement(own, doubtful, is_unbroken=each).state for each in (False, True)]
         ['unsure', 'tracked']
     """
-    a, b = own.presence or 0.0, other.presence or 0.0
-    is_same_place = _agree(own.box, other.box)
-    agrees = is_witness and is_same_place and LOST not in (own.state, other.state)
+    a, b = log_odds(own.presence), log_odds(other.presence)
+    is_same_place = is_witness and _agree(own.box, other.box)
+    agrees = is_same_place and LOST not in (own.state, other.state)
     claims = (own.state, other.state).count(TRACKED)
-    odds = (a * b / max((1 - a) * (1 - b), 1e-9)) ** TOGETHER
-    track, presence = own, odds / (1 + odds)
-    if agrees and claims == 2 and presence >= MOST_UNVERIFIED:
-        state = TRACKED
-    elif agrees and claims and is_unbroken:
-        state, presence = TRACKED, min(max(a, b), MOST_OF_ONE)
-    else:
-        state = LOST if own.state == other.state == LOST else UNSURE
-        if state == UNSURE and LOST in (own.state, other.state):
-            track = other if own.state == LOST else own  # of the one that follows something
+    track, odds = own, TOGETHER * (a + b)
+    if not agrees:
+        if LOST in (own.state, other.state):
+            track = other if own.state == LOST != other.state else own
         elif not is_same_place and own.state != TRACKED and b > a:
             track = other
-        presence = min(a if track is own else b, MOST_UNVERIFIED)
+        odds = (a if track is own else b) + AFTER
+    elif claims < 2:
+        odds -= AFTER
+    presence = logistic(odds)
+    if not agrees or claims < 2:
+        presence = min(presence, MOST_OF_ONE)
+    elif is_falling:
+        presence = min(presence, logistic(max(a, b)))
+    state = UNSURE
+    if agrees and presence >= MOST_UNVERIFIED and (claims == 2 or claims and is_unbroken):
+        state = TRACKED
+    elif not claims and (is_chance or own.state == other.state == LOST):
+        state, agrees = LOST, False
     return track._replace(
         state=state, lost=state == LOST, presence=presence, found=False, witnessed=agrees
     )
@@ -223,8 +268,5 @@ def _agree(first: Box, second: Box) -> bool:
     (x, y, w, h), (other_x, other_y, other_w, other_h) = first, second
     across = min(x + w, other_x + other_w) - max(x, other_x)
     down = min(y + h, other_y + other_h) - max(y, other_y)
-    common = max(across, 0.0) * max(down, 0.0)  # without arrays, which take ten times as long
-    less, more = sorted((w * h, other_w * other_h))
-    if common >= AGREE * (less + more - common) > 0:
-        return True
-    return bool(common >= INSIDE * less > 0 and more <= LARGER * less)
+    # without arrays, which take ten times as long
+    return min(across, down) > 0 and across * down >= AGREE * math.sqrt(w * h * other_w * other_h)

@@ -1,5 +1,6 @@
 """A target is claimed where two networks claim it, in the same place."""
 
+import math
 import types
 import warnings
 
@@ -10,7 +11,13 @@ from hotpath import boards
 from hotpath.runtime import choice, load_targets, load_tracker, loading
 from hotpath.runtime.errors import BadBundle, BadOption, HotpathError, NetworkFailed, NotReady
 from hotpath.runtime.frames.boxes import overlap
-from hotpath.runtime.identity.identity import MOST_UNVERIFIED, Phase
+from hotpath.runtime.identity.identity import (
+    AFTER,
+    CHANCE,
+    MOST_UNVERIFIED,
+    REFERENCE,
+    Phase,
+)
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
 from hotpath.runtime.tracker.first_box import DoubtfulBox
@@ -27,6 +34,7 @@ from tests.support import tiny
 from tests.support.errors import refusal
 
 HERE, THERE = Box(0, 0, 10, 10), Box(50, 0, 10, 10)
+ODDS_2, ODDS_3 = math.log(2), math.log(3)
 
 
 @pytest.fixture
@@ -73,18 +81,79 @@ def test_the_states_of_two_networks_make_one(own, other, box):
     first = Track(HERE, 0.9, own == LOST, own, presence=0.7)
     second = Track(box, 0.8, other == LOST, other, presence=0.9)
     track = agreement(first, second)
-    if own == other == TRACKED and box is HERE:
+    agrees = box is HERE and LOST not in (own, other)
+    if own == other == TRACKED and agrees:
         assert track.state == TRACKED and 0.88 < track.presence < 0.89  # (7/3 * 9) ** (2/3)
     else:
         assert track.state == (LOST if own == other == LOST else UNSURE)
-        assert track.presence == MOST_UNVERIFIED
+        assert track.presence <= MOST_OF_ONE
     assert track.lost == (track.state == LOST)
-    assert track.witnessed == (box is HERE and LOST not in (own, other))
+    assert track.witnessed == agrees
     # the witness is more certain: its box counts where the first network does not claim the target
     takes = box is THERE and own != TRACKED
-    if LOST in (own, other) and own != other:
-        takes = own == LOST
+    if LOST in (own, other):
+        takes = own == LOST != other
     assert track.box is (second if takes else first).box
+
+
+def share(odds):
+    return 1 / (1 + math.exp(-odds))
+
+
+@pytest.mark.parametrize(
+    "states, box, expected",
+    [
+        ((TRACKED, TRACKED), HERE, share(2 / 3 * (ODDS_2 + ODDS_3))),
+        ((TRACKED, UNSURE), HERE, MOST_OF_ONE),
+        ((UNSURE, UNSURE), HERE, MOST_OF_ONE),
+        ((TRACKED, UNSURE), THERE, share(ODDS_2 + AFTER)),
+        ((UNSURE, UNSURE), THERE, share(ODDS_3 + AFTER)),  # of the witness, which is more certain
+        ((TRACKED, LOST), HERE, share(ODDS_2 + AFTER)),
+        ((LOST, UNSURE), HERE, share(ODDS_3 + AFTER)),
+    ],
+)
+def test_presence_is_a_sum_in_one_place_and_less_than_ones_own_in_two(states, box, expected):
+    first = Track(HERE, 0.9, False, states[0], presence=2 / 3)
+    second = Track(box, 0.9, False, states[1], presence=3 / 4)
+    track = agreement(first, second)
+    assert track.presence == pytest.approx(expected)
+
+
+def test_the_prior_of_a_loss_counts_once():
+    """Two candidates in one place: more than each of them, and nothing stands at the cap."""
+    found = [
+        agreement(*2 * [Track(HERE, 0.9, False, UNSURE, presence=each)]).presence
+        for each in (0.1, 0.2, 0.3, 0.4)
+    ]
+    assert all(a < b < MOST_OF_ONE for a, b in zip(found, found[1:])) and found[-1] > 0.6
+    assert found[0] == pytest.approx(share(4 / 3 * math.log(1 / 9) - AFTER))
+
+
+def test_a_sum_of_two_that_fall_is_at_most_the_larger_one(pair):
+    begun(pair)
+    usual = [Track(HERE, 0.9, presence=each) for each in (0.95, 0.97)]
+    for _ in range(60):
+        assert pair.agreed(*usual).presence > 0.97
+    crossed = [Track(HERE, 0.9, presence=each) for each in (0.77, 0.74)]
+    assert agreement(*crossed).presence > 0.8
+    assert pair.agreed(*crossed).presence == pytest.approx(0.77)
+    assert pair.agreed(crossed[0], usual[1]).presence > 0.95  # one of them is as it was
+    pair._begin()
+    assert pair.agreed(*crossed).presence > 0.8  # which is usual here
+
+
+def test_candidates_that_are_no_more_than_chance_are_lost(pair):
+    begun(pair)
+    first, second = (
+        Track(box, 0.9, state == LOST, state, presence=0.2)
+        for box, state in ((HERE, UNSURE), (THERE, LOST))
+    )
+    pair.identity.propose()
+    for similarity, state in ((0.5, UNSURE), (0.99 * CHANCE * REFERENCE, LOST), (-1.0, LOST)):
+        pair.identity._similarities.extend(30 * [similarity])
+        track = pair.agreed(first, second)
+        assert (track.state, track.lost, track.box) == (state, state == LOST, HERE)
+        assert pair.agreed(first, second._replace(state=TRACKED)).state == UNSURE  # a claim
 
 
 @pytest.mark.parametrize("presence", [0.1, 0.3])
@@ -94,7 +163,7 @@ def test_the_box_is_that_of_the_network_that_follows_something(presence, box):
     first = Track(HERE, 0.9, True, LOST, presence=0.2)
     second = Track(box, 0.8, False, UNSURE, presence=presence)
     for track in (agreement(first, second), agreement(second, first)):
-        assert track.box is box and track.presence == presence and track.state == UNSURE
+        assert track.box is box and track.presence < presence and track.state == UNSURE
 
 
 def test_the_box_of_the_less_certain_network_is_not_reported():
@@ -103,7 +172,7 @@ def test_the_box_of_the_less_certain_network_is_not_reported():
     assert agreement(first, Track(THERE, 0.8, presence=0.35)).box is THERE
 
 
-MOVED = 10 * (1 - AGREE) / (1 + AGREE)  # pixels at which two boxes of ten overlap by AGREE
+MOVED = 10 * (1 - AGREE)  # pixels at which two boxes of ten share AGREE of their areas
 
 
 @pytest.mark.parametrize(
@@ -113,11 +182,13 @@ MOVED = 10 * (1 - AGREE) / (1 + AGREE)  # pixels at which two boxes of ten overl
         (Box(MOVED * 1.01, 0, 10, 10), UNSURE),
         (Box(3, 3, 5, 4), TRACKED),  # a part of the target
         (Box(-8, -2, 20, 20), TRACKED),  # more than the target
-        (Box(7, 3, 5, 4), UNSURE),  # most of the part is not in it
-        (Box(3, 3, 4, 4), UNSURE),  # too small a part
+        (Box(8, 3, 5, 4), UNSURE),  # most of the part is not in it
+        (Box(3, 3, 4, 3), UNSURE),  # too small a part
+        (Box(20, 20, 10, 10), UNSURE),
+        (Box(5, 5, 0, 0), UNSURE),
     ],
 )
-def test_boxes_agree_if_they_overlap_or_one_holds_the_other(box, state):
+def test_boxes_agree_if_they_have_enough_in_common(box, state):
     first, second = Track(HERE, 0.9, presence=0.8), Track(box, 0.8, presence=0.8)
     assert agreement(first, second).state == agreement(second, first).state == state
 
@@ -130,7 +201,8 @@ def test_one_claim_is_enough_where_the_other_only_doubts(own, other):
     track = agreement(first, second, is_unbroken=True)
     assert (track.state, track.presence) == (TRACKED, MOST_OF_ONE)
     assert agreement(first, second._replace(box=THERE), is_unbroken=True).state == UNSURE
-    assert agreement(*2 * [first._replace(state=UNSURE)], is_unbroken=True).state == UNSURE
+    doubt = first._replace(state=UNSURE)
+    assert agreement(doubt, doubt, is_unbroken=True).state == UNSURE
 
 
 def test_one_claim_is_not_enough_where_the_other_has_lost_the_target(pair):
@@ -156,7 +228,7 @@ def test_boxes_that_fill_the_picture_agree_on_nothing(pair):
             track = pair.agreed(each, other)
             assert (track.state, track.witnessed) == (state, agrees)
         assert pair.identity.is_disputed == pair.witness.identity.is_disputed == (not agrees)
-    assert track.presence <= MOST_UNVERIFIED
+    assert track.presence <= MOST_OF_ONE
     beyond = Box(-2 * width, 0, 2.5 * width, height)  # half of the picture
     assert pair.agreed(*2 * [Track(beyond, 0.9, presence=0.9)]).state == TRACKED
 
@@ -195,7 +267,7 @@ def test_while_the_networks_differ_nothing_is_claimed_or_learnt(pair, strays):
     astray(both[strays], both[1 - strays])
     track = pair.update(clip.frames[20])
     assert (track.state, track.witnessed) == (UNSURE, False)
-    assert track.presence <= MOST_UNVERIFIED
+    assert track.presence <= MOST_OF_ONE
     assert not any(each.identity.learns for each in both)
     assert overlap(track.box, clip.boxes[20]) > 0.3  # of the one that claims
 

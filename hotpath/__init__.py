@@ -4,7 +4,7 @@ The folders beside this file are the parts of the package, in a checkout as in a
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Union, overload
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, Union, overload
 
 from hotpath.base.libraries import require
 from hotpath.runtime import *  # noqa: F403
@@ -133,9 +133,11 @@ def track(
     from hotpath.app.records import SourceOptions
     from hotpath.app.tracking import Selected, Tracking
 
+    own = ("source", "box", "point", "snug", "detector", "classes", "fps", "depth", "start")
+    chosen = Options.of("hotpath.track", network, options, *own)
     selected = Selected(box, point, snug, detector, classes)
     where: Any = source
-    return Tracking(SourceOptions(where, fps, depth, start), selected, Options(network, **options))
+    return Tracking(SourceOptions(where, fps, depth, start), selected, chosen)
 
 
 def draw(frame: Any, tracks: Any, info: Any = None) -> Any:
@@ -155,6 +157,11 @@ TYPES = {
     "Track": "types",
     "Tracker": "tracker.tracker",
 }
+
+
+def __dir__() -> List[str]:
+    """The public names; without it, those that this file imports."""
+    return sorted([*__all__, *TYPES, "Bearing", "interop"])
 
 
 def __getattr__(name: str) -> Any:  # Python 3.6 never calls it: import the modules there

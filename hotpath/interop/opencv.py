@@ -24,7 +24,7 @@ class Tracker:
 
     Attributes:
         tracker: the ``hotpath.runtime.tracker.tracker.Tracker``.
-        track: the ``Track`` of the last frame; None before ``init``.
+        track: the ``Track`` of the last frame; ``NotReady`` before ``init``.
 
     Example:
         >>> tracker = Tracker()  # instead of cv2.TrackerNano_create()
@@ -35,7 +35,14 @@ class Tracker:
 
     def __init__(self, network: Optional[PathLike] = None, **options: Any) -> None:
         self.tracker = load_tracker(network, **options)
-        self.track: Optional[Track] = None
+        self._track: Optional[Track] = None
+
+    @property
+    def track(self) -> Track:
+        """See the class."""
+        if self._track is None:
+            raise NotReady("the tracker has no target yet; call init(image, box) first")
+        return self._track
 
     def init(self, image: np.ndarray, boundingBox: Sequence[float]) -> None:  # OpenCV's name
         """Start to follow a target.
@@ -47,7 +54,7 @@ class Tracker:
         Raises:
             BadFrame, BadBox: see ``hotpath.runtime.tracker.tracker.Tracker.init``.
         """
-        self.track = self.tracker.init(image, boundingBox)
+        self._track = self.tracker.init(image, boundingBox)
 
     def update(self, image: np.ndarray) -> Tuple[bool, Tuple[int, int, int, int]]:
         """Find the target in the next frame.
@@ -60,13 +67,11 @@ class Tracker:
         Raises:
             BadFrame, NotReady: see ``hotpath.runtime.tracker.tracker.Tracker.update``.
         """
-        track = self.track = self.tracker.update(image)
+        track = self._track = self.tracker.update(image)
         x, y, w, h = (int(round(value)) for value in track.box)
         return not track.lost, (x, y, w, h)
 
     def getTrackingScore(self) -> float:
         """Return how probable it is that the box holds the target, 0 to 1; else the score."""
-        if self.track is None:
-            raise NotReady("the tracker has no target yet; call init(image, box) first")
         track = self.track
         return track.score if track.presence is None else track.presence

@@ -101,7 +101,7 @@ def load_tracker(network: Optional[PathLike] = None, **options: "Unpack[Keywords
         ...     print(tracker.update(frame).state)
         tracked
     """
-    chosen = Options(network, **options)
+    chosen = Options.of("load_tracker", network, options)
     require(("numpy", "cv2"))  # before anything else fails without a sentence
     from hotpath.runtime import loading
 
@@ -120,7 +120,7 @@ def load_targets(network: Optional[PathLike] = None, **options: "Unpack[Keywords
         ...     print(sorted(targets.update(frame)))
         [0, 1]
     """
-    chosen = Options(network, **options)
+    chosen = Options.of("load_targets", network, options)
     require(("numpy", "cv2"))  # before anything else fails without a sentence
     from hotpath.runtime.targets.targets import open_targets
 

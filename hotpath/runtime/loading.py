@@ -138,7 +138,8 @@ def _open_witness(device: Device, setup: Setup, options: Options) -> Device:
     reason = why_no_search_on(witness)
     names = [each.network.name.split(SUFFIX)[0] for each in (device, witness)]
     if names[0] == names[1]:
-        reason = "a witness is another network than the one that it watches"
+        reason = "it is the network that runs; name another one, such as --witness "
+        reason += "kestrel" if names[0] != "kestrel" else "kestrel_fast"
     if reason:
         _close(witness)
         raise _no_witness(name, reason)

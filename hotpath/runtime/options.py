@@ -2,9 +2,19 @@
 
 import os
 import pathlib
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
-from hotpath.base.commands import counted
+from hotpath.base.commands import counted, meant
 from hotpath.base.toml_keys import Key, convert
 from hotpath.runtime.errors import BadOption
 
@@ -59,6 +69,25 @@ class Options(NamedTuple):
     simulate: Simulate = None
     recover: Optional[bool] = None
     witness: Optional[PathLike] = None
+
+    @classmethod
+    def of(
+        cls, function: str, network: Optional[PathLike], given: Mapping[str, Any], *others: str
+    ) -> "Options":
+        """Make the options from the keyword arguments of a function.
+
+        Args:
+            others: names of the function's own arguments, for a hint.
+
+        Raises:
+            TypeError: an argument has none of the names.
+        """
+        for name in given:
+            if name not in cls._fields:
+                names = (*cls._fields, *others)
+                hint = meant(name, names) or "there are: " + ", ".join(names)
+                raise TypeError(f"{function} takes no argument {name}; {hint}")
+        return cls(network, **given)
 
 
 DEFAULTS = Options()

@@ -1,6 +1,6 @@
 """The small values that the parts of the runtime exchange, and the checks of input."""
 
-from typing import Any, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -13,6 +13,7 @@ SURE = 0.8  # presence of a tracked target from which on a machine may act on th
 GIVEN = 1.0  # score and presence of a box that the user gave
 SMALLEST_PX, LARGEST_PX = 1.0, 1e6  # sides of a box
 MOST_OF_FRAME = 1.1  # sides of a box, by those of the frame; annotations may be a little too large
+Boxes = Union[np.ndarray, Sequence[float], Sequence[Sequence[float]]]  # (n, 4), or one box
 
 
 class Box(NamedTuple):
@@ -123,7 +124,7 @@ def given_track(box: Box, taken: str) -> Track:
     return Track(box, GIVEN, presence=GIVEN, taken=taken)
 
 
-def checked_boxes(boxes: Any) -> np.ndarray:
+def checked_boxes(boxes: Boxes) -> np.ndarray:
     """Return boxes as float64 (n, 4) of (x, y, w, h); ``BadBox`` if they are something else."""
     try:
         array = np.asarray(boxes, np.float64).reshape(-1, 4)

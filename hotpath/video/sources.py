@@ -12,6 +12,7 @@ import stat
 from typing import Any, List, Optional, Tuple
 from urllib.parse import unquote
 
+from hotpath.base.commands import meant
 from hotpath.base.projects import source
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.frames.camera_frames import can_read_planes
@@ -28,6 +29,7 @@ AUTO = "auto"  # of the decoders
 CAMERA = re.compile(r"(?:cam(\d+)|(.+?))(?:@(\d+)x(\d+))?$", re.DOTALL)  # by number or device
 UNPLUGGED = re.compile(r"/dev/(v4l/|[^/]+$)")  # names of devices that are not there now
 VIDEO4LINUX = 81  # major number of its devices
+MOST_NAMES = 10000  # of a folder, among which one that is like a missing file is looked for
 STREAMS = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "rtmp", "tcp", "srt")
 
 
@@ -272,11 +274,19 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder:
         pictures = pictures_like(path)
         if pictures:
             return FrameFolder(pictures, log, depth, name=path)
-        raise BadSource(
-            f"{path}: no such file, folder or pictures, and no camera's name (cam0)",
-            what="not found",
-        )
+        hint = _alike(path) or "it is no camera's name (cam0) either"
+        raise BadSource(f"{path}: no such file, folder or pictures; {hint}", what="not found")
     return FrameFolder(path, log, depth)
+
+
+def _alike(path: str) -> str:
+    """Return "did you mean film.mp4?" if the folder has a file of nearly that name, else ""."""
+    folder, name = os.path.split(path)
+    try:
+        there = os.listdir(folder or ".")[:MOST_NAMES]
+    except OSError:
+        return ""
+    return meant(name, sorted(there), os.path.join(folder, ""))
 
 
 def is_animation(path: str) -> bool:

@@ -74,8 +74,9 @@ def test_opencv_programs_change_one_line(tmp_path):
     tracker = Tracker(network)
     with pytest.raises(NotReady):
         tracker.update(pictures[0])
-    with pytest.raises(NotReady):
-        tracker.getTrackingScore()
+    for ask in (tracker.getTrackingScore, lambda: tracker.track):
+        with pytest.raises(NotReady):
+            ask()
     assert tracker.init(pictures[0], tuple(map(int, boxes[0]))) is None
     ours = load_tracker(network)
     ours.init(pictures[0], boxes[0])

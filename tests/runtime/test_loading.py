@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import sys
 import types
 from functools import partial
@@ -51,6 +52,49 @@ def test_an_option_that_cannot_be_is_refused(load, error, told, option, values):
             load(**{option: value})
 
 
+@pytest.mark.parametrize(
+    "call, hint",
+    [
+        (
+            partial(load_tracker, engin="x"),
+            "load_tracker takes no argument engin; did you mean engine?",
+        ),
+        (
+            partial(load_targets, net="x"),
+            "load_targets takes no argument net; did you mean net",
+        ),
+        (
+            partial(hotpath.track, "x.mp4", boxx=1),
+            "track takes no argument boxx; did you mean box?",
+        ),
+        (partial(load_tracker, zoom=2), "takes no argument zoom; there are: network, engine, "),
+    ],
+)
+def test_an_option_of_no_name_is_answered_by_the_names_that_there_are(call, hint):
+    with pytest.raises(TypeError, match=re.escape(hint)):
+        call()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 7), reason="Python 3.6 lists what a module imports")
+def test_completion_shows_the_public_names_and_nothing_else():
+    shown = dir(hotpath)
+    assert {"Box", "Targets", "Track", "Tracker", "interop", "load_tracker", "track"} <= set(shown)
+    assert set(hotpath.__all__) <= set(shown) and all(hasattr(hotpath, name) for name in shown)
+    assert not {"Any", "canonical", "require", "Options"} & set(shown)
+
+
+def test_a_tracker_says_what_it_follows(tmp_path):
+    pictures, boxes = tiny.film(2)
+    tracker = load_tracker(tiny.write_network(tmp_path))
+    assert repr(tracker) == "<Tracker tiny, no target>"
+    tracker.init(pictures[0], (40, 50, 60.4, 48))
+    assert repr(tracker) == "<Tracker tiny, target at 40,50,60,48>"
+    tracker.suggest((10, 10, 40, 40))  # as init takes a box
+    tracker.suggest([(10, 10, 40, 40), (50, 50, 40, 40)])
+    tracker.close()
+    assert repr(tracker) == "<Tracker tiny, closed>"
+
+
 def test_a_detector_that_is_no_function_is_refused(tmp_path):
     with load_targets(tiny.write_network(tmp_path)) as targets:
         for detect, every in (("yolox_nano", 10), (print, 0)):
@@ -66,12 +110,6 @@ def test_editors_know_every_option_with_its_type():
         fields[kind.name] = {each.target.id: ast.dump(each.annotation) for each in annotated}
     first, *others = fields["Options"].items()
     assert first[0] == "network" and fields["Keywords"] == dict(others)
-
-
-@pytest.mark.parametrize("load", (load_tracker, load_targets, partial(hotpath.track, "a.mp4")))
-def test_an_unknown_option_is_named(load):
-    with pytest.raises(TypeError, match="engin"):
-        load(engin="onnxruntime")
 
 
 @pytest.mark.parametrize("load", (load_tracker, load_targets))

@@ -5,7 +5,7 @@ import pathlib
 from typing import Any, Dict, List, Set
 
 from hotpath.base import toml
-from hotpath.base.commands import advice
+from hotpath.base.commands import advice, meant
 from hotpath.base.text import file_name
 from hotpath.runtime.errors import BadOption
 
@@ -32,7 +32,8 @@ def with_config(parser: argparse.ArgumentParser, arguments: List[str]) -> argpar
     for name, value in toml.read(pathlib.Path(path), BadOption).items():
         option, opposite = "--" + name, "--no-" + name
         if option not in actions or name == "config":
-            hint = advice(name) or "--help lists them"
+            names = (each[2:] for each in actions if each[:2] == "--")
+            hint = advice(name) or meant(name, names) or "--help lists them"
             raise BadOption(f"{path}: a file has no option {name}; {hint}", what="unknown option")
         if not options_typed & {option, opposite}:
             added += _words(option, value, actions)

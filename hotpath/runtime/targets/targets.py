@@ -31,7 +31,7 @@ from hotpath.runtime.tracker.tracker import (
     look,
     why_no_search_on,
 )
-from hotpath.runtime.types import Track
+from hotpath.runtime.types import Boxes, Track
 
 MANY = 4  # targets; with more, a sentence names the faster network
 ALIKE = 0.8  # overlap with an older target's box from which a first box is probably a mistake
@@ -236,7 +236,7 @@ class Targets:
         self._seen(number).reject()
 
     @exclusive
-    def suggest(self, number: int, boxes: np.ndarray) -> None:
+    def suggest(self, number: int, boxes: Boxes) -> None:
         """Suggest places where a lost target may be; see ``Tracker.suggest``."""
         self._tracker(number).suggest(boxes)
 

@@ -29,6 +29,7 @@ from hotpath.runtime.tracker.motion import Motion, is_time
 from hotpath.runtime.types import (
     LOST,
     Box,
+    Boxes,
     Track,
     WindowResult,
     checked_box,
@@ -323,13 +324,13 @@ class Tracker:
     # what others know about the target
 
     @exclusive
-    def suggest(self, boxes: np.ndarray) -> None:
+    def suggest(self, boxes: Boxes) -> None:
         """Suggest places where a lost target may be, such as a detector's boxes.
 
         The search looks there first. A tracker that does not search ignores them.
 
         Args:
-            boxes: (n, 4) float64 (x, y, w, h), 0-based pixels of the frame, the best first.
+            boxes: (x, y, w, h), 0-based pixels of the frame; or several, the best first.
 
         Raises:
             BadBox: it has another shape, or a number is not finite.
@@ -425,6 +426,13 @@ class Tracker:
     def __reduce__(self) -> NoReturn:
         """Refuse ``copy`` and ``pickle`` by a ``TypeError`` that says what to do."""
         raise TypeError(NO_COPY)
+
+    def __repr__(self) -> str:
+        try:
+            what = "target at {:.0f},{:.0f},{:.0f},{:.0f}".format(*self.box)
+        except NotReady as error:
+            what = error.what
+        return f"<{type(self).__name__} {self.name}, {what}>"
 
     def __enter__(self) -> "Tracker":
         return self

@@ -31,8 +31,6 @@ its candidate, and verifies it by its own memory.
 import math
 from typing import Any, List, Optional, Sequence, Tuple
 
-import numpy as np
-
 from hotpath.base.errors import NO_SCORE
 from hotpath.runtime.devices.base import STEPS, Device
 from hotpath.runtime.errors import NetworkFailed, NotReady
@@ -47,7 +45,7 @@ from hotpath.runtime.identity.identity import (
 from hotpath.runtime.tracker.first_box import fills_frame
 from hotpath.runtime.tracker.lock import exclusive
 from hotpath.runtime.tracker.tracker import NO_BOX, Tracker, judge, keep_in_step, look
-from hotpath.runtime.types import LOST, TRACKED, UNSURE, Box, Track
+from hotpath.runtime.types import LOST, TRACKED, UNSURE, Box, Boxes, Track
 
 AGREE = 0.4  # area that two boxes of one object share, of the geometric mean of both areas
 MOST_OF_ONE = 0.75  # presence, at most, where only one of them claims the target
@@ -142,7 +140,7 @@ class WitnessedTracker(Tracker):
         return self._shown.box  # type: ignore[union-attr]  # which has raised
 
     @exclusive
-    def suggest(self, boxes: np.ndarray) -> None:
+    def suggest(self, boxes: Boxes) -> None:
         """See ``Tracker.suggest``."""
         super().suggest(boxes)
         self.witness.suggest(boxes)

@@ -94,9 +94,9 @@ def test_a_file_gives_options_and_the_command_line_overrules_it(tmp_path):
     assert vars(found)["class"] == "person,dog"
     assert (found.page, found.quiet, found.recover, found.threads) == (True, False, False, 3)
     assert options.parse(["--thr", "3", "--config", str(path)]).threads == 3
-    for name in ("no_such", "config"):
+    for name, hint in (("no_such", "--help"), ("config", ""), ("page_host", "mean page-host")):
         path.write_text(f"{name} = 1\n")
-        with pytest.raises(BadOption, match="no option " + name):
+        with pytest.raises(BadOption, match=f"no option {name}.*{hint}"):
             options.parse(["--config", str(path)])
 
 

@@ -136,8 +136,11 @@ def _open_witness(device: Device, setup: Setup, options: Options) -> Device:
         raise _no_witness(name, reason)
     witness = create_device(*_load(setup), setup.options)
     reason = why_no_search_on(witness)
-    names = [each.network.name.split(SUFFIX)[0] for each in (device, witness)]
-    if names[0] == names[1]:
+    networks = device.network, witness.network
+    names = [each.name.split(SUFFIX)[0] for each in networks]
+    files = [each.made_from or each.hashes_here(options.networks_dir) for each in networks]
+    is_same = files[0] == files[1] and None not in files[0].values()  # under another name
+    if names[0] == names[1] or is_same:
         reason = "it is the network that runs; name another one, such as --witness "
         reason += "kestrel" if names[0] != "kestrel" else "kestrel_fast"
     if reason:

@@ -1,6 +1,7 @@
 """A target is claimed where two networks claim it, in the same place."""
 
 import math
+import pathlib
 import types
 import warnings
 
@@ -44,6 +45,8 @@ def networks(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         toml = tiny.write_network(tmp_path / name, tiny.watched(**tiny.LOSSY))
+        with open(str(toml.with_name("tiny_head.onnx")), "ab") as file:
+            file.write(bytes([0x32, len(name)]) + name.encode())  # ONNX's doc_string
         made.append(toml.with_name(name + ".toml"))
         toml.rename(made[-1])  # which returns nothing before Python 3.8
     return made
@@ -491,6 +494,15 @@ def test_a_target_that_is_left_alone_is_confirmed_and_rejected_again(networks):
 def test_a_network_is_no_witness_of_itself(networks):
     with refusal(BadOption, "no witness"):
         load_tracker(networks[0], witness=networks[0])
+
+
+def test_a_network_under_another_name_is_no_witness_of_itself(tmp_path, networks):
+    path = pathlib.Path(networks[0])
+    for file in path.parent.glob("*.onnx"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "other.toml").write_text(path.read_text())
+    with refusal(BadOption, "no witness"):
+        load_tracker(networks[0], witness=str(tmp_path / "other.toml"))
 
 
 @pytest.mark.parametrize(

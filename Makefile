@@ -169,18 +169,21 @@ test-arm: $(CLIP) ## the on-board code on ARM processors, by QEMU (700 MB)
 	$(TEST_NEEDS)
 	@nice $(PY) -m hotpath_release.arm $(ARGS)
 
-lint: ## ruff, mypy, the layers of the packages, and the types of the pages' programs
+NATIVE := git ls-files '*.cpp' '*.h' '*.cu' | xargs
+lint: ## ruff, clang-format, mypy, the layers of the packages, and the types of the pages' programs
 	$(TEST_NEEDS) lint
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	$(NATIVE) .venv/bin/clang-format --dry-run --Werror
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	$(PY) -m pytest -q projects/release/release_tests/test_types.py -k "not wheel"
 
-format: ## let ruff lay out the Python files
+format: ## let ruff and clang-format lay out the Python, C++ and CUDA files
 	@$(SETUP) lint
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
+	$(NATIVE) .venv/bin/clang-format -i
 
 docs: ## the documents as a site: out/site/index.html
 	$(TEST_NEEDS) docs

@@ -15,8 +15,8 @@ HP_FN double hp_min(double a, double b) { return b < a ? b : a; }
 
 // ---- windows ---------------------------------------------------------------------------------
 
-enum { HP_HALF_UP = 0, HP_HALF_EVEN = 1, HP_UP = 2, HP_CUT = 3 };   // rounding of a corner
-enum { HP_SQUARE = 0, HP_STRETCHED = 1, HP_AREA = 2 };              // shape of a window
+enum { HP_HALF_UP = 0, HP_HALF_EVEN = 1, HP_UP = 2, HP_CUT = 3 };  // rounding of a corner
+enum { HP_SQUARE = 0, HP_STRETCHED = 1, HP_AREA = 2 };             // shape of a window
 
 // In frame pixels; it may lie outside the frame.
 struct hp_window {
@@ -90,8 +90,7 @@ HP_FN hp_window hp_exemplar_window(const hp_geometry* geometry, const double* st
 HP_FN hp_window hp_search_window(const hp_geometry* geometry, const double* state, double factor,
                                  double* scale) {
   if (geometry->shape == HP_STRETCHED) {
-    const hp_window window =
-        hp_stretched_window(geometry, state, geometry->search_margin, factor);
+    const hp_window window = hp_stretched_window(geometry, state, geometry->search_margin, factor);
     scale[0] = hp_mul(geometry->search, factor) / window.width;
     scale[1] = hp_mul(geometry->search, factor) / window.height;
     return window;
@@ -111,8 +110,13 @@ HP_FN hp_window hp_search_window(const hp_geometry* geometry, const double* stat
 
 // ---- limits of a box -------------------------------------------------------------------------
 
-enum { HP_CLIP_CENTRE = 0, HP_CLIP_POSITION = 1, HP_CLIP_CORNERS = 2, HP_CLIP_INSIDE = 3,
-       HP_CLIP_NONE = 4 };
+enum {
+  HP_CLIP_CENTRE = 0,
+  HP_CLIP_POSITION = 1,
+  HP_CLIP_CORNERS = 2,
+  HP_CLIP_INSIDE = 3,
+  HP_CLIP_NONE = 4
+};
 enum { HP_EXACT = 0, HP_ROUND = 1, HP_FLOOR = 2 };  // whole pixels of a box
 
 HP_FN double hp_clip_centre(double value, double high) { return hp_min(hp_max(value, 0.0), high); }

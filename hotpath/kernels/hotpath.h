@@ -34,9 +34,7 @@ HP_FN double hp_mul(double a, double b) {
 
 #ifdef __CUDA_ARCH__
 // Whether a double's exponent lies within -500 .. 499.
-HP_FN bool hp_usual(double value) {
-  return (__double2hiint(value) >> 20 & 0x7ff) - 523u < 1000u;
-}
+HP_FN bool hp_usual(double value) { return (__double2hiint(value) >> 20 & 0x7ff) - 523u < 1000u; }
 #endif
 
 HP_FN double hp_div(double a, double b) {
@@ -74,8 +72,8 @@ HP_FN double hp_exp(double value) {
   const double middle = fma(fma(x, 1.0 / 5040, 1.0 / 720), x2, fma(x, 1.0 / 120, 1.0 / 24));
   const double high = fma(x, 1.0 / 362880, 1.0 / 40320);
   const double part = fma(fma(high, x4, middle), x4, low);
-  const double result = __hiloint2double(
-      __double2hiint(part) + __double2loint(place) * (1 << 20), __double2loint(part));
+  const double result = __hiloint2double(__double2hiint(part) + __double2loint(place) * (1 << 20),
+                                         __double2loint(part));
   if (value > 700.0) return value * 1e308;  // infinite
   if (value < -700.0) return 0.0;
   return value == value ? result : value;
@@ -154,8 +152,7 @@ HP_FN hp_rounded hp_round_to_bits(unsigned long long value, int bits) {
   const unsigned long long even = value >> result.shift & 1;
   const unsigned long long half = 1ull << (result.shift - 1);
   // A carry out of 64 bits can't happen: values here have at most 64 bits with a zero below.
-  result.value = (value >> result.shift) +
-                 ((value & (2 * half - 1)) + even > half ? 1 : 0);
+  result.value = (value >> result.shift) + ((value & (2 * half - 1)) + even > half ? 1 : 0);
   return result;
 }
 

@@ -6,8 +6,8 @@
 // Limits of the target's box.
 struct hp_bounds {
   double min_size;  // smallest side, in frame pixels
-  int clip;  // a name in ``CLIPS``
-  int pixels;  // a name in ``BOX_PIXELS``
+  int clip;         // a name in ``CLIPS``
+  int pixels;       // a name in ``BOX_PIXELS``
 };
 
 // The size of windows around the target.
@@ -19,50 +19,50 @@ struct hp_geometry {
   double search_factor;
   int exemplar;  // sides of the network's two inputs, in pixels
   int search;
-  int corner;  // twice the distance from the window's first pixel to its centre, less its side
+  int corner;    // twice the distance from the window's first pixel to its centre, less its side
   int rounding;  // a name in ``ROUNDINGS``
-  int shape;  // a name in ``SHAPES``
-  int warp;  // whether windows have fractions of pixels
+  int shape;     // a name in ``SHAPES``
+  int warp;      // whether windows have fractions of pixels
 };
 
 // Select for heads in which every cell votes for boxes, around its own point or of anchors.
 struct hp_points {
-  double stride;  // search pixels from one cell to the next
-  double penalty;  // strength of the penalty on changes of size and ratio
+  double stride;            // search pixels from one cell to the next
+  double penalty;           // strength of the penalty on changes of size and ratio
   double window_influence;  // share of the window in a vote, 0 to 1
-  double size_lr;  // how fast the size follows, 0 to 1
-  double quality_share;  // of the quality in the score, with "blend"
-  double window_power;  // of the Hanning window
-  hp_bounds limits;  // of the box
-  int size;  // cells on each side of the maps
-  int power;  // of penalty * score * size_lr, the share by which the size follows: 0, 1 or 2
-  int score;  // a name in ``SCORES``
-  int quality;  // a name in ``QUALITIES``
+  double size_lr;           // how fast the size follows, 0 to 1
+  double quality_share;     // of the quality in the score, with "blend"
+  double window_power;      // of the Hanning window
+  hp_bounds limits;         // of the box
+  int size;                 // cells on each side of the maps
+  int power;      // of penalty * score * size_lr, the share by which the size follows: 0, 1 or 2
+  int score;      // a name in ``SCORES``
+  int quality;    // a name in ``QUALITIES``
   int inclusive;  // whether a box is one search pixel wider than its distances say
-  int anchors;  // how many boxes a cell has; 0 for heads without anchors
+  int anchors;    // how many boxes a cell has; 0 for heads without anchors
 };
 
 // Select for heads that give a score of the centre, its place in the cell, and a size.
 struct hp_centre {
-  double min_score;  // below it the target stays where it was
-  double size_lr;  // share of the new size in the target's, at a score of 1
-  double influence;  // of the window in a vote; below 0: scores are multiplied by it
+  double min_score;    // below it the target stays where it was
+  double size_lr;      // share of the new size in the target's, at a score of 1
+  double influence;    // of the window in a vote; below 0: scores are multiplied by it
   hp_geometry window;  // where the tracker looks
-  hp_bounds limits;  // of the box
-  int size;  // cells on each side of the maps
-  int score;  // a name in ``SCORES``, not "softmax"
-  int relative_to;  // a name in ``RELATIVES``
-  int power;  // of the score in that share: 0, 1 or 2
+  hp_bounds limits;    // of the box
+  int size;            // cells on each side of the maps
+  int score;           // a name in ``SCORES``, not "softmax"
+  int relative_to;     // a name in ``RELATIVES``
+  int power;           // of the score in that share: 0, 1 or 2
 };
 
 // Select for heads that give heat maps of two corners, or the box.
 struct hp_corners {
   double cell_centre;  // where in its cell a corner lies, 0 to 1
-  hp_bounds limits;  // of the box
-  int size;  // cells on each side of the heat maps; 0 for a box
-  int search;  // side of the search region, in pixels
-  int output;  // a name in ``OUTPUTS``
-  int score;  // of a scored box: a name in ``SCORES``, not "softmax"
+  hp_bounds limits;    // of the box
+  int size;            // cells on each side of the heat maps; 0 for a box
+  int search;          // side of the search region, in pixels
+  int output;          // a name in ``OUTPUTS``
+  int score;           // of a scored box: a name in ``SCORES``, not "softmax"
 };
 
 #endif

@@ -4,11 +4,11 @@
 #include "platform.h"
 
 struct hp_colours {
-  i64 total;               // bins
-  i64 grey;                // saturation below which a pixel has no hue
-  const int32_t* hues;     // (256,): the first bin of each hue
-  const int32_t* levels;   // (256,): what is added to it for each value of brightness
-  const int32_t* greys;    // (256,): the bin of a grey pixel of each value of brightness
+  i64 total;              // bins
+  i64 grey;               // saturation below which a pixel has no hue
+  const int32_t* hues;    // (256,): the first bin of each hue
+  const int32_t* levels;  // (256,): what is added to it for each value of brightness
+  const int32_t* greys;   // (256,): the bin of a grey pixel of each value of brightness
 };
 
 namespace {

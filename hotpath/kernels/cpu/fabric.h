@@ -43,7 +43,9 @@ i64 inside(i64 start, i64 length, i64 limit, i64* count) {
   return first;
 }
 
-inline int within(i64 value, i64 high) { return (int)(value < -1 ? -1 : value > high ? high : value); }
+inline int within(i64 value, i64 high) {
+  return (int)(value < -1 ? -1 : value > high ? high : value);
+}
 
 inline int is_outside(i64 value, i64 count) { return value < 0 || value >= count; }
 
@@ -73,8 +75,8 @@ void write_tables(const hp_window_job* job) {
 }
 
 void copy_pixels(const hp_window_job* job) {
-  const uint8_t* from = (const uint8_t*)job->frame + job->y0 * job->row_stride +
-                        job->x0 * job->pixel_stride;
+  const uint8_t* from =
+      (const uint8_t*)job->frame + job->y0 * job->row_stride + job->x0 * job->pixel_stride;
   uint8_t* to = (uint8_t*)job->pixels;
   const i64 pixel = job->pixel_stride, channel = job->channel_stride, bytes = job->columns * 3;
   for (i64 y = 0; y < job->rows; ++y, from += job->row_stride, to += bytes) {
@@ -112,8 +114,8 @@ void hp_fabric_floats(const uint8_t* memory, const hp_words_job* maps, int count
     const float* values = (const float*)maps->values;
     for (i64 c = 0; c < maps->channels; ++c) {
       const i64 place = maps->lane + c;
-      const uint8_t* word = memory + maps->offset + place / HP_WORD * maps->cells * HP_WORD +
-                            place % HP_WORD;
+      const uint8_t* word =
+          memory + maps->offset + place / HP_WORD * maps->cells * HP_WORD + place % HP_WORD;
       float* out = (float*)maps->out + c * maps->cells;
       for (i64 i = 0; i < maps->cells; ++i) out[i] = values[word[i * HP_WORD]];
     }

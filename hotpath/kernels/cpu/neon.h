@@ -12,7 +12,8 @@ const int BLOCK = 8;
 
 // A block of 8 columns that lies within 64 bytes of a row.
 struct block {
-  uint8_t pick[16];    // of every column, its left pixel's first byte, from base; then the right ones'
+  uint8_t
+      pick[16];  // of every column, its left pixel's first byte, from base; then the right ones'
   int16_t weights[8];  // of the right pixels, times -16
   i64 column, base;    // first column, and its first byte in the row
 };
@@ -217,9 +218,12 @@ int kind_of(const hp_crop_job* job) {
 HP_INLINE void vertical_rows(const hp_crop_job* job, const plan* p, int row, hp_tap tap,
                              const int16_t* top, const int16_t* bottom) {
   switch (kind_of(job)) {
-    case BYTES: return blend_rows<as_bytes>(job, p, row, tap, top, bottom);
-    case FLOATS: return blend_rows<as_floats>(job, p, row, tap, top, bottom);
-    default: return blend_rows<as_floats_whole>(job, p, row, tap, top, bottom);
+    case BYTES:
+      return blend_rows<as_bytes>(job, p, row, tap, top, bottom);
+    case FLOATS:
+      return blend_rows<as_floats>(job, p, row, tap, top, bottom);
+    default:
+      return blend_rows<as_floats_whole>(job, p, row, tap, top, bottom);
   }
 }
 
@@ -240,9 +244,14 @@ HP_INLINE bool direct_row(const hp_crop_job* job, const plan* p, int row, hp_tap
   const uint8_t* const top = (const uint8_t*)(intptr_t)job->frame + y0 * job->row_stride;
   const uint8_t* const bottom = (const uint8_t*)(intptr_t)job->frame + y1 * job->row_stride;
   switch (kind_of(job)) {
-    case BYTES: direct_rows<as_bytes>(job, p, row, tap, top, bottom); break;
-    case FLOATS: direct_rows<as_floats>(job, p, row, tap, top, bottom); break;
-    default: direct_rows<as_floats_whole>(job, p, row, tap, top, bottom);
+    case BYTES:
+      direct_rows<as_bytes>(job, p, row, tap, top, bottom);
+      break;
+    case FLOATS:
+      direct_rows<as_floats>(job, p, row, tap, top, bottom);
+      break;
+    default:
+      direct_rows<as_floats_whole>(job, p, row, tap, top, bottom);
   }
   return true;
 }

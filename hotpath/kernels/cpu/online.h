@@ -6,11 +6,14 @@
 #pragma once
 #include "platform.h"
 
-typedef double hp_doubles __attribute__((vector_size(64), aligned(8)));  // 8 doubles
+typedef double hp_doubles __attribute__((vector_size(64), aligned(8)));          // 8 doubles
 typedef float hp_lanes __attribute__((vector_size(64), aligned(4), may_alias));  // 16 floats
 typedef float hp_quad __attribute__((vector_size(16), aligned(4), may_alias));
 
-struct hp_cell_share { i64 cell; float share; };  // of a part of a box
+struct hp_cell_share {
+  i64 cell;
+  float share;
+};  // of a part of a box
 
 struct hp_pooling {
   i64 side, channels, parts;  // cells of the features; parts of a box along each side
@@ -21,7 +24,7 @@ struct hp_pooling {
   double* shares;             // (2, parts, side)
   i64* ranges;                // (2, parts, 2): first and end of what is not 0 in `shares`
   float* sums;                // (blocks of 16 channels,)
-  hp_cell_share* under;  // (side * side,)
+  hp_cell_share* under;       // (side * side,)
 };
 
 struct hp_samples {
@@ -33,13 +36,13 @@ struct hp_samples {
 };
 
 struct hp_regression {
-  i64 size, blocks;          // numbers of a sample; blocks of 16 that hold them
-  double ridge, tiny;        // added to the diagonal; squared length at which it is solved
-  float* square;             // A, up to the diagonal
-  double* mean;              // (16 blocks,): b
-  double* weights;           // (16 blocks,)
-  double* space;             // 3 x (16 blocks,): rest, way, along
-  float* samples;            // 2 x (LARGEST_BATCH, 16 blocks)
+  i64 size, blocks;    // numbers of a sample; blocks of 16 that hold them
+  double ridge, tiny;  // added to the diagonal; squared length at which it is solved
+  float* square;       // A, up to the diagonal
+  double* mean;        // (16 blocks,): b
+  double* weights;     // (16 blocks,)
+  double* space;       // 3 x (16 blocks,): rest, way, along
+  float* samples;      // 2 x (LARGEST_BATCH, 16 blocks)
 };
 
 namespace {
@@ -54,7 +57,8 @@ double overlap_of(const double* box, const double* other) {
     const double half = box[axis + 2] / 2, other_half = other[axis + 2] / 2;
     const double low = box[axis] - half, other_low = other[axis] - other_half;
     const double high = box[axis] + half, other_high = other[axis] + other_half;
-    const double length = (high < other_high ? high : other_high) - (low > other_low ? low : other_low);
+    const double length =
+        (high < other_high ? high : other_high) - (low > other_low ? low : other_low);
     sides[axis] = length > 0 ? length : 0;
   }
   const double common = sides[0] * sides[1], all = box[2] * box[3] + other[2] * other[3] - common;
@@ -62,7 +66,8 @@ double overlap_of(const double* box, const double* other) {
 }
 
 // Places of negatives along one axis, as numpy.linspace gives them; returns how many.
-i64 places_along(const hp_samples* samples, double middle, double reach, double size, double* places) {
+i64 places_along(const hp_samples* samples, double middle, double reach, double size,
+                 double* places) {
   const double fitting = reach / (samples->step * size), space = reach - size / 2;
   const i64 most = samples->most;
   const i64 count = !(fitting > 1) ? 1 : fitting < (double)most ? (i64)fitting : most;
@@ -84,7 +89,8 @@ i64 boxes_to_learn(const hp_samples* samples, const double* state, const double*
       box[axis] = state[axis] + move[axis] * state[axis + 2];
       box[axis + 2] = state[axis + 2] * move[2];
     }
-    const bool inside = fabs(box[0] - region[0]) < region[2] && fabs(box[1] - region[1]) < region[3];
+    const bool inside =
+        fabs(box[0] - region[0]) < region[2] && fabs(box[1] - region[1]) < region[3];
     if (overlap_of(box, state) >= samples->positive && inside) box += 4;
   }
   const i64 positives = (box - out) / 4;
@@ -100,7 +106,8 @@ i64 boxes_to_learn(const hp_samples* samples, const double* state, const double*
 }
 
 // How much of each part lies in each cell along one axis; `_shares` of the definition.
-void share_cells(const hp_pooling* pooling, double centre, double length, double* shares, i64* ranges) {
+void share_cells(const hp_pooling* pooling, double centre, double length, double* shares,
+                 i64* ranges) {
   const i64 side = pooling->side, parts = pooling->parts;
   const double shortest = pooling->least * (double)parts;
   if (!(length > shortest)) length = shortest;
@@ -199,7 +206,8 @@ i64 cells_under(i64 side, const double* rows, const i64* down, const double* col
 
 // COUNT blocks of 16 channels: the mean of the cells, weighted. `width`: floats of a cell.
 template <int COUNT>
-void pool_blocks(const float* cells, i64 width, const hp_cell_share* shares, i64 count, float* out) {
+void pool_blocks(const float* cells, i64 width, const hp_cell_share* shares, i64 count,
+                 float* out) {
   hp_lanes sums[COUNT] = {};
   for (i64 i = 0; i < count; ++i) {
     const hp_lanes* cell = (const hp_lanes*)(cells + shares[i].cell * width);
@@ -262,7 +270,8 @@ void multiply(const hp_regression* model, const double* vector, double* out) {
   for (i64 block = 0; block < blocks; ++block) {
     const i64 length = 16 * (block + 1);
     for (int i = 0; i < 16; i += 4) {
-      const float *row = model->square + block_at(block) + i * length, *by = narrow + 16 * block + i;
+      const float *row = model->square + block_at(block) + i * length,
+                  *by = narrow + 16 * block + i;
       hp_lanes sums[4] = {};
       for (i64 column = 0; column < 16 * block; column += 16) {
         const hp_lanes values = *(const hp_lanes*)(narrow + column);
@@ -324,7 +333,8 @@ void hp_pooling_describe(const hp_pooling* pooling, const float* features, const
   i64 *down = pooling->ranges, *across = down + 2 * parts;
   for (i64 box = 0; box < count; ++box, states += 4) {
     const double x = (states[0] - view[0]) * view[2], y = (states[1] - view[1]) * view[3];
-    share_cells(pooling, x / pooling->stride, states[2] * view[2] / pooling->stride, columns, across);
+    share_cells(pooling, x / pooling->stride, states[2] * view[2] / pooling->stride, columns,
+                across);
     share_cells(pooling, y / pooling->stride, states[3] * view[3] / pooling->stride, rows, down);
     double square = 0;
     float* first = out;
@@ -415,7 +425,8 @@ void hp_regression_judge(const hp_regression* model, const float* samples, i64 c
     for (; i + 8 <= model->size; i += 8)
       for (int j = 0; j < 8; ++j) sums[j] += samples[i + j] * model->weights[i + j];
     for (; i < model->size; ++i) sums[0] += samples[i] * model->weights[i];
-    out[k] = ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
+    out[k] =
+        ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
   }
 }
 

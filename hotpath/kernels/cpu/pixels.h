@@ -6,7 +6,7 @@
 
 namespace {
 
-const int FOUR = 4, BLOCK = 8;  // columns that are done at once; and that become floats
+const int FOUR = 4, BLOCK = 8;     // columns that are done at once; and that become floats
 const int BYTES = 32, WORDS = 16;  // of a vector
 const int AHEAD = 6;  // rows of the result that are fetched ahead: the network empties the caches
 
@@ -192,18 +192,18 @@ class Pixels {
   }
 
   static HP_INLINE void store(__m256i values, float, float, uint8_t* out) {
-    const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(values),
-                                           _mm256_extracti128_si256(values, 1));
+    const __m128i words =
+        _mm_packus_epi32(_mm256_castsi256_si128(values), _mm256_extracti128_si256(values, 1));
     _mm_storel_epi64((__m128i*)out, _mm_packus_epi16(words, words));
   }
 
   const hp_crop_job* job_;
   const plan* plan_;
   const workspace& space_;
-  int count_;          // columns
-  i64 from_, to_;      // columns of the window inside the frame
-  i64 ahead_;          // rows of the frame from the one that is read to the one that is fetched
-  bool copied_;        // whether a row's part inside the frame is copied between border pixels
+  int count_;      // columns
+  i64 from_, to_;  // columns of the window inside the frame
+  i64 ahead_;      // rows of the frame from the one that is read to the one that is fetched
+  bool copied_;    // whether a row's part inside the frame is copied between border pixels
 };
 
 }  // namespace

@@ -11,7 +11,7 @@ struct hp_crop_job {
   i64 border[3];            // outside the frame, B G R
   i64 out, out_width, out_height;
   i64 as_float, swap;
-  i64 side_by_side;         // whether the channels of a pixel are; else they lie in planes. Bytes only
+  i64 side_by_side;  // whether the channels of a pixel are; else they lie in planes. Bytes only
   i64 workspace;
   i64 planes;               // address of an hp_planes that is read instead of frame; else 0
   float mean[3], scale[3];  // per channel of the result
@@ -19,22 +19,23 @@ struct hp_crop_job {
 
 namespace {
 
-const int LANES = 32;  // planes are padded to this many values
+const int LANES = 32;        // planes are padded to this many values
 const int BLOCK_BYTES = 48;  // a column, of what neon.h and pixels.h plan
 const i64 SLACK = 256;
-const i64 SPARSE = 12;  // source pixels per pixel of the result from which single ones are converted
+const i64 SPARSE =
+    12;  // source pixels per pixel of the result from which single ones are converted
 
 i64 padded(i64 count) { return (count + LANES - 1) / LANES * LANES; }
 
 struct workspace {
-  int16_t* rows[3];   // horizontal pass: two source rows, and the border's
-  int16_t* weights;   // of the columns, in pairs
-  int32_t* offsets;   // of the columns: bytes from the row's first pixel, only where inside
+  int16_t* rows[3];  // horizontal pass: two source rows, and the border's
+  int16_t* weights;  // of the columns, in pairs
+  int32_t* offsets;  // of the columns: bytes from the row's first pixel, only where inside
   hp_tap* columns;
-  uint8_t* packed;    // a source row, pixels gathered from a strided frame
-  uint8_t* edge;      // the window's part of a source row between border pixels
-  uint8_t* blocks;    // of columns: what neon.h and pixels.h plan
-  uint8_t* line;      // a row of the result, before its channels are put side by side or in planes
+  uint8_t* packed;  // a source row, pixels gathered from a strided frame
+  uint8_t* edge;    // the window's part of a source row between border pixels
+  uint8_t* blocks;  // of columns: what neon.h and pixels.h plan
+  uint8_t* line;    // a row of the result, before its channels are put side by side or in planes
 
   // Divides memory from `at` on, which is aligned to 64 bytes; returns where it ends.
   i64 lay_out(i64 at, i64 out_width, i64 frame_width) {
@@ -81,8 +82,8 @@ void plan_columns(const hp_crop_job* job, const hp_line* lines, plan* p) {
   const double scale = hp_resize_scale(source, count);
   hp_tap* taps = p->space.columns;
   for (int i = 0; i < count; ++i)
-    taps[i] = WARP ? warp_tap(lines[0], i, job->x)
-                   : hp_clamp_column(hp_resize_tap(i, scale), source);
+    taps[i] =
+        WARP ? warp_tap(lines[0], i, job->x) : hp_clamp_column(hp_resize_tap(i, scale), source);
 
   p->first = count;
   p->last = 0;

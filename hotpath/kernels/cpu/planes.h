@@ -5,9 +5,9 @@
 
 // A picture. kernels/cpu/binding.py fills it in, in the same order.
 struct hp_planes {
-  i64 luma, luma_row, luma_step;          // address; bytes from row to row and pixel to pixel
-  i64 u, v, colour_row, colour_step;      // of both colours; u is 0 where there is none
-  i64 shift_x, shift_y;                   // from a pixel's place to its colour's
+  i64 luma, luma_row, luma_step;      // address; bytes from row to row and pixel to pixel
+  i64 u, v, colour_row, colour_step;  // of both colours; u is 0 where there is none
+  i64 shift_x, shift_y;               // from a pixel's place to its colour's
   i64 black, grey, u_blue, u_green, v_green, v_red;  // hp_matrix
 };
 
@@ -132,10 +132,10 @@ inline void colours(hp_matrix m, const uint8_t* u, const uint8_t* v, __m512i* co
   const int half = 1 << 19, green = m.u_green + m.v_green;
   colour[0] = _mm512_add_epi32(_mm512_mullo_epi32(a, _mm512_set1_epi32(m.u_blue)),
                                _mm512_set1_epi32(half - 128 * m.u_blue));
-  colour[1] = _mm512_add_epi32(
-      _mm512_add_epi32(_mm512_mullo_epi32(a, _mm512_set1_epi32(m.u_green)),
-                       _mm512_mullo_epi32(b, _mm512_set1_epi32(m.v_green))),
-      _mm512_set1_epi32(half - 128 * green));
+  colour[1] =
+      _mm512_add_epi32(_mm512_add_epi32(_mm512_mullo_epi32(a, _mm512_set1_epi32(m.u_green)),
+                                        _mm512_mullo_epi32(b, _mm512_set1_epi32(m.v_green))),
+                       _mm512_set1_epi32(half - 128 * green));
   colour[2] = _mm512_add_epi32(_mm512_mullo_epi32(b, _mm512_set1_epi32(m.v_red)),
                                _mm512_set1_epi32(half - 128 * m.v_red));
 }

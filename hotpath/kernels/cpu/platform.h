@@ -1,9 +1,9 @@
 // What all files here need: the instructions that there are, and the arithmetic of ../families.h.
 // HP_PORTABLE leaves the instructions of one kind of processor out; the bits are equal.
 #pragma once
-#include "../families.h"
-
 #include <string.h>
+
+#include "../families.h"
 
 #if !defined(HP_PORTABLE) && defined(__AVX2__)
 #define HP_AVX2 1
@@ -17,7 +17,8 @@
 #define HP_NEON 1
 #endif
 
-#define HP_INLINE inline __attribute__((always_inline))  // in the rows' loop, where a call costs 5 %
+#define HP_INLINE \
+  inline __attribute__((always_inline))  // in the rows' loop, where a call costs 5 %
 
 // A wheel takes the exp of every C library since manylinux2014. It computes the same bits as the
 // newer symbol, which differs in errno.

@@ -10,13 +10,13 @@ struct hp_frame_view {
 };
 
 struct hp_select_job {
-  const void* head;        // the network's numbers: hp_points ..
-  const float* maps[3];    // in the order of the family's file in runtime/decode
-  const double* window;    // of each cell
-  const double* anchors;   // width and height of each, search pixels
-  float* space;            // as many values as there are boxes
-  double* state;           // cx, cy, w, h in frame pixels, moved to the winner
-  double* score;           // of the winner
+  const void* head;       // the network's numbers: hp_points ..
+  const float* maps[3];   // in the order of the family's file in runtime/decode
+  const double* window;   // of each cell
+  const double* anchors;  // width and height of each, search pixels
+  float* space;           // as many values as there are boxes
+  double* state;          // cx, cy, w, h in frame pixels, moved to the winner
+  double* score;          // of the winner
   hp_frame_view view;
 };
 
@@ -61,7 +61,9 @@ struct scores {
   const float *target, *other, *quality;
 
   scores(const hp_points* points, const float* const* maps, int boxes)
-      : points(points), target(maps[0]), other(maps[0]),
+      : points(points),
+        target(maps[0]),
+        other(maps[0]),
         quality(points->quality == HP_NO_QUALITY ? 0 : maps[2]) {
     if (points->score == HP_SOFTMAX) target += boxes;
   }
@@ -94,7 +96,8 @@ struct scores {
 };
 
 // The vote that each box can reach at most, a little too high. `bounds` holds the rough scores.
-void bound_votes(const hp_points* points, const double* window, int cells, float* __restrict bounds) {
+void bound_votes(const hp_points* points, const double* window, int cells,
+                 float* __restrict bounds) {
   const float influence = (float)points->window_influence, others = 1.0f - influence;
   for (int i = 0; i < cells; ++i) {
     const float score = bounds[i] > 0.0f ? bounds[i] : 0.0f;
@@ -233,7 +236,8 @@ bool take_place(int (*select)(const hp_select_job*), const hp_select_job* job, c
   memcpy(place->state, job->state, sizeof place->state);
   memcpy(job->state, before, 4 * sizeof(double));
   const double* state = place->state;
-  return place->cell >= 0 && isfinite(place->score) && finite(state[0], state[1], state[2], state[3]);
+  return place->cell >= 0 && isfinite(place->score) &&
+         finite(state[0], state[1], state[2], state[3]);
 }
 
 // Keeps the cells nearer than `apart` to a cell from winning.

@@ -2,7 +2,8 @@
 // that Python has read.
 
 extern "C" i64 hp_size_of(const char* name) {
-#define HP_SIZE(type) if (!strcmp(name, #type)) return (i64)sizeof(type)
+#define HP_SIZE(type) \
+  if (!strcmp(name, #type)) return (i64)sizeof(type)
   HP_SIZE(hp_frame_view);
   HP_SIZE(hp_select_job);
   HP_SIZE(hp_proposing);

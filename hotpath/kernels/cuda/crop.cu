@@ -6,9 +6,9 @@
 
 namespace {
 
-const int ROWS = 8;                                // of the output that one thread writes
+const int ROWS = 8;                                 // of the output that one thread writes
 const int MOST_COLUMNS = 32, MOST_ROWS = 8 * ROWS;  // of the output that one block writes
-const int NO_ROW = -2147483647;  // no window reaches it
+const int NO_ROW = -2147483647;                     // no window reaches it
 
 // What the rows of a thread share.
 struct job {
@@ -57,8 +57,7 @@ __device__ hp_bgr blend(const job* own, int row) {
   const unsigned a = pixel_at(own, row, own->first), b = pixel_at(own, row, own->second);
 #pragma unroll
   for (int c = 0; c < 3; ++c)
-    sums.value[c] =
-        hp_horizontal(a >> 8 * c & 255, b >> 8 * c & 255, own->weight0, own->weight1);
+    sums.value[c] = hp_horizontal(a >> 8 * c & 255, b >> 8 * c & 255, own->weight0, own->weight1);
   return sums;
 }
 
@@ -184,7 +183,7 @@ extern "C" __global__ void __launch_bounds__(256, 4)
 
   const int begin = (blockIdx.y * blockDim.y + threadIdx.y) * ROWS;
   const int end = begin + ROWS < side ? begin + ROWS : side;
-  hp_bgr upper = {}, lower = {};  // the horizontal pass of two rows of the frame
+  hp_bgr upper = {}, lower = {};      // the horizontal pass of two rows of the frame
   int top = NO_ROW, bottom = NO_ROW;  // which rows these are
   int index = begin * side + column;
 #pragma unroll 1
@@ -201,8 +200,7 @@ extern "C" __global__ void __launch_bounds__(256, 4)
     }
 #pragma unroll
     for (int c = 0; c < 3; ++c) {
-      const int value =
-          hp_vertical(upper.value[c], lower.value[c], down.weight0, down.weight1);
+      const int value = hp_vertical(upper.value[c], lower.value[c], down.weight0, down.weight1);
       store(input, &channels[c], value, out, index);
     }
   }
@@ -212,7 +210,8 @@ extern "C" __global__ void __launch_bounds__(256, 4)
 // `bytes` for each window, which are even, `apart` bytes apart. Grid: blocks that cover half as many
 // threads; gridDim.y is the number of windows.
 extern "C" __global__ void __launch_bounds__(256)
-    hp_gather(const hp_window_request* __restrict__ looks, int index, int bytes, int apart, char* out) {
+    hp_gather(const hp_window_request* __restrict__ looks, int index, int bytes, int apart,
+              char* out) {
   const int i = blockIdx.x * blockDim.x + threadIdx.x;
   const unsigned short* from = (const unsigned short*)looks[blockIdx.y].features[index];
   if (i < bytes / 2) ((unsigned short*)(out + (long long)blockIdx.y * apart))[i] = from[i];
@@ -220,20 +219,44 @@ extern "C" __global__ void __launch_bounds__(256)
 
 // Writes what records.py's ``layout`` gives: of each structure its size, then where each field begins.
 extern "C" __global__ void hp_layout(int* out) {
-#define HP_AT(kind, field) ((int)(size_t) & ((kind*)0)->field)
-  const int numbers[] = {
-      sizeof(hp_frame), HP_AT(hp_frame, plane), HP_AT(hp_frame, chroma),
-      HP_AT(hp_frame, row_stride), HP_AT(hp_frame, chroma_stride), HP_AT(hp_frame, pixel_stride),
-      HP_AT(hp_frame, format), HP_AT(hp_frame, x), HP_AT(hp_frame, y), HP_AT(hp_frame, width),
-      HP_AT(hp_frame, height), HP_AT(hp_frame, frame_width), HP_AT(hp_frame, frame_height),
-      sizeof(hp_input), HP_AT(hp_input, mean), HP_AT(hp_input, scale), HP_AT(hp_input, side),
-      HP_AT(hp_input, half), HP_AT(hp_input, swap), HP_AT(hp_input, warp),
-      sizeof(hp_window_request), HP_AT(hp_window_request, around), HP_AT(hp_window_request, window), HP_AT(hp_window_request, scale),
-      HP_AT(hp_window_request, size_lr), HP_AT(hp_window_request, influence), HP_AT(hp_window_request, share),
-      HP_AT(hp_window_request, features), HP_AT(hp_window_request, border), HP_AT(hp_window_request, most), HP_AT(hp_window_request, apart),
-      HP_AT(hp_window_request, unused),
-      sizeof(hp_window_result), HP_AT(hp_window_result, state), HP_AT(hp_window_result, score), HP_AT(hp_window_result, cell),
-      HP_AT(hp_window_result, count)};
+#define HP_AT(kind, field) ((int)(size_t)&((kind*)0)->field)
+  const int numbers[] = {sizeof(hp_frame),
+                         HP_AT(hp_frame, plane),
+                         HP_AT(hp_frame, chroma),
+                         HP_AT(hp_frame, row_stride),
+                         HP_AT(hp_frame, chroma_stride),
+                         HP_AT(hp_frame, pixel_stride),
+                         HP_AT(hp_frame, format),
+                         HP_AT(hp_frame, x),
+                         HP_AT(hp_frame, y),
+                         HP_AT(hp_frame, width),
+                         HP_AT(hp_frame, height),
+                         HP_AT(hp_frame, frame_width),
+                         HP_AT(hp_frame, frame_height),
+                         sizeof(hp_input),
+                         HP_AT(hp_input, mean),
+                         HP_AT(hp_input, scale),
+                         HP_AT(hp_input, side),
+                         HP_AT(hp_input, half),
+                         HP_AT(hp_input, swap),
+                         HP_AT(hp_input, warp),
+                         sizeof(hp_window_request),
+                         HP_AT(hp_window_request, around),
+                         HP_AT(hp_window_request, window),
+                         HP_AT(hp_window_request, scale),
+                         HP_AT(hp_window_request, size_lr),
+                         HP_AT(hp_window_request, influence),
+                         HP_AT(hp_window_request, share),
+                         HP_AT(hp_window_request, features),
+                         HP_AT(hp_window_request, border),
+                         HP_AT(hp_window_request, most),
+                         HP_AT(hp_window_request, apart),
+                         HP_AT(hp_window_request, unused),
+                         sizeof(hp_window_result),
+                         HP_AT(hp_window_result, state),
+                         HP_AT(hp_window_result, score),
+                         HP_AT(hp_window_result, cell),
+                         HP_AT(hp_window_result, count)};
 #undef HP_AT
   for (int i = 0; i < (int)(sizeof numbers / sizeof numbers[0]); ++i) out[i] = numbers[i];
 }

@@ -29,18 +29,18 @@ struct hp_input {
 
 enum { HP_MOST_FEATURES = 8 };  // tensors that the exemplar leaves for the frames
 
-enum { HP_MOST_PLACES = 7 };    // that a window proposes
-enum { HP_PARTS = 2 };          // of a box along each side, whose features are pooled
-enum { HP_MOST_CELLS = 64 };    // of the features, a side
+enum { HP_MOST_PLACES = 7 };  // that a window proposes
+enum { HP_PARTS = 2 };        // of a box along each side, whose features are pooled
+enum { HP_MOST_CELLS = 64 };  // of the features, a side
 
 // A window of a frame, whose it is, and the places that it proposes: settings.Prior.
 struct hp_window_request {
-  double around[4];   // cx, cy, w, h in frame pixels: the target's state before the frame
-  double window[4];   // x, y, width, height in frame pixels
-  double scale[2];    // search pixels per frame pixel, x and y
+  double around[4];  // cx, cy, w, h in frame pixels: the target's state before the frame
+  double window[4];  // x, y, width, height in frame pixels
+  double scale[2];   // search pixels per frame pixel, x and y
   double size_lr, influence, share;
   unsigned long long features[HP_MOST_FEATURES];  // addresses of the target's features
-  int border[3];      // B, G, R outside the frame
+  int border[3];                                  // B, G, R outside the frame
   int most, apart, unused;
 };
 

@@ -127,8 +127,8 @@ struct centre_head {
     return vote;
   }
 
-  __device__ double move(int cell, double, double score, const hp_window_request* look, const double* frame,
-                         double* state) const {
+  __device__ double move(int cell, double, double score, const hp_window_request* look,
+                         const double* frame, double* state) const {
     if (score < head->min_score) return score;
     const double across = offsets[cell], down = offsets[count + cell];
     const double width = sizes[cell], height = sizes[count + cell];
@@ -223,8 +223,11 @@ __device__ void propose(const Head& head, const double* frame, double* room, mem
     }
   } else if (found && most > 1) {
     const rank top = highest(probabilities, count, all->parts, every_cell());
-    later_peaks peaks = {probabilities, top.cell < 0 ? 0.0 : hp_mul(look->share, probabilities[top.cell]),
-                         {0, -1}, best.cell, head.size};
+    later_peaks peaks = {probabilities,
+                         top.cell < 0 ? 0.0 : hp_mul(look->share, probabilities[top.cell]),
+                         {0, -1},
+                         best.cell,
+                         head.size};
     while (found < most) {
       peaks.last = highest(probabilities, count, all->parts, peaks);
       if (peaks.last.cell < 0) break;
@@ -297,8 +300,8 @@ extern "C" __global__ void __launch_bounds__(256, 1)
     hp_peaks(int family, const void* __restrict__ head, const double* __restrict__ window,
              const void* __restrict__ scores, int scores_apart, const void* __restrict__ boxes,
              int boxes_apart, const void* __restrict__ more, int more_apart,
-             const hp_frame* __restrict__ frame, const hp_window_request* __restrict__ looks, int half,
-             double* room, hp_window_result* seen) {
+             const hp_frame* __restrict__ frame, const hp_window_request* __restrict__ looks,
+             int half, double* room, hp_window_result* seen) {
   __shared__ memory all;
   share(&all.look, looks + blockIdx.x);
   if (family == POINTS)
@@ -328,7 +331,9 @@ extern "C" __global__ void __launch_bounds__(256, 1)
     const int size = points->size, count = size * size;
     const point_head own = {
         points, hp_search_target(around[2], around[3], all.look.scale[0], all.look.scale[1]),
-        first,  second, third, window, size, count};
+        first,  second,
+        third,  window,
+        size,   count};
     propose(own, sides, room + 3 * count * blockIdx.x, &all, seen);
   } else {
     const int size = all.head.centre.size, count = size * size;

@@ -56,7 +56,9 @@ int check_ptx(const std::string& image) {
 int load(void** module, std::string image) {
   if (has_no_context()) return INVALID_CONTEXT;
   if (disturbs_capture()) return CAPTURE_UNSUPPORTED;
-  if (image.compare(0, 4, "\x7f" "ELF") == 0) {
+  if (image.compare(0, 4,
+                    "\x7f"
+                    "ELF") == 0) {
     if (image.size() < 64) return INVALID_IMAGE;
     if ((unsigned char)image[48] != capability()) return NO_BINARY_FOR_GPU;  // e_flags
   } else if (const int wrong = check_ptx(image)) {
@@ -88,7 +90,8 @@ API cuModuleUnload(void* module) {
 API cuModuleGetFunction(void** function, void* module, const char* name) {
   const std::string& image = ((Module*)module)->image;
   const bool binary = image[0] == '\x7f';
-  const std::string wanted = binary ? std::string(".text.") + name + '\0' : std::string(".entry ") + name;
+  const std::string wanted =
+      binary ? std::string(".text.") + name + '\0' : std::string(".entry ") + name;
   const shim::Kernel* kernel = shim::find_kernel(name);
   if (!kernel || image.find(wanted) == std::string::npos) return NOT_FOUND;
   *function = (void*)kernel;
@@ -121,8 +124,8 @@ API cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsign
     std::vector<char*> places;
     for (std::string& argument : arguments) places.push_back(&argument[0]);
     counts["launches"]++;
-    const shim::Outcome outcome = shim::launch({gx, gy, gz}, {bx, by, bz}, shared,
-                                               [&] { kernel->call(places.data()); });
+    const shim::Outcome outcome =
+        shim::launch({gx, gy, gz}, {bx, by, bz}, shared, [&] { kernel->call(places.data()); });
     return outcome == shim::DONE ? OK : LAUNCH_FAILED;
   });
 }
@@ -206,18 +209,35 @@ API cuFuncSetSharedSize(void*, unsigned) { return OK; }
 
 API cuGetErrorString(int error, const char** text) {
   switch (error) {
-    case OUT_OF_MEMORY: *text = "out of memory"; break;
-    case NO_BINARY_FOR_GPU: *text = "no kernel image is available for execution on the device"; break;
-    case INVALID_CONTEXT: *text = "invalid device context"; break;
+    case OUT_OF_MEMORY:
+      *text = "out of memory";
+      break;
+    case NO_BINARY_FOR_GPU:
+      *text = "no kernel image is available for execution on the device";
+      break;
+    case INVALID_CONTEXT:
+      *text = "invalid device context";
+      break;
     case UNSUPPORTED_PTX_VERSION:
       *text = "the provided PTX was compiled with an unsupported toolchain.";
       break;
-    case NOT_FOUND: *text = "named symbol not found"; break;
-    case LAUNCH_FAILED: *text = "unspecified launch failure"; break;
-    case CAPTURE_UNSUPPORTED: *text = "operation not permitted when stream is capturing"; break;
-    case CAPTURE_INVALIDATED: *text = "operation failed due to a previous error during capture"; break;
-    case NOT_SUPPORTED: *text = "operation not supported"; break;
-    default: *text = error == INVALID_VALUE ? "invalid argument" : "an error of the fake driver";
+    case NOT_FOUND:
+      *text = "named symbol not found";
+      break;
+    case LAUNCH_FAILED:
+      *text = "unspecified launch failure";
+      break;
+    case CAPTURE_UNSUPPORTED:
+      *text = "operation not permitted when stream is capturing";
+      break;
+    case CAPTURE_INVALIDATED:
+      *text = "operation failed due to a previous error during capture";
+      break;
+    case NOT_SUPPORTED:
+      *text = "operation not supported";
+      break;
+    default:
+      *text = error == INVALID_VALUE ? "invalid argument" : "an error of the fake driver";
   }
   return OK;
 }

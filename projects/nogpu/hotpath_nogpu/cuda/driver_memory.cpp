@@ -1,6 +1,4 @@
 // The fake driver's memory and copies: see driver.h.
-#include "driver.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -8,6 +6,8 @@
 #include <iterator>
 #include <memory>
 #include <set>
+
+#include "driver.h"
 
 namespace fake {
 namespace {

@@ -1,7 +1,7 @@
 // The fake driver's queues, streams, events and graphs: see driver.h.
-#include "driver.h"
-
 #include <chrono>
+
+#include "driver.h"
 
 namespace fake {
 namespace {

@@ -20,7 +20,8 @@ __device__ float mean(const float* picture, int side, int channel, int row, int 
 
 // features: 3 floats. One thread a channel; more threads do nothing, here and below.
 extern "C" __global__ void tiny_exemplar(const float* picture, int side, float* features) {
-  if (threadIdx.x < 3) features[threadIdx.x] = mean(picture, side, threadIdx.x, side / 2, side / 2, 8);
+  if (threadIdx.x < 3)
+    features[threadIdx.x] = mean(picture, side, threadIdx.x, side / 2, side / 2, 8);
 }
 
 // seen: three channels of cells x cells, the colours around each cell. One thread a cell, one block a

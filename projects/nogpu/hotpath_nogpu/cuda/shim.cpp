@@ -165,13 +165,15 @@ uint64_t exchange(unsigned mask, uint64_t value, int from_lane) {
   slots[thread] = value;
   meet(&warp_meetings[warp], lanes);
   const unsigned source = warp * 32 + (unsigned)from_lane;
-  const bool there = from_lane >= 0 && from_lane < 32 && (mask >> from_lane & 1) && source < threads;
+  const bool there =
+      from_lane >= 0 && from_lane < 32 && (mask >> from_lane & 1) && source < threads;
   const uint64_t result = there ? slots[source] : value;
   meet(&warp_meetings[warp], lanes);
   return result;
 }
 
-Outcome launch(dim3 grid, dim3 block, unsigned shared_bytes, const std::function<void()>& function) {
+Outcome launch(dim3 grid, dim3 block, unsigned shared_bytes,
+               const std::function<void()>& function) {
   threads = block.x * block.y * block.z;
   if (!threads || threads > MAX_THREADS || shared_bytes > MAX_SHARED_BYTES) return BAD_LAUNCH;
   if (!grid.x || !grid.y || !grid.z || grid.y > 65535 || grid.z > 65535) return BAD_LAUNCH;

@@ -18,7 +18,8 @@
 #define __device__
 #define __host__
 #define __launch_bounds__(...)
-#define __shared__ thread_local  // of static duration inside a function, and one block runs at a time
+#define __shared__ \
+  thread_local  // of static duration inside a function, and one block runs at a time
 
 struct dim3 {
   unsigned x, y, z;
@@ -70,10 +71,10 @@ void call(void (*function)(A...), char* const* arguments, std::index_sequence<I.
 struct Registration {
   template <class... A>
   Registration(const char* name, void (*function)(A...)) {
-    register_kernel(name, Kernel{{sizeof(typename std::decay<A>::type)...},
-                                 [function](char* const* arguments) {
-                                   call(function, arguments, std::index_sequence_for<A...>{});
-                                 }});
+    register_kernel(
+        name, Kernel{{sizeof(typename std::decay<A>::type)...}, [function](char* const* arguments) {
+                       call(function, arguments, std::index_sequence_for<A...>{});
+                     }});
   }
 };
 

@@ -36,7 +36,9 @@ struct Numbers {
     at += count;
     return value;
   }
-  i64 from_to(i64 low, i64 high) { return low + (i64)(next<uint32_t>() % (uint64_t)(high - low + 1)); }
+  i64 from_to(i64 low, i64 high) {
+    return low + (i64)(next<uint32_t>() % (uint64_t)(high - low + 1));
+  }
   int choice(int low, int high) { return (int)from_to(low, high); }
   double share() { return (double)from_to(0, 64) / 64; }
   // Fills a map from the bytes that are left, again and again: with any float32, or with usual numbers.
@@ -74,16 +76,30 @@ void crop(Numbers n) {
   memset(luma.at, 99, (size_t)pixels);
   memset(u.at, 130, (size_t)(half_width * half_height));
   memset(v.at, 110, (size_t)(half_width * half_height));
-  hp_planes planes = {luma.address(), job.frame_width, 1,  u.address(), v.address(), half_width, 1,
-                      1,              1,               16, 74,          129,         -25,        -52, 102};
+  hp_planes planes = {luma.address(),
+                      job.frame_width,
+                      1,
+                      u.address(),
+                      v.address(),
+                      half_width,
+                      1,
+                      1,
+                      1,
+                      16,
+                      74,
+                      129,
+                      -25,
+                      -52,
+                      102};
   job.frame = frame.address();
   if (how & 64) job.planes = (i64)(intptr_t)&planes;
   Memory out(3 * job.out_width * job.out_height * (job.as_float ? 4 : 1));
   Memory space(HP_FUZZ_SCRATCH(hp_crop_workspace(job.out_width, job.frame_width)));
   job.out = out.address(), job.workspace = space.address();
   if (how & 128) {
-    const double window[4] = {n.from_to(-far * 16, far * 16) / 16.0, n.from_to(-far * 16, far * 16) / 16.0,
-                              n.from_to(1, large * 8) / 8.0, n.from_to(1, large * 8) / 8.0};
+    const double window[4] = {n.from_to(-far * 16, far * 16) / 16.0,
+                              n.from_to(-far * 16, far * 16) / 16.0, n.from_to(1, large * 8) / 8.0,
+                              n.from_to(1, large * 8) / 8.0};
     hp_warp(&job, window);
   } else {
     hp_crop(&job);
@@ -95,26 +111,31 @@ void select(Numbers n) {
   int (*const functions[])(const hp_select_job*) = {hp_points_select, hp_anchors_select,
                                                     hp_centre_select, hp_corners_select};
   const int how = n.next<uint8_t>(), family = how & 3, flag = how >> 2 & 1;
-  const int size = n.choice(1, 40), cells = size * size, kind = n.choice(0, 2), power = n.choice(0, 2);
+  const int size = n.choice(1, 40), cells = size * size, kind = n.choice(0, 2),
+            power = n.choice(0, 2);
   const int anchors = family == 1 ? n.choice(1, 5) : 0, boxes = cells * std::max(1, anchors);
   const int score = n.choice(family < 2 ? 0 : 1, 2);
   const hp_bounds limits = {(double)n.choice(1, 20), n.choice(0, 4), n.choice(0, 2)};
   const double rate = n.share(), influence = n.share(), share = n.share();
-  const hp_points points = {8,     n.share(), influence, rate, share, 1,      limits, size,
+  const hp_points points = {8,     n.share(), influence,         rate, share,  1, limits, size,
                             power, score,     family ? 0 : kind, flag, anchors};
   const hp_geometry window = {share, share, share, 2, 4, 127, 255, 0, n.choice(0, 3), kind, flag};
-  const hp_centre centre = {share,  rate, flag ? -1 : influence, window, limits, size, score, flag, power};
+  const hp_centre centre = {share, rate, flag ? -1 : influence, window, limits, size, score,
+                            flag,  power};
   const hp_corners corners = {share, limits, size, 255, kind, score};
   const void* const heads[] = {&points, &points, &centre, &corners};
   const bool finished = family == 3 && kind != HP_TWO_HEATS, softmax = score == HP_SOFTMAX;
-  const i64 counts[][3] = {{softmax ? 2 * cells : cells, 4 * cells, kind == HP_NO_QUALITY ? 0 : cells},
-                           {softmax ? 2 * boxes : boxes, 4 * boxes, 0},
-                           {cells, 2 * cells, 2 * cells},
-                           {finished ? 4 : cells, finished ? 1 : cells, 0}};
+  const i64 counts[][3] = {
+      {softmax ? 2 * cells : cells, 4 * cells, kind == HP_NO_QUALITY ? 0 : cells},
+      {softmax ? 2 * boxes : boxes, 4 * boxes, 0},
+      {cells, 2 * cells, 2 * cells},
+      {finished ? 4 : cells, finished ? 1 : cells, 0}};
   Memory anchor(16 * anchors), votes(8 * cells), state(32), result(8);
   Memory space(HP_FUZZ_SCRATCH(4 * (boxes + 1)));
-  hp_select_job job = {heads[family], {}, votes.doubles(), anchor.doubles(), space.floats(),
-                       state.doubles(), result.doubles(), {{}, {640, 360}}};
+  hp_select_job job = {heads[family],    {},
+                       votes.doubles(),  anchor.doubles(),
+                       space.floats(),   state.doubles(),
+                       result.doubles(), {{}, {640, 360}}};
   for (double& scale : job.view.scale) scale = n.from_to(1, 64) / 16.0;
   for (int i = 0; i < 2 * anchors; ++i) anchor.doubles()[i] = 16 + 8 * i;
   for (int i = 0; i < cells; ++i) votes.doubles()[i] = i % 16 / 16.0;
@@ -129,7 +150,8 @@ void select(Numbers n) {
     job.maps[i] = maps.back()->floats();
   }
   Memory scores(16 * cells), alone(8 * cells), places(7 * sizeof(hp_place));
-  hp_propose(functions[family], &job, &proposing, scores.doubles(), alone.floats(), (hp_place*)places.at);
+  hp_propose(functions[family], &job, &proposing, scores.doubles(), alone.floats(),
+             (hp_place*)places.at);
   for (Memory* map : maps) delete map;
 }
 
@@ -138,19 +160,37 @@ void learn(Numbers n) {
   const bool any = n.next<uint8_t>() & 1;
   const i64 side = n.from_to(1, 12), channels = n.from_to(1, 70), parts = n.from_to(1, 2);
   const i64 width = (channels + 15) / 16 * 16, size = channels * parts * parts + 1;
-  const i64 blocks = (size + 15) / 16, padded = 16 * blocks, count = n.from_to(0, 11), most = n.from_to(1, 2);
+  const i64 blocks = (size + 15) / 16, padded = 16 * blocks, count = n.from_to(0, 11),
+            most = n.from_to(1, 2);
   const i64 boxes = count + (2 * most + 1) * (2 * most + 1) + 1;
   Memory mean(4 * width), cells(4 * side * side * width), ready(side), shares(16 * parts * side);
   Memory ranges(32 * parts), sums(4 * width), under(HP_FUZZ_SCRATCH(16 * side * side));
-  const hp_pooling pooling = {side, channels, parts, (double)n.from_to(1, 32), n.share(), mean.floats(),
-                              cells.floats(), ready.at, shares.doubles(), (i64*)ranges.at, sums.floats(),
+  const hp_pooling pooling = {side,
+                              channels,
+                              parts,
+                              (double)n.from_to(1, 32),
+                              n.share(),
+                              mean.floats(),
+                              cells.floats(),
+                              ready.at,
+                              shares.doubles(),
+                              (i64*)ranges.at,
+                              sums.floats(),
                               (hp_cell_share*)under.at};
   Memory square(4 * block_at(blocks)), b(8 * padded), weights(8 * padded), space(24 * padded);
   Memory batch(8 * LARGEST_BATCH * padded);
-  const hp_regression model = {size, blocks, n.share(), n.share() - 0.1, square.floats(), b.doubles(),
-                               weights.doubles(), space.doubles(), batch.floats()};
+  const hp_regression model = {size,
+                               blocks,
+                               n.share(),
+                               n.share() - 0.1,
+                               square.floats(),
+                               b.doubles(),
+                               weights.doubles(),
+                               space.doubles(),
+                               batch.floats()};
   Memory moves(24 * count);
-  for (i64 i = 0; i < 3 * count; ++i) moves.doubles()[i] = i % 3 == 2 ? n.share() + 0.1 : n.share() - 0.5;
+  for (i64 i = 0; i < 3 * count; ++i)
+    moves.doubles()[i] = i % 3 == 2 ? n.share() + 0.1 : n.share() - 0.5;
   const hp_samples samples = {n.share(), n.share(), n.share(), most, count, moves.doubles()};
   double state[4], view[4];
   for (double& value : state) value = n.from_to(1, 4000) / 8.0;
@@ -161,8 +201,9 @@ void learn(Numbers n) {
   n.fill(features.floats(), channels * side * side, any);
   n.fill(mean.floats(), channels, false);
   i64 total = 0;
-  hp_samples_of_frame(&samples, &pooling, &model, features.floats(), state, view, n.from_to(1, 200), 2,
-                      places.doubles(), at.doubles(), described.floats(), hard.doubles(), &total);
+  hp_samples_of_frame(&samples, &pooling, &model, features.floats(), state, view, n.from_to(1, 200),
+                      2, places.doubles(), at.doubles(), described.floats(), hard.doubles(),
+                      &total);
   hp_moments_add(&model, described.floats(), hard.doubles(), total, n.share(), class_mean.doubles(),
                  class_square.floats());
   const float* const squares[] = {class_square.floats()};
@@ -179,9 +220,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 2) return 0;
   const Numbers numbers = {data + 1, data + size};
   switch (data[0] & 3) {
-    case 0: crop(numbers); break;
-    case 2: select(numbers); break;
-    case 3: learn(numbers); break;
+    case 0:
+      crop(numbers);
+      break;
+    case 2:
+      select(numbers);
+      break;
+    case 3:
+      learn(numbers);
+      break;
   }
   return 0;
 }

@@ -67,11 +67,6 @@ def message(path):
     return ros.picture_in(ros.COMPRESSED, Message(header=header, format="", data=data), planes)
 
 
-def bag_or_message(path):
-    """The shape of a bag's frames, or ``message`` of another file."""
-    return shape(path) if path.endswith(".mcap") else message(path)
-
-
 def truth(path):
     """The boxes of a file, or those beside a file of flags."""
     if not path.endswith("label"):
@@ -111,10 +106,6 @@ def flooding():
     """What a broker sends: that it accepts, then a packet of 266 MB."""
     pytest.importorskip("paho.mqtt.client")
     return b"\x20\x02\0\0\x30\x80\x80\x80\x7f" + bytes(1 << 20)
-
-
-def zstd_of_zeros():
-    return pytest.importorskip("rosbags.rosbag2.storage_mcap").zstd.compress(bytes(1 << 28))
 
 
 FRAME = f"{limits.PIXELS // limits.MEGA} megapixels"
@@ -179,20 +170,14 @@ ROWS = {
             "a preamble": ("parts", lambda: bytes(200000), "without a boundary"),
         },
     ),
-    "topics and bags of ROS": (
-        bag_or_message,
+    "pictures of ROS": (
+        message,
         {
             "PNG of ROS": ("a", lambda: png(30000, 30000), "megapixels"),
             "PNG for planes": ("a.planes", lambda: png(30000, 30000), "megapixels"),
             "JPEG of ROS": ("a", lambda: jpeg(65500, 65500), "megapixels"),
             "JPEG for planes": ("a.planes", lambda: jpeg(65500, 65500), "megapixels"),
             "60,000 rows": ("a.raw", lambda: bytes(9), "megapixels"),
-            "a chunk of 1 TiB": ("a.mcap", lambda: malformed.mcap(b"", 1 << 40), "unpacks"),
-            "a chunk longer than stated": (
-                "a.mcap",
-                lambda: malformed.mcap(zstd_of_zeros(), 99, b"zstd"),
-                "unpacks",
-            ),
         },
     ),
     "truth of sequences, `hotpath/video/sequence.py`": (

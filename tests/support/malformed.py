@@ -80,21 +80,6 @@ def film(packets, form="avi"):
     return file.getvalue()
 
 
-def mcap(content, stated, kind=b"zstd"):
-    """A bag of ROS that is one chunk, which states how long it is unpacked."""
-
-    def record(kind, content):
-        return bytes([kind]) + struct.pack("<Q", len(content)) + content
-
-    def text(content):
-        return struct.pack("<I", len(content)) + content
-
-    chunk = struct.pack("<QQQI", 0, 1, stated, 0) + text(kind)
-    chunk += struct.pack("<Q", len(content)) + content
-    parts = record(1, text(b"ros2") + text(b"")), record(6, chunk), record(2, bytes(20))
-    return b"\x89MCAP0\r\n" + b"".join(parts) + b"\x89MCAP0\r\n"
-
-
 def part(data):
     return b"--a\r\n\r\n" + data + b"\r\n--a\r\n"
 

@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -305,16 +306,14 @@ def test_a_folder_of_pictures_with_metadata_is_no_bag(tmp_path):
         assert np.array_equal(source.read(), PICTURE)
 
 
-def write_ros_1(path, compression=None, more=b""):
-    """A bag of ROS 1 with five grey pictures, by rosbags; ``more`` bytes are a message of each."""
+def write_ros_1(path):
+    """A bag of ROS 1 with five grey pictures, by rosbags."""
     from rosbags.rosbag1 import Writer
     from rosbags.typesys import Stores, get_typestore
 
     store = get_typestore(Stores.ROS1_NOETIC)
     kinds, image = store.types, "sensor_msgs/msg/Image"
     writer = Writer(path)
-    if compression:
-        writer.set_compression(compression)
     with writer:
         connection = writer.add_connection("/cam", image, typestore=store)
         for number in range(5):
@@ -330,8 +329,7 @@ def write_ros_1(path, compression=None, more=b""):
                 data=np.full(48 * 64, 9 * number, np.uint8),
             )
             data = store.serialize_ros1(picture, image)
-            writer.write(connection, 10**10 + number * 10**8, bytes(data) + more)
-            more = b""
+            writer.write(connection, 10**10 + number * 10**8, bytes(data))
 
 
 def test_a_bag_of_ros_1_gives_its_frames(tmp_path):
@@ -383,3 +381,40 @@ def forget_ros(monkeypatch, *absent):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.delitem(sys.modules, "hotpath_bridges.ros_node", raising=False)
     monkeypatch.delattr(hotpath_bridges, "ros_node", raising=False)
+
+
+PLAIN = np.zeros((6, 10, 3), np.uint8)
+
+
+def write_numbered(path, plugin, count=4, first=0):
+    """A bag of pictures, each with its number."""
+    storage = rosbags.StoragePlugin[plugin]
+    with rosbags.Writer(path, version=9, storage_plugin=storage) as writer:
+        topic = writer.add_connection("/a", ros.IMAGE, typestore=STORE)
+        for number in range(first, first + count):
+            writer.write(topic, 10**9 + number * 10**8, image("bgr8", PLAIN + number, 10))
+    return path
+
+
+@pytest.mark.parametrize("plugin", ["MCAP", "SQLITE3"])
+def test_a_folder_without_metadata_is_opened_by_its_files(tmp_path, plugin):
+    folder = write_numbered(tmp_path / "bag", plugin)
+    (folder / "metadata.yaml").unlink()
+    (file,) = write_numbered(tmp_path / "more", plugin, first=4).glob("more*")
+    shutil.copy(str(file), str(folder / ("bag_1" + file.suffix)))
+    for spec in (f"{folder}#/a", str(folder)):
+        with open_source(spec) as source:
+            assert [int(source.read()[0, 0, 0]) for _ in range(source.frames)] == list(range(8))
+
+
+@pytest.mark.parametrize("encoding", ["theora", "bayer_rggb8"])
+def test_pictures_of_an_unknown_kind_are_no_damage(tmp_path, encoding):
+    with rosbags.Writer(
+        tmp_path / "bag", version=9, storage_plugin=rosbags.StoragePlugin.MCAP
+    ) as writer:
+        topic = writer.add_connection("/a", ros.IMAGE, typestore=STORE)
+        writer.write(topic, 10**9, image(encoding, PLAIN, 10))
+    with open_source(str(tmp_path / "bag")) as source:
+        with pytest.raises(BadSource, match=f"pictures of ROS in '{encoding}'") as caught:
+            source.read()
+    assert "damaged" not in str(caught.value)

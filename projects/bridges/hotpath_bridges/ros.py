@@ -27,7 +27,6 @@ from hotpath.video.limits import check_size
 from hotpath.video.live import LiveSource
 from hotpath.video.raw import planes_in
 from hotpath.video.stamps import Stamps
-from hotpath_bridges import bag_budget
 
 PREFIX = "ros:"
 MCAP = b"\x89MCAP0\r\n"  # at both ends of a file
@@ -270,16 +269,12 @@ class Bag(Source):
             from rosbags.typesys import Stores, get_typestore
         except ImportError as error:
             raise BadSource(needs(f"{path}: a bag", "rosbags", error, "ros")) from None
-        self._budget = bag_budget.Budget()
         try:
             # bags of before ROS Iron have no definitions of their messages
             types = get_typestore(Stores.ROS2_HUMBLE)
             files = [pathlib.Path(file) for file in _files_of(path)]
             self._bag: Any = AnyReader(files, default_typestore=types)
-            with self._budget.opening():
-                self._bag.open()
-        except BadSource as error:
-            raise BadSource(f"{path}: {error}", what=error.what) from None
+            self._bag.open()
         except Exception as error:  # of many kinds, where a file is damaged
             raise BadSource(f"{path}: {_why_no_bag(path, error)}", what="not a bag") from None
         kinds = (IMAGE, COMPRESSED)
@@ -337,7 +332,6 @@ class Bag(Source):
     def _decode(self) -> bool:
         """Decode one more picture ahead. Returns whether there was one."""
         try:
-            self._budget.renew()
             _, received_ns, data = next(self._messages)
             message = self._bag.deserialize(data, self._kind)
             header, frame = picture_in(self._kind, message, self._planes)
@@ -360,7 +354,6 @@ class Bag(Source):
         begin, end = self._bag.start_time, self._bag.end_time
         for start in range(begin, end + 1, max(1, (end - begin) // SAMPLES)):
             with contextlib.suppress(Exception):  # of many kinds; ``read`` reports it
-                self._budget.renew()
                 _, _, data = next(self._bag.messages(self._chosen, start=start))
                 message = self._bag.deserialize(data, self._kind)
                 yield picture_in(self._kind, message, self._planes)[1]

@@ -1,9 +1,9 @@
 """Targets in films that others published: annotated in a folder of ours, or judged by eye.
 
 films.toml of a folder says where each film is published, and a file is taken if its sha256 fits. A
-line of TARGET.csv beside it is frame,x,y,w,h,sure. A line without a box is a frame without the
-target. ``sure`` is 0 where the target is half hidden or not marked with care, so that no answer is
-wrong.
+line of boxes.csv.gz beside it is target,frame,x,y,w,h,sure. A line without a box is a frame without
+the target. ``sure`` is 0 where the target is half hidden or not marked with care, so that no answer
+is wrong.
 
 Of the others no boxes are annotated. A row of ``annotations.csv`` is a target: its film (a name of
 ``films.csv``, which says where it is published), the number of its first frame, its number of
@@ -17,6 +17,7 @@ chosen.
 
 import csv
 import functools
+import gzip
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -32,6 +33,7 @@ from hotpath_lab import public
 
 Record = dict[str, Any]  # of a film
 TARGETS = Path(__file__).with_suffix(".csv")
+BOXES = "boxes.csv.gz"
 LOTS = ("chosen on", "kept aside")
 
 
@@ -94,27 +96,45 @@ def read(folder: str | Path) -> tuple[list[Record], list[Target]]:
     try:
         films, entries = table["film"], table["target"]
         names = {film["name"] for film in films if film["sha256"]}
-        targets = [_target(Path(folder), entry, names) for entry in entries]
+        boxes = _boxes(Path(folder) / BOXES)
+        targets = [_target(Path(folder) / BOXES, boxes, entry, names) for entry in entries]
     except (KeyError, TypeError) as error:
         raise BadRun(f"{folder}/films.toml lacks {error}; see docs/results/real") from None
     return films, targets
 
 
-def _target(folder: Path, entry: dict[str, str], films: set[str]) -> Target:
-    path = folder / (entry["name"] + ".csv")
-    if entry["film"] not in films:
-        raise BadRun(f"{path}: no film is called {entry['film']}; add it to films.toml")
+def _boxes(path: Path) -> dict[str, list[dict[str, str]]]:
+    """The lines of each target."""
+    lines: dict[str, list[dict[str, str]]] = {}
     try:
-        with open(path, newline="") as file:
-            rows = list(csv.DictReader(file))
+        with gzip.open(path, "rt", newline="") as file:
+            for row in csv.DictReader(file):
+                lines.setdefault(row["target"], []).append(row)
+    except (OSError, EOFError, KeyError, UnicodeDecodeError) as error:
+        raise BadRun(f"{path} can't be read as target,frame,x,y,w,h,sure: {error}") from None
+    return lines
+
+
+def _target(
+    path: Path, lines: dict[str, list[dict[str, str]]], entry: dict[str, str], films: set[str]
+) -> Target:
+    if entry["film"] not in films:
+        raise BadRun(f"{entry['name']}: no film is called {entry['film']}; add it to films.toml")
+    try:
+        rows = lines.get(entry["name"], [])
         frames = np.array([int(row["frame"]) for row in rows])
         sides = [[float(row[side] or "nan") for side in "xywh"] for row in rows]
         sure = np.array([{"0": False, "1": True}[row["sure"]] for row in rows])
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise BadRun(f"{path} can't be read as frame,x,y,w,h,sure: {error}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadRun(
+            f"{path}: the lines of {entry['name']} can't be read as "
+            f"target,frame,x,y,w,h,sure: {error}"
+        ) from None
     boxes = np.array(sides)
     if not len(boxes) or (np.diff(frames) != 1).any() or not np.isfinite(boxes[0]).all():
-        raise BadRun(f"{path} must hold frames without a gap, and a box in the first")
+        raise BadRun(
+            f"{path} must hold frames of {entry['name']} without a gap, and a box in the first"
+        )
     return Target(entry["name"], entry["film"], int(frames[0]), boxes, sure)
 
 

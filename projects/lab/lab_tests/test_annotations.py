@@ -1,5 +1,6 @@
 """Targets in films of others: their annotations, which frames count, and where the films are."""
 
+import gzip
 import re
 
 import cv2
@@ -59,6 +60,10 @@ def test_a_film_that_is_missing_is_named_with_where_it_is_published(tmp_path):
         annotations.films(tmp_path, "kept aside")
 
 
+def _write(folder, text):
+    (folder / annotations.BOXES).write_bytes(gzip.compress(text.encode()))
+
+
 @pytest.fixture
 def place(tmp_path):
     """A film of the tiny network's rectangle, with its annotation from frame 2 on."""
@@ -70,9 +75,9 @@ def place(tmp_path):
     for picture in pictures:
         writer.write(picture)
     writer.release()
-    lines = [f"{at},{','.join(map(str, boxes[at]))},1" for at in range(2, 20)]
-    lines += [f"{at},,,,,1" for at in range(20, 40)]
-    (tmp_path / "it.csv").write_text("\n".join(["frame,x,y,w,h,sure", *lines]) + "\n")
+    lines = [f"it,{at},{','.join(map(str, boxes[at]))},1" for at in range(2, 20)]
+    lines += [f"it,{at},,,,,1" for at in range(20, 40)]
+    _write(tmp_path, "\n".join(["target,frame,x,y,w,h,sure", *lines]) + "\n")
     (tmp_path / "films.toml").write_text(
         f'[[film]]\nname = "film"\nsource = "https://example.org"\ncommit = "1"\n'
         f'path = "deep/film.avi"\nsha256 = "{sha256_of(film)}"\n'
@@ -98,10 +103,17 @@ def test_a_film_that_is_not_there_is_named_with_its_source(place):
 
 @pytest.mark.parametrize(
     "old, new",
-    [("3,", "5,"), ("x,y,", "x,z,"), ("2,", "2,,,,,1\n2,"), (",1", ",maybe")],
+    [("it,3,", "it,5,"), ("x,y,", "x,z,"), ("it,2,", "it,2,,,,,1\nit,2,"), (",1", ",maybe")],
 )
 def test_a_broken_annotation_is_refused(place, old, new):
-    path = place / "it.csv"
-    path.write_text(path.read_text().replace(old, new, 1))
-    with pytest.raises(BadRun):
+    text = gzip.decompress((place / annotations.BOXES).read_bytes()).decode()
+    _write(place, text.replace(old, new, 1))
+    with pytest.raises(BadRun, match="boxes.csv.gz"):
+        annotations.read(place)
+
+
+def test_a_packed_file_that_is_cut_off_is_refused(place):
+    path = place / annotations.BOXES
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(BadRun, match="can't be read"):
         annotations.read(place)

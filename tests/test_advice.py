@@ -28,8 +28,9 @@ def run(command, folder, capsys):
         del words[1:3]
     if words[:2] == ["make", "engine"]:
         given = dict(word.split("=") for word in words[2:])
-        words = ["hotpath", "engine", given["BOARD"], "--network", given["NETWORK"]]
-        words += ["--precision", given["PRECISION"]]
+        words = ["hotpath", "engine", given.pop("BOARD")]
+        for name, value in given.items():
+            words += ["--" + name.lower(), value]
     words = [str(folder / "film") if word == "cam0" else word for word in words]
     if "track" in words and "--box" not in words:
         words += ["--box", "96,72,40,40"]

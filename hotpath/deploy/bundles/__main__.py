@@ -85,7 +85,7 @@ def _build(options: argparse.Namespace) -> None:
         except HotpathError as error:  # the network follows alone, too
             say(f"the witness {board.witness} was not built: {error}")
     if results[0] is not None:
-        _tell(results[0], board, len(results) > 1)
+        _tell(results[0], board, board.witness if len(results) > 1 else None)
 
 
 def _build_one(
@@ -104,9 +104,10 @@ def _build_one(
             )
     network = load_network(name)
     wanted = options.precision or ("fp32" if options.provider else board.precision["default"])
-    if board.name == boards.HOST and build is engines.build_files and not options.provider:
+    if build is engines.build_files and not options.provider:
         setup = Setup(network, options=Options(networks_dir=options.networks_dir))
-        wanted = options.precision or precision.usual(setup)
+        if board.name == boards.HOST:
+            wanted = options.precision or precision.usual(setup)
         if wanted == INT8:
             network = precision.int8_form(network) or network
     order = Order(
@@ -138,15 +139,9 @@ def _tell_size(result: bundle.Bundle) -> None:
 
 
 def _tell(
-    result: bundle.Bundle, board: Optional[boards.Board] = None, is_pair: bool = False
+    result: bundle.Bundle, board: Optional[boards.Board] = None, witness: Optional[str] = None
 ) -> None:
-    """Say how to use a bundle.
-
-    Args:
-        result: the bundle.
-        board: None on the board that this is.
-        is_pair: whether its witness was built, too.
-    """
+    """Say how to use a bundle, and the witness that was built, too; board: None for this one."""
     if board is not None and board.after_build:
         print(f"{result.folder}: {board.after_build}")
         return
@@ -155,7 +150,7 @@ def _tell(
         _tell_of_overlay(result)
     if board is not None and not is_here:
         _say_copy(board, result.folder.parent)
-    command = _command(result, board.witness if board is not None and is_pair else None)
+    command = _command(result, witness)
     if result.engine == "overlay":
         print(f"{PYNQ} runtime.{command} --box 45%,40%,10%,20%")
     else:

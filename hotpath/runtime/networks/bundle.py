@@ -53,27 +53,20 @@ FORM = {
 def command(
     board: str, network: PathLike, precision: str, engines: Optional[PathLike] = None
 ) -> str:
-    """The command that builds a bundle, in ``engines`` if that is not the usual folder."""
+    """The command that builds a bundle, in ``engines`` if that is not the usual folder.
+
+    For what a board runs by default it is the one that builds its witness, too.
+    """
+    is_here = engines is None or os.path.realpath(str(engines)) == os.path.realpath(FOLDER)
+    if is_here and board in names():
+        profile = load_board(board)
+        if (str(network), precision) == (default_of(profile), profile.precision["default"]):
+            return make("engine", BOARD=board)
     text = make("engine", BOARD=board, NETWORK=network, PRECISION=precision)
-    if engines is None or os.path.realpath(str(engines)) == os.path.realpath(FOLDER):
+    if is_here:
         return text
     out = "--out " + shlex.quote(str(engines))
     return f"{text} ARGS={shlex.quote(out)}" if text.startswith("make ") else f"{text} {out}"
-
-
-def build_command(
-    board: str, network: PathLike, precision: str, engines: Optional[PathLike] = None
-) -> str:
-    """As ``command``; for the board's own network the one that builds its witness, too."""
-    try:
-        profile = load_board(board)
-    except (BadBoard, UnknownBoard):
-        return command(board, network, precision, engines)
-    is_here = engines is None or os.path.realpath(str(engines)) == os.path.realpath(FOLDER)
-    is_usual = (str(network), precision) == (default_of(profile), profile.precision["default"])
-    if is_here and is_usual:
-        return make("engine", BOARD=board)
-    return command(board, network, precision, engines)
 
 
 def folder_of(board: str, network: str, precision: str, engines: PathLike = FOLDER) -> pathlib.Path:
@@ -175,7 +168,7 @@ def find(
     usual = load_board(board).precision["default"] if board in names() else "fp32"
     chosen = precision or usual
     first = folder_of(board, network.name, chosen, FOLDER if folder is None else folder)
-    build = build_command(board, network.given, chosen, folder)
+    build = command(board, network.given, chosen, folder)
     raise BadBundle(f"there is no bundle {first}; run `{build}`", what="no bundle")
 
 
@@ -220,7 +213,7 @@ class Bundle:
     def _read(self) -> Table:
         """The table in ``bundle.json``, with all its keys."""
         path = self.folder / FILE
-        if not path.is_file():
+        if not os.path.isfile(str(path)):  # nor where its folder can't be read
             raise BadBundle(
                 f"{self.folder} is not a bundle: it has no {FILE}; run `{command('…', '…', '…')}` "
                 "(`python -m hotpath boards` names this board)",
@@ -276,7 +269,7 @@ class Bundle:
         """The command that builds a bundle beside this one."""
         engines = self.folder.parent.parent
         usual = folder_of(self.board, self.network["name"], self.precision, engines)
-        return build_command(board, network, precision, engines if usual == self.folder else None)
+        return command(board, network, precision, engines if usual == self.folder else None)
 
     def path(self, part: str) -> pathlib.Path:
         """The path of a part."""

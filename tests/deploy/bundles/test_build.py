@@ -106,11 +106,15 @@ NEEDS_RANGES = "hotpath int8 --network {} --clips DIR"
             "jetson_orin_nano --correlation kernel",
             ["{} has no correlation that the kernel computes"],
         ),
-        ("kestrel", "pynq_z2", ["{} does not run on a PYNQ-Z2", "NETWORK=kestrel_small"]),
+        ("kestrel", "pynq_z2", ["{} does not run on a PYNQ-Z2", "run `make engine BOARD=pynq_z2`"]),
         (
             "lightfc",
             "pynq_z2",
-            ["{} does not run on a PYNQ-Z2", "NETWORK=kestrel_small", "GlobalAveragePool"],
+            [
+                "{} does not run on a PYNQ-Z2",
+                "run `make engine BOARD=pynq_z2`",
+                "GlobalAveragePool",
+            ],
         ),
     ],
 )
@@ -432,6 +436,14 @@ def test_a_conversion_that_onnx_runtime_refuses_is_not_written(toml, tmp_path, m
     prepared.prepare(tmp_path / "prepared", order, messages.append)
     assert any("TensorRT 11 can't run it with float16: ONNX Runtime" in line for line in messages)
     assert not list((tmp_path / "prepared").glob("*half*"))
+
+
+def test_an_arm_board_gets_int8_for_onnx_runtime(tmp_path):
+    """As the refusal of INT8 for ncnn says."""
+    words = ["raspberry_pi5", "--network", "kestrel_small", "--precision", "int8"]
+    assert build.main([*words, "--engine", "onnxruntime", "--out", str(tmp_path)]) == 0
+    (made,) = (tmp_path / "raspberry_pi5").iterdir()
+    assert bundle.Bundle(made).network["name"] == "kestrel_small-int8"
 
 
 def test_a_computer_gets_the_precision_that_it_tracks_in(tmp_path, capsys):

@@ -19,7 +19,6 @@ from hotpath.deploy.bundles.writer import Writer
 from hotpath.deploy.errors import BuildFailed
 from hotpath.runtime import engines
 from hotpath.runtime.engines.base import Setup
-from hotpath.runtime.engines.shared.precision import int8_form
 from hotpath.runtime.networks import bundle, canonical
 
 
@@ -95,12 +94,6 @@ def _check_precision(order: Order, paths: Table) -> None:
         why = order.board.precision["why"].get("fp16", "it gains nothing")
         raise BuildFailed(f"FP16 on {order.board.title}: {why}; run `{order.command('fp32')}`")
     if order.precision == "int8" and not quantised:
-        if int8_form(network):
-            raise BuildFailed(
-                f"the INT8 form of {network.name} is a separate network, which a computer runs "
-                f"without a bundle; run `hotpath track --network {network.given} "
-                "--precision int8 --video cam0`"
-            )
         raise BuildFailed(
             f"{network.name} is not INT8; run `hotpath int8 --network {network.given} "
             f"--clips DIR` with a folder of annotated clips, and build "

@@ -39,8 +39,7 @@ def run(
     Args:
         path: of the evidence, a JSON file; an older one is replaced. Of the same board, network and
             libraries, its times with free or with held clocks are kept.
-        network: name or TOML of the network to build and track; None for the board's and its
-            witness.
+        network: name or TOML to build and track; None for the board's network and its witness.
         engines: folder of bundles; the bundle is built there when it is missing.
         provider: of ONNX Runtime, which then takes TensorRT's place; None for the board's engine.
         say: function of one sentence.

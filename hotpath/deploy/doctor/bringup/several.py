@@ -1,6 +1,6 @@
 """Two targets of the film at once: each keeps its own, and one is lost and found again."""
 
-from typing import Callable, List, NamedTuple
+from typing import Callable, List, Tuple
 
 import numpy as np
 
@@ -20,30 +20,21 @@ COUNT = BACK + 30
 OVERLAP = 0.6  # mean, of each target with its own patch
 
 
-class Report(NamedTuple):
-    """What was found.
-
-    Attributes:
-        problem: a phrase; empty if there is none.
-        text: a phrase about what was seen.
-    """
-
-    problem: str
-    text: str
-
-
-def follow(loaded: loading.Loaded, say: Callable[[str], None]) -> Report:
+def follow(loaded: loading.Loaded, say: Callable[[str], None]) -> Tuple[str, str]:
     """Follow both targets, one of which disappears and comes back.
 
     Args:
         loaded: network, engine and kernels.
         say: function of one sentence.
+
+    Returns:
+        (problem, text): two phrases, what is wrong and what was seen; "" if there is none.
     """
     device = loading.create_device(*loaded, Options(log=say))
     try:
         problem = _features_of(device, bool(decode.scales(loaded.network)))
         if problem:
-            return Report(problem, "")
+            return problem, ""
         targets = Targets(device, Options(recover=True))
         frames, truth = film(COUNT, (0, 1), range(GONE, BACK))
         for box in truth[0]:
@@ -57,18 +48,16 @@ def follow(loaded: loading.Loaded, say: Callable[[str], None]) -> Report:
     means = [_overlap(results, truth, number, GONE if number == 0 else COUNT) for number in (0, 1)]
     text = f"two targets overlap theirs by {means[0]:.2f} and {means[1]:.2f}"
     if not min(means) >= OVERLAP:
-        return Report(f"{text}, less than {OVERLAP}", text)
+        return f"{text}, less than {OVERLAP}", text
     if not searches:
-        return Report("", text)
+        return "", text
     states = [tracks[0].state for tracks in results]
     if "lost" in states[: GONE - 1] or "lost" not in states[GONE : BACK - 1]:
-        return Report(
-            "a target that disappears is not lost in the frames in which it is away", text
-        )
+        return "a target that disappears is not lost in the frames in which it is away", text
     last = float(np.max(overlaps(results[-1][0].box, truth[-1, 0])))
     if states[-1] == "lost" or not last >= OVERLAP / 2:
-        return Report("a target that came back was not found", text)
-    return Report("", f"{text}; lost and found again")
+        return "a target that came back was not found", text
+    return "", f"{text}; lost and found again"
 
 
 def _features_of(device: Device, scales: bool) -> str:

@@ -322,13 +322,12 @@ def _by_another_engine(
 
 def targets(state: State) -> str:
     """Follow two targets at once; lose one, and find it with the most windows of a call."""
-    report = several.follow(state.need_engine(), state.say)
-    if report.problem:
+    problem, text = several.follow(state.need_engine(), state.say)
+    if problem:
         raise StepFailed(
-            report.problem,
-            "send the evidence in; meanwhile track with --engine onnxruntime or openvino",
+            problem, "send the evidence in; meanwhile track with --engine onnxruntime or openvino"
         )
-    return report.text
+    return text
 
 
 def pair(state: State) -> str:

@@ -38,10 +38,10 @@ def test_without_pnnx_the_sentence_names_the_commands(tmp_path, monkeypatch):
 
 
 def test_int8_is_refused_with_what_does_it(tmp_path):
-    with refusal(BuildFailed, "precision", command="PRECISION=fp32"):
+    with refusal(BuildFailed, "precision", command="make engine BOARD=raspberry_pi5"):
         ncnn.build(order(tmp_path, precision="int8"), print)
     assert not list((tmp_path / "engines").glob("*/*"))  # nothing is half written
-    with refusal(BuildFailed, "precision", command="PRECISION=fp16"):
+    with refusal(BuildFailed, "precision", command="make engine BOARD=android"):
         order(tmp_path, "android", "int8")
 
 

@@ -1,4 +1,4 @@
-"""The shipped default on films that everybody can get: boxes, words, finds, presence.
+"""The default pair and kestrel on films that everybody can get: boxes, words, finds, presence.
 
 ``python -m tests.support.shipped`` writes the kept runs anew after a change that is meant.
 """
@@ -12,6 +12,7 @@ import pytest
 from hotpath.runtime import networks
 from hotpath.runtime.identity import identity
 from hotpath.runtime.search import search
+from hotpath.runtime.tracker import witness
 from tests.support import shipped
 from tests.support.needs import skip
 
@@ -32,6 +33,10 @@ NUMBERS = (  # of all networks, as CHANGES
     (identity, "FRAMES", 1, "pan"),
     (identity, "RISE", 1.5, "cut"),
     (search, "NEAREST", 0.9, "jerk"),
+    (witness, "AGREE", 0.9, "jerk"),
+    (witness, "MOST_OF_ONE", 0.2, "jerk"),
+    (witness, "TOGETHER", 0.1, "jerk"),
+    (witness, "FALLEN", 0.6, "cut"),
 )
 
 
@@ -65,5 +70,5 @@ def test_another_decision_number_is_noticed(key, value, film, tmp_path, monkeypa
 @pytest.mark.parametrize("module, name, value, film", NUMBERS, ids=[n[1] for n in NUMBERS])
 def test_another_number_of_all_networks_is_noticed(module, name, value, film, monkeypatch):
     monkeypatch.setattr(module, name, value)
-    kept = KEPT["kestrel-fp32 " + film]
-    assert shipped.differences(kept, shipped.run("kestrel-fp32", film))
+    network = "default-fp32" if module is witness else "kestrel-fp32"
+    assert shipped.differences(KEPT[f"{network} {film}"], shipped.run(network, film))

@@ -23,8 +23,9 @@ CLIP = ROOT / ".cache" / "bigbuckbunny.mp4"
 FILE = ROOT / "tests" / "shipped.json"
 BOX = (328, 342, 82, 118)  # of the Makefile: the rabbit's face
 MODELS = ROOT.parent / "shared" / "models"
-NETWORKS = {
-    "lightfc-int8": ("lightfc", "int8"),
+NETWORKS = {  # None: the default, with its witness
+    "default-int8": (None, "int8"),
+    "default-fp32": (None, "fp32"),
     "kestrel-int8": ("kestrel", "int8"),
     "kestrel-fp32": ("kestrel", "fp32"),
     "nanotrack_v2": ("nanotrack_v2", "fp32"),

@@ -30,7 +30,7 @@ NOT_RUN = {  # what a command needs: such commands, which `test_calls` has parse
     "an installation of ROS 2": "/opt/ros|ros:/",
     "a stream and a display": "udpsrc|ffplay",
     "a data set, pictures, or the authors' files": "--data DIR|--images|--checkout|runs/NAME|"
-    "TRAIN_CLIPS|CANDIDATE|negatives",
+    "out/best/NAME|TRAIN_CLIPS|CANDIDATE|negatives",
     "many minutes, up to hours": "--films",
     "a Dask cluster": "dask (scheduler|worker)|--cluster",
     "a machine on which nothing else runs": "hotpath fps",

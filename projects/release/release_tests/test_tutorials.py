@@ -66,7 +66,6 @@ def test_a_tutorial_says_which_commands_are_not_run(name):
             assert title in NOT_RUN | {"first terminal"}
 
 
-@pytest.mark.slow("whole programs are run")
 @pytest.mark.parametrize("name", TUTORIALS)
 def test_a_tutorial_does_what_it_says(name, checkout):
     if name in NEEDS:

@@ -7,7 +7,7 @@ import re
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from hotpath.app.report.charts import Axis, bars, curve, time_line
-from hotpath.app.report.history import FIND, GIVEN_UP, LOSS, SELECTED, Event, History, Past
+from hotpath.app.report.history import DOUBT, FIND, GIVEN_UP, LOSS, SELECTED, Event, History, Past
 from hotpath.base.commands import counted
 from hotpath.runtime.types import STATES, SURE
 
@@ -16,6 +16,7 @@ CAPTIONS = {
     LOSS: "lost",
     FIND: "verified again",
     GIVEN_UP: "candidate given up",
+    DOUBT: "still unsure",
 }
 OPTION = re.compile(r"(?<!\S)--?[\w-]+")
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -50,6 +51,7 @@ figure .pair{display:flex;gap:2px}
 .shot,figure img{display:block;width:160px;height:160px;background-size:cover;
 print-color-adjust:exact;-webkit-print-color-adjust:exact}
 figure.found{border-color:var(--good)}figure.lost{border-color:var(--bad)}
+figure.unsure{border-color:var(--warn)}
 summary{display:block;cursor:pointer}figure img.whole{width:min(480px,84vw);height:auto}
 figcaption{padding:7px 11px;font-weight:600;font-size:.92rem}figcaption span{font-weight:400}
 .none{display:grid;place-content:center;text-align:center;color:var(--soft);font-size:.85rem}
@@ -183,7 +185,8 @@ def _target(number: int, past: Past, axis: Axis) -> List[str]:
         parts.append('<p class="soft">Click on a picture for the whole frame.</p>')
     if len(past.events) == 1:
         parts.append(
-            '<p class="soft">The target was never lost, so there is only its first picture.</p>'
+            '<p class="soft">The target was never lost and not unsure for long, so there is only '
+            "its first picture.</p>"
         )
     figures = [_figure(number, event) for event in past.events]
     parts.append(f'<div class="events">{"".join(figures)}</div></section>')

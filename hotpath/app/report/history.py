@@ -6,23 +6,26 @@ from typing import Dict, List, NamedTuple, Optional
 
 from hotpath.app.report.cut import cut, jpeg, shrunk
 from hotpath.runtime.frames.pictures import bgr_of
-from hotpath.runtime.types import STATES, TRACKED, Box, Track
+from hotpath.runtime.types import STATES, TRACKED, UNSURE, Box, Track
 from hotpath.video.base import TrackedFrame
 from hotpath.video.drawing import draw
 
 PICTURE_PX = 224  # side of a target's picture
 OVERVIEW_PX = 960  # largest width of the picture of a whole frame
 MOST_PICTURES = 60  # of what follows a selection; later ones are listed without a picture
+# Frames of an unsure target after which a picture shows what its box holds; and how many there are.
+UNSURE_AFTER = frozenset(10 * 4**power for power in range(8))
+MOST_UNSURE = 24
 FRAME_PX = 480  # largest width of the picture of a whole frame at an event
 # A candidate is followed after a loss, and given up before it was verified.
-SELECTED, LOSS, FIND, GIVEN_UP = "selected", "lost", "found", "given-up"
+SELECTED, LOSS, FIND, GIVEN_UP, DOUBT = "selected", "lost", "found", "given-up", "unsure"
 
 
 class Event(NamedTuple):
     """A moment that a person wants to look at.
 
     Attributes:
-        kind: ``SELECTED``, ``LOSS``, ``FIND`` or ``GIVEN_UP``.
+        kind: ``SELECTED``, ``LOSS``, ``FIND``, ``GIVEN_UP`` or ``DOUBT``.
         frame: index of the frame in its source.
         time_s: time of the frame, seconds, or None.
         box: the target's box in that frame, pixels. At a loss the last one that was followed.
@@ -57,11 +60,13 @@ class Past:
         self.events: List[Event] = []
         self.name = ""
         self.is_missing = False  # lost, and not verified since
+        self.unsure = 0  # frames in a row, up to the last one
 
     def add(self, index: int, track: Track) -> None:
         """Add the numbers of a frame."""
         self.frames.append(index)
         self.words.append(STATES.index(track.state))
+        self.unsure = self.unsure + 1 if track.state == UNSURE else 0
         self.presence.append(math.nan if track.presence is None else track.presence)
         self.size.append(math.sqrt(max(0.0, track.box[2] * track.box[3])))
         self.speed.append(math.hypot(*track.velocity) if track.velocity else math.nan)
@@ -118,15 +123,17 @@ class History:
                 kind = FIND
             past.is_missing = past.is_missing and track.state != TRACKED
             past.add(tracked.index, track)
+            if not kind and past.unsure in UNSURE_AFTER and past.count(DOUBT) < MOST_UNSURE:
+                kind = DOUBT
             if kind:
                 past.events.append(self._event(kind, tracked, track))
 
     def _event(self, kind: str, tracked: TrackedFrame, track: Track) -> Event:
         picture = whole = b""
-        if kind == SELECTED or self._pictures < MOST_PICTURES:
+        if kind in (SELECTED, DOUBT) or self._pictures < MOST_PICTURES:
             picture = cut(tracked.frame, track.box, PICTURE_PX)
             whole = _whole(tracked, FRAME_PX)
-            self._pictures += kind != SELECTED
+            self._pictures += kind not in (SELECTED, DOUBT)
         return Event(kind, tracked.index, tracked.time_s, track.box, picture, whole)
 
 

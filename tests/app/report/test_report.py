@@ -14,7 +14,16 @@ from hotpath.app.cli.options import command_of, parse, records_of
 from hotpath.app.report.charts import COLUMNS, Axis, curve, time_line
 from hotpath.app.report.cut import cut
 from hotpath.app.report.document import Facts, document
-from hotpath.app.report.history import FIND, GIVEN_UP, LOSS, MOST_PICTURES, SELECTED, History
+from hotpath.app.report.history import (
+    DOUBT,
+    FIND,
+    GIVEN_UP,
+    LOSS,
+    MOST_PICTURES,
+    MOST_UNSURE,
+    SELECTED,
+    History,
+)
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
 from tests.support import pages, tiny
@@ -87,6 +96,25 @@ def test_a_report_has_pictures_of_selection_losses_and_finds_and_loads_nothing()
     assert page.scripts == 0
     assert "tracked in 64.0%, unsure in 16.0%, lost in 20.0% of its frames" in text
     assert page.tags.count("svg") == 4  # time line, presence, size, speed
+
+
+def test_what_an_unsure_box_held_is_shown_after_10_frames_40_and_160():
+    words = ["tracked"] * 9 + ["unsure"] * 200 + ["tracked"] * 9 + ["unsure"] * 9
+    events = story(words).targets[0].events
+    assert [(event.kind, event.frame) for event in events] == [
+        (SELECTED, 0),
+        *((DOUBT, frame) for frame in (18, 48, 168)),
+    ]
+    assert all(event.picture and event.whole for event in events)
+    text = document(story(words), Facts("film.mp4"))
+    assert text.count("still unsure<span> in frame") == 3 and "never lost" not in text
+
+
+def test_many_doubts_leave_losses_their_pictures():
+    words = (["tracked"] * 9 + ["unsure"] * 10) * 90 + ["lost"]
+    past = story(words).targets[0]
+    assert past.count(DOUBT) == MOST_UNSURE and past.events[-1].kind == LOSS
+    assert all(event.picture for event in past.events)
 
 
 STORIES = {  # name -> (states, (losses, verified again, candidates given up))

@@ -173,7 +173,7 @@ def _may_have_bundles() -> bool:
 
 
 def _named(options: Options) -> Setup:
-    """The bundle that the user names, and the board that this is."""
+    """The bundle that the user names, where this may be its board."""
     from hotpath.runtime.networks.bundle import Bundle  # a computer needs none
 
     bundle = Bundle(str(options.bundle))
@@ -184,14 +184,16 @@ def _named(options: Options) -> Setup:
             "it, or no engine",
             what="other engine",
         )
-    setup = Setup(network, bundle=bundle, options=options, board=bundle.board)
+    setup = Setup(network, bundle=bundle, options=options)
     if options.simulate:
         device, overlay = options.simulate(bundle.board)
         return setup._replace(device=device, overlay=overlay)
-    here = [board.name for board in boards_here()]
-    if bundle.board in here or bundle.board not in boards.names():  # a file of the user's own
-        return setup
-    return setup._replace(board=here[0] if here else None)
+    families = ("computer", boards.NVIDIA) if bundle.board == boards.HOST else ()
+    here = boards_here()
+    fits = any(each.name == bundle.board or each.family in families for each in here)
+    if here and not fits and bundle.board in boards.names():  # else of the user's own file
+        bundle.mismatch("board", bundle.board, here[0].name, board=here[0].name)
+    return setup
 
 
 def _of_a_board(options: Options, candidates: List[boards.Board]) -> Setup:
@@ -231,7 +233,7 @@ def _newest(
         if error.what == "no bundle":
             _refuse(board, engine, precision)
         raise
-    return Setup(network, bundle=bundle, options=options, board=board)
+    return Setup(network, bundle=bundle, options=options)
 
 
 def _refuse(name: str, engine: Optional[str], precision: Optional[str]) -> None:

@@ -78,7 +78,9 @@ def open_setup(setup: Setup) -> Engine:
         bundle.check_run(engine.check_bundle(bundle.run, bundle.settings))
     except ValueError as error:
         bundle.damaged(str(error))
-    bundle.check_board(setup.board, None if options.precision == AUTO else options.precision)
+    asked = options.precision
+    if asked not in (AUTO, bundle.precision):
+        bundle.mismatch("precision", bundle.precision, asked, precision=asked)
     network = setup.network
     if network is not None:
         form = int8_form(network)

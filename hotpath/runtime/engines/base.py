@@ -35,7 +35,6 @@ class Setup(NamedTuple):
         paths: dict of part -> path of the network's ONNX files; empty where a bundle has others.
         bundle: the ``Bundle`` whose files run, its parts checked; None for the network's own files.
         options: the user's. ``threads``, ``log`` and ``networks_dir`` count here.
-        board: name of the board that this is; None if it is not known.
         device: an open ``hotpath.kernels.cuda.device``, or PYNQ's device; None to open one.
         overlay: path of the .bit for an FPGA; None for the one of the bundle's board.
         settings: of the engine's own, as the entry ``settings`` of a bundle has them.
@@ -46,7 +45,6 @@ class Setup(NamedTuple):
     paths: Mapping[str, pathlib.Path] = {}
     bundle: "Optional[Bundle]" = None
     options: Options = DEFAULTS
-    board: Optional[str] = None
     device: Any = None
     overlay: Optional[pathlib.Path] = None
     settings: Mapping[str, Any] = {}

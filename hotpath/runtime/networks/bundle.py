@@ -20,8 +20,7 @@ from hotpath.base import toml_keys
 from hotpath.base.commands import HERE, make, reason
 from hotpath.base.text import read_json
 from hotpath.base.toml_keys import FileName, Key, Sha256, Table, why_not
-from hotpath.boards import HOST, NVIDIA, load_board, names
-from hotpath.boards.errors import BadBoard, UnknownBoard
+from hotpath.boards import load_board, names
 from hotpath.runtime import decode
 from hotpath.runtime.errors import BadBundle, BadNetwork, BundleMismatch
 from hotpath.runtime.network import Network, sha256_of, shapes_text, without_ones
@@ -322,13 +321,6 @@ class Bundle:
         if has_hashes and now["sha256"] != self.network["sha256"]:
             self.mismatch("TOML of " + network.name, "other inputs or maps", "those of today")
 
-    def check_board(self, board: Optional[str], precision: Optional[str] = None) -> None:
-        """Compare with the board's name and the precision asked for; None for any."""
-        if precision is not None and precision != self.precision:
-            self.mismatch("precision", self.precision, precision, precision=precision)
-        if board not in (None, self.board) and not (self.board == HOST and _is_computer(board)):
-            self.mismatch("board", self.board, board, board=board)
-
     def check_library(self, name: str, version: str) -> None:
         """Compare with the version of a library on this board."""
         if self.libraries.get(name) != version:
@@ -386,11 +378,3 @@ class Bundle:
         raise BadBundle(
             f"{path} {what}; build it again: `{self.command}`", what="wrong part", where=path
         )
-
-
-def _is_computer(name: str) -> bool:
-    """Whether a board runs bundles for the host, which hold canonical ONNX files."""
-    try:
-        return load_board(name).family in ("computer", NVIDIA)
-    except (BadBoard, UnknownBoard):
-        return False

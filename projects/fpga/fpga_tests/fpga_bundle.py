@@ -166,9 +166,7 @@ def opened(folder, board="pynq_z2", kind="model", **run):
     """(simulated board, engine) of the hand-written bundle; ``run``: entries of its run table."""
     made = write_bundle(folder, board, run=dict(run_table(), **run))
     device, overlay = simulation.open_board(board, kind)
-    return device, loading.open_setup(
-        loading.Setup(bundle=made, device=device, board=board, overlay=overlay)
-    )
+    return device, loading.open_setup(loading.Setup(bundle=made, device=device, overlay=overlay))
 
 
 def noisy(film, seed):

@@ -214,8 +214,8 @@ def test_where_the_board_is_not_certain_the_bundle_names_it(here, prepared, nano
     assert loading.choose(Options(here)).bundle is None
     folder = build_here(prepared)
     setup = loading.choose(Options(here))
-    assert setup.board == "jetson_nano" and setup.bundle.folder == folder
-    assert loading.choose(Options(bundle=folder)).board == "jetson_nano"
+    assert setup.bundle.folder == folder
+    assert loading.choose(Options(bundle=folder)).bundle.folder == folder
 
 
 def test_a_computer_runs_a_networks_own_files(here, prepared, nano):
@@ -246,13 +246,14 @@ def test_an_engine_not_for_the_bundle_or_board_is_refused(made):
         loading.load(Options("kestrel", engine="tensorrt"))
 
 
-@pytest.mark.parametrize(
-    ("what", "built", "here"),
-    [("board", "jetson_nano", "jetson_tx2"), ("precision", "fp16", "fp32")],
-)
-def test_another_board_or_precision_is_one_sentence(made, what, built, here):
-    told = f"was built for {what} {built}, but here it is {here}"
-    refused(made, told, COMMAND.replace(built, here), **{what: here})
+def test_another_board_or_precision_is_one_sentence(made, nano):
+    told = "was built for precision fp16, but here it is fp32"
+    refused(made, told, COMMAND.replace("fp16", "fp32"), precision="fp32")
+    nano.be("jetson_tx2")
+    told = "was built for board jetson_nano, but here it is jetson_tx2"
+    with pytest.raises(BundleMismatch, match=told) as caught:
+        loading.choose(Options(bundle=made.folder))
+    assert COMMAND.replace("jetson_nano", "jetson_tx2") in str(caught.value)
 
 
 def test_another_network_needs_a_bundle_and_a_tuned_one_none(made, nano, tmp_path):
@@ -339,14 +340,18 @@ def test_a_computers_bundle_loads_in_its_engine(computers):
     engine.close()
 
 
-def test_a_computers_bundle_fits_one_with_a_gpu_and_not_back(computers):
-    computers.check_board("nvidia_gpu")
-    computers.check_board("host")
+def test_a_computers_bundle_fits_one_with_a_gpu_and_not_back(computers, nano):
+    asked = Options(bundle=computers.folder)
+    for name in ("nvidia_gpu", "host", "raspberry_pi5"):
+        nano.be(name)
+        assert loading.choose(asked).bundle.folder == computers.folder
+    nano.be("jetson_nano")
     with refusal(BundleMismatch, "other system", command="jetson_nano"):
-        computers.check_board("jetson_nano")
-    computers.board = "nvidia_gpu"
-    with pytest.raises(BundleMismatch):
-        computers.check_board("host")
+        loading.choose(asked)
+    rewritten(computers, lambda values: values.update(board="nvidia_gpu"))
+    nano.be("host")
+    with refusal(BundleMismatch, "other system", command="host"):
+        loading.choose(asked)
 
 
 def test_a_provider_that_is_none_is_one_sentence(computers):

@@ -57,9 +57,7 @@ def engine_on(bundles, board="pynq_z2", kind="model", chooses=True):
     """kestrel_small on a simulated board; it takes the best cell unless it ``chooses``."""
     device, overlay = simulation.open_board(board, kind)
     made = bundle.Bundle(bundles / board / "kestrel_small-int8")
-    engine = loading.open_setup(
-        loading.Setup(bundle=made, device=device, board=board, overlay=overlay)
-    )
+    engine = loading.open_setup(loading.Setup(bundle=made, device=device, overlay=overlay))
     if not chooses:
         vars(engine.network).update(peak_share=0.0)
     return engine

@@ -13,6 +13,8 @@ from hotpath.boards.telemetry import Telemetry
 from hotpath.deploy.doctor import Situation
 from hotpath.deploy.doctor.missing import ALTERNATIVES, missing, own_python, python_of
 from hotpath.deploy.doctor.traps import traps
+from hotpath.runtime.engines.shared import arithmetic
+from hotpath.runtime.networks import default_of
 
 WIDTH = 88  # of sentences; a command stays on one line, so that it can be copied
 LABEL = "  {:<16}{}"
@@ -21,7 +23,8 @@ LABEL = "  {:<16}{}"
 def machine(situation: Situation, telemetry: Telemetry) -> List[str]:
     """Return lines about a machine: what it is, has and lacks, and the next command."""
     detection, installed = situation.detection, situation.installed
-    lines = _identity(detection, installed) + _state(telemetry) + [""]
+    is_here = bool(situation.environ)  # not another root
+    lines = _identity(detection, installed, is_here) + _state(telemetry) + [""]
     lines += _software(installed)
     if python_of(situation) != "python3":
         lines.append(LABEL.format("of all commands", python_of(situation)))
@@ -38,12 +41,12 @@ def machine(situation: Situation, telemetry: Telemetry) -> List[str]:
             lines += textwrap.wrap("  " + trap.sentence, WIDTH, subsequent_indent="  ")
             lines.append("      " + trap.command)
     commands = [trap.command for trap in caught] + [entry.command for entry in lacking]
-    built = _built(detection.board) if situation.environ else False  # else of another root
+    built = _built(detection.board) if is_here else False
     lines += ["", _next(detection, commands, built)]
     return lines
 
 
-def _identity(detection: Detection, installed: Installed) -> List[str]:
+def _identity(detection: Detection, installed: Installed, is_here: bool) -> List[str]:
     board = detection.board
     if board is None:
         candidates = ", ".join(detection.candidates)
@@ -70,6 +73,11 @@ def _identity(detection: Detection, installed: Installed) -> List[str]:
     text = "{} (also: {})".format(default, ", ".join(alternatives)) if alternatives else default
     if board.engine in ALTERNATIVES:  # which run the network's own files
         text = "int8 where the processor has instructions for it, else fp32"
+        if is_here and board.name == HOST:
+            named = " and ".join(sorted(arithmetic.instructions()))
+            text = f"{_made(board)}, since this processor has {named or 'no instructions for INT8'}"
+    networks = [name for name in (default_of(board), board.witness) if name]
+    lines.append(LABEL.format("networks", " and its witness ".join(networks)))
     lines.append(LABEL.format("precision", text))
     return lines + [LABEL.format("lost targets", _search(board))]
 
@@ -135,7 +143,7 @@ def _software(installed: Installed) -> List[str]:
 def _built(board: Optional[Board]) -> bool:
     """Whether the bundles of a board's networks are there."""
     with contextlib.suppress(ImportError, HotpathError):  # without NumPy nothing is built
-        from hotpath.runtime.networks import bundle, default_of
+        from hotpath.runtime.networks import bundle
 
         networks = [default_of(board), board and board.witness]
         return board is not None and all(
@@ -165,7 +173,7 @@ def _made(board: Board) -> str:
         with contextlib.suppress(ImportError, HotpathError):  # the list needs no library
             from hotpath.runtime.engines.base import Setup
             from hotpath.runtime.engines.shared import precision
-            from hotpath.runtime.networks import default_of, load_network
+            from hotpath.runtime.networks import load_network
 
             return precision.usual(Setup(load_network(default_of(board))))
     made: str = board.precision["default"]

@@ -15,6 +15,7 @@ from hotpath.boards.files import Recorder
 from hotpath.boards.telemetry import Telemetry
 from hotpath.deploy.doctor import report
 from hotpath.deploy.doctor.__main__ import main
+from hotpath.runtime.engines.shared import arithmetic
 from hotpath.runtime.networks import bundle
 from tests.support import ROOT
 from tests.support.board_roots import NAMES, BoardRoot, loads, restore
@@ -56,7 +57,27 @@ def test_a_computer_is_said_to_run_the_precision_of_track(tmp_path):
     assert "This computer (host)" in text
     choice = "int8 where the processor has instructions for it, else fp32\n"
     assert f"precision       {choice}" in text and "bundle" not in text
+    assert "networks        lightfc and its witness kestrel\n" in text
     assert run("list").stdout.endswith("* what `make engine` makes by default\n")
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ("avx2", "fp32, since this processor has no instructions for INT8"),
+        ("avx2 avx_vnni", "int8, since this processor has avx_vnni"),
+    ],
+)
+def test_this_computer_says_which_precision_runs_on_its_processor(
+    tmp_path, monkeypatch, words, said
+):
+    pytest.importorskip("onnxruntime")
+    (tmp_path / "cpuinfo").write_text(words)
+    monkeypatch.setattr(arithmetic, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.delenv(arithmetic.LIMIT, raising=False)
+    text = run().stdout
+    assert f"precision       {said}\n" in text or "(host)" not in text
 
 
 def test_the_star_of_this_computer_is_on_what_is_made_here(monkeypatch):

@@ -224,20 +224,19 @@ class Bundle:
                 raise ValueError("it is not a table")
         except (ValueError, OSError) as error:
             raise BadBundle(
-                f"{path} can't be read ({reason(error)}); remove {self.folder} and build it again "
-                f"with `{make('engine')}`",
+                f"{path} can't be read ({reason(error)}); {self._again()}",
                 what="damaged",
             ) from None
         missing = [key for key in FORM if key not in values]
         if values.get("format") != FORMAT or missing:
             why = "lacks " + ", ".join(missing) if missing else "is of another version of this"
-            raise BadBundle(
-                "{} {}; build it again: `{}`".format(
-                    path, why, command(values.get("board", "…"), "…", values.get("precision", "…"))
-                ),
-                what="damaged",
-            )
+            raise BadBundle(f"{path} {why}; {self._again()}", what="damaged")
         return values
+
+    def _again(self) -> str:
+        """What to do with a bundle that does not say what it is; its folder names the board."""
+        build = make("engine", BOARD=self.folder.resolve().parent.name)
+        return f"remove {self.folder} and build it again with `{build}`"
 
     def _check_whole(self, values: Table) -> None:
         """Refuse an entry that has another type than it should have."""
@@ -352,8 +351,7 @@ class Bundle:
     def damaged(self, reason: str) -> NoReturn:
         """Raise ``BadBundle``, because ``bundle.json`` was changed after it was written."""
         raise BadBundle(
-            f"{self.folder / FILE} is not as it was written ({reason}); remove {self.folder} and "
-            f"build it again with `{make('engine')}`",
+            f"{self.folder / FILE} is not as it was written ({reason}); {self._again()}",
             what="damaged",
         )
 

@@ -8,11 +8,10 @@ from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tupl
 
 import numpy as np
 
-from hotpath.base.errors import NO_SCORE
 from hotpath.base.log import reporter
 from hotpath.runtime import loading
 from hotpath.runtime.devices.base import STEPS, Device, StepMs
-from hotpath.runtime.errors import BadOption, NetworkFailed, NotReady
+from hotpath.runtime.errors import BadOption, NotReady
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.frames.pictures import AnyFrame
 from hotpath.runtime.networks import DEFAULT_NETWORK, FASTER_PAIR, SHARE
@@ -24,11 +23,10 @@ from hotpath.runtime.tracker.motion import is_time
 from hotpath.runtime.tracker.tracker import (
     NO_BOX,
     NO_COPY,
-    Looked,
     Tracker,
     judge,
-    keep_in_step,
     look,
+    of_all,
     why_no_search_on,
 )
 from hotpath.runtime.types import Boxes, Track
@@ -283,44 +281,35 @@ class Targets:
         if not trackers:
             self.step_ms = dict.fromkeys(STEPS, 0.0)
             return {}
-        networks = self._of_devices()
-        seen = [look(list(of_network.values()), frame) for of_network in networks]
-        keep_in_step(seen)
-        judged = [self._judged(*each) for each in zip(networks, seen)]
-        self.step_ms = {step: sum(each.step_ms[step] for each in seen) for step in STEPS}
-        if len(judged[0]) > 1:
-            self._exclude(networks, judged, [each.shape for each in seen])
-        tracks = judged[0]
-        if self.witness is not None:
-            tracks = {n: trackers[n].agreed(own, judged[1][n]) for n, own in tracks.items()}
-        tracks = {number: trackers[number].moved(track, time_s) for number, track in tracks.items()}
-        if len(tracks) < len(trackers):
-            raise NetworkFailed(NO_SCORE, what="no score")
-        return tracks
+        exclude = self._exclude if len(trackers) > 1 else None
+        if self.witness is None:
+            looked = look(trackers, frame)
+            tracks, self.step_ms = judge(trackers, looked), looked.step_ms
+            if exclude is not None:
+                exclude([trackers], [tracks], looked.shape)
+        else:
+            from hotpath.runtime.tracker.witness import follow_both  # few boards have a witness
 
-    @staticmethod
-    def _judged(trackers: Dict[int, Tracker], looked: Looked) -> Dict[int, Track]:
-        """Return the tracks of one network; a target for which it has failed has none."""
-        tracks = zip(trackers, judge(list(trackers.values()), looked))
-        return {number: track for number, track in tracks if track is not None}
+            tracks, self.step_ms = follow_both(trackers, frame, exclude)
+        tracks = {number: trackers[number].moved(track, time_s) for number, track in tracks.items()}
+        return of_all(trackers, tracks)
 
     def _exclude(
         self,
         networks: List[Dict[int, Tracker]],
-        judged: List[Dict[int, Track]],
-        shapes: List[Tuple[int, ...]],
+        tracks: List[Dict[int, Track]],
+        shape: Tuple[int, ...],
     ) -> None:
-        """Let no two targets claim one object; the tracks of each network change in place."""
-        some = [{n: of_network[n] for n in tracks} for of_network, tracks in zip(networks, judged)]
-        out = refused(self._exclusions, some)
-        of_each = zip(self._exclusions, some, judged, shapes, out)
-        for exclusion, trackers, tracks, shape, losers in of_each:
-            for number, each in exclusion.resolve(trackers, tracks, shape, losers).items():
-                tracks[number] = each.track
-                if each.rivals is not None:
-                    trackers[number].avoid(each.rivals)
-                if each.held is not None:
-                    trackers[number].hold(each.held)
+        """Let no two targets claim one object: change the tracks of each network in place."""
+        some = [{n: each[n] for n in of_each} for each, of_each in zip(networks, tracks)]
+        losers = refused(self._exclusions, some)
+        for exclusion, trackers, of_each, out in zip(self._exclusions, some, tracks, losers):
+            for number, decision in exclusion.resolve(trackers, of_each, shape, out).items():
+                of_each[number] = decision.track
+                if decision.rivals is not None:
+                    trackers[number].avoid(decision.rivals)
+                if decision.held is not None:
+                    trackers[number].hold(decision.held)
 
     def _of_devices(self) -> List[Dict[int, Tracker]]:
         """Return the trackers of each device, by number of their targets."""

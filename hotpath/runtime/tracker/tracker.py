@@ -6,10 +6,11 @@ whether that is the target. The search chooses windows while the target is lost.
 recognises the target by its features.
 """
 
+import contextlib
 import math
 import time
 import warnings
-from typing import Any, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, NoReturn, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -212,12 +213,10 @@ class Tracker:
 
     def _followed(self, frame: Any) -> Track:
         """Return the track of the next frame, without a velocity."""
-        looked = look([self], frame)
-        (track,) = judge([self], looked)
-        self.step_ms = looked.step_ms
-        if track is None:
-            raise NetworkFailed(NO_SCORE, what="no score")
-        return track
+        alone = {0: self}
+        looked = look(alone, frame)
+        tracks, self.step_ms = judge(alone, looked), looked.step_ms
+        return of_all(alone, tracks)[0]
 
     @property
     def state(self) -> Any:
@@ -493,41 +492,43 @@ class Looked(NamedTuple):
 
     Attributes:
         frame, shape: from ``Device.take``.
-        results: of each tracker, the ``WindowResult`` of its windows; None where the output of the
-            network is not finite.
-        step_ms: milliseconds of each step, of all trackers together; ``judge`` adds to it.
+        results: number of a target -> the ``WindowResult`` of its windows; a target for which the
+            output of the network is not finite has none.
+        step_ms: milliseconds of each step, of all targets together; ``judge`` adds to it.
     """
 
     frame: Any
     shape: Tuple[int, ...]
-    results: List[Optional[Sequence[WindowResult]]]
+    results: Dict[int, Sequence[WindowResult]]
     step_ms: StepMs
 
 
-def look(trackers: Sequence[Tracker], frame: Any) -> Looked:
-    """Look at the next frame for one or more trackers: the first half of the path of a frame.
+def look(trackers: Mapping[int, Tracker], frame: Any) -> Looked:
+    """Look at the next frame for one or more targets: the first half of the path of a frame.
 
     No target moves here, so that all of them stay where they were if a network fails.
 
     Args:
-        trackers: share one device, which gets the windows of all of them in one list.
+        trackers: number of a target -> its tracker. They share one device, which gets the windows
+            of all of them in one list.
         frame: as in ``Tracker.update``.
     """
-    device = trackers[0].device
+    device = next(iter(trackers.values())).device
     frame, shape = device.take(frame)
     requests: List[WindowRequest] = []
-    begins = []
-    for tracker in trackers:
-        begins.append(len(requests))
+    followed, spans = [], []
+    for tracker in trackers.values():
+        begin = len(requests)
         requests += tracker.requests(frame, shape)
-    results, step_ms = device.run(frame, requests)  # crop, network and select, of all windows
-    followed = [(begin, tracker.followed) for begin, tracker in zip(begins, trackers)]
-    results = look_again(device, frame, results, step_ms, followed)
-    ends = [*begins[1:], len(requests)]
-    of_each: List[Optional[Sequence[WindowResult]]] = []
-    for begin, end in zip(begins, ends):
-        of_each.append(results[begin:end] if _is_finite(results[begin:end]) else None)
-    return Looked(frame, shape, of_each, step_ms)
+        followed.append((begin, tracker.followed))
+        spans.append((begin, len(requests)))
+    shown, step_ms = device.run(frame, requests)  # crop, network and select, of all windows
+    shown = look_again(device, frame, shown, step_ms, followed)
+    results: Dict[int, Sequence[WindowResult]] = {}
+    for number, (begin, end) in zip(trackers, spans):
+        if _is_finite(shown[begin:end]):
+            results[number] = shown[begin:end]
+    return Looked(frame, shape, results, step_ms)
 
 
 def _is_finite(results: Sequence[WindowResult]) -> bool:
@@ -539,29 +540,26 @@ def _is_finite(results: Sequence[WindowResult]) -> bool:
     )
 
 
-def keep_in_step(networks: Sequence[Looked]) -> None:
-    """Let no network go on with a target for which another one has failed in this frame."""
-    for number, results in enumerate(zip(*(looked.results for looked in networks))):
-        if None in results:
-            for looked in networks:
-                looked.results[number] = None
-
-
-def judge(trackers: Sequence[Tracker], looked: Looked) -> List[Optional[Track]]:
+def judge(trackers: Mapping[int, Tracker], looked: Looked) -> Dict[int, Track]:
     """Decide where the targets are: the second half of the path of a frame.
 
     Returns:
-        the ``Track`` of each, without a velocity (see ``Tracker.moved``); None where the output of
-        the network is not finite, so that the target stays where it was.
+        number -> ``Track``, without a velocity (see ``Tracker.moved``). Where the output of the
+        network is not finite, there is none, and the target stays where it was.
     """
     began = time.perf_counter()
-    tracks: List[Optional[Track]] = []
-    for tracker, results in zip(trackers, looked.results):
-        try:
-            tracks.append(None if results is None else tracker.update_with(looked.frame, results))
-        except NetworkFailed:
-            tracks.append(None)
+    tracks: Dict[int, Track] = {}
+    for number, results in looked.results.items():
+        with contextlib.suppress(NetworkFailed):
+            tracks[number] = trackers[number].update_with(looked.frame, results)
     looked.step_ms["select"] += (time.perf_counter() - began) * 1e3
+    return tracks
+
+
+def of_all(trackers: Mapping[int, Tracker], tracks: Dict[int, Track]) -> Dict[int, Track]:
+    """Return the tracks; raises ``NetworkFailed`` if a target has none."""
+    if len(tracks) < len(trackers):
+        raise NetworkFailed(NO_SCORE, what="no score")
     return tracks
 
 

@@ -28,12 +28,13 @@ After a loss they help each other: a network that follows nothing takes what the
 its candidate, and verifies it by its own memory.
 """
 
+import contextlib
 import math
-from typing import Any, List, Optional, Sequence, Tuple
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from hotpath.base.errors import NO_SCORE
-from hotpath.runtime.devices.base import STEPS, Device
-from hotpath.runtime.errors import NetworkFailed, NotReady
+from hotpath.runtime.devices.base import STEPS, Device, StepMs
+from hotpath.runtime.errors import NotReady
 from hotpath.runtime.identity.identity import (
     AFTER,
     MOST_FRAMES,
@@ -44,7 +45,7 @@ from hotpath.runtime.identity.identity import (
 )
 from hotpath.runtime.tracker.first_box import fills_frame
 from hotpath.runtime.tracker.lock import exclusive
-from hotpath.runtime.tracker.tracker import NO_BOX, Tracker, judge, keep_in_step, look
+from hotpath.runtime.tracker.tracker import NO_BOX, Looked, Tracker, judge, look, of_all
 from hotpath.runtime.types import LOST, TRACKED, UNSURE, Box, Boxes, Track
 
 AGREE = 0.4  # area that two boxes of one object share, of the geometric mean of both areas
@@ -73,6 +74,7 @@ class WitnessedTracker(Tracker):
         self.witness = witness
         witness.warns = False  # its first box has the same doubts
         self._shown: Optional[Track] = None  # the last track
+        self.pool = _thread_on(device)
         self._begin()
 
     @exclusive
@@ -99,13 +101,9 @@ class WitnessedTracker(Tracker):
         self._usual = [0.0, 0.0]  # mean presence of both while they claimed it
 
     def _followed(self, frame: Any) -> Track:
-        both = [look([tracker], frame) for tracker in (self, self.witness)]
-        keep_in_step(both)
-        (own,), (other,) = judge([self], both[0]), judge([self.witness], both[1])
-        self.step_ms = {step: sum(each.step_ms[step] for each in both) for step in STEPS}
-        if own is None or other is None:
-            raise NetworkFailed(NO_SCORE, what="no score")
-        return self.agreed(own, other)
+        alone = {0: self}
+        tracks, self.step_ms = follow_both(alone, frame)
+        return of_all(alone, tracks)[0]
 
     def agreed(self, own: Track, other: Track) -> Track:
         """Return what both say of a frame: the tracks of this network and of the witness."""
@@ -177,6 +175,8 @@ class WitnessedTracker(Tracker):
         """See ``Tracker.release``."""
         super().release()
         self.witness.release()
+        if self.pool is not None:
+            self.pool.shutdown()
 
     @exclusive
     def close(self) -> None:
@@ -184,6 +184,61 @@ class WitnessedTracker(Tracker):
         if not self._closed:
             self.witness.close()
         super().close()
+
+
+def _thread_on(device: Device) -> Optional[ThreadPoolExecutor]:
+    """Return a thread for the witness, if the network is on a processor with two or more."""
+    engine = device.engine
+    is_processor = engine.device is None and engine.fabric is None
+    return ThreadPoolExecutor(1) if is_processor and engine.threads > 1 else None
+
+
+def follow_both(
+    trackers: Mapping[int, WitnessedTracker],
+    frame: Any,
+    exclude: Optional[Callable[..., None]] = None,
+) -> Tuple[Dict[int, Track], StepMs]:
+    """Find the targets of two networks in the next frame.
+
+    Both look before either judges, so that both stay where they were if one of them fails.
+
+    Args:
+        trackers: number of a target -> its tracker. They share the devices of both networks.
+        frame: as in ``Tracker.update``.
+        exclude: function of the trackers and the tracks of each network, and of the frame's shape,
+            which changes the tracks of the targets whose object is another one's.
+
+    Returns:
+        (tracks, step_ms), as of ``look`` and ``judge``.
+    """
+    networks: List[Mapping[int, Tracker]] = [trackers, {n: t.witness for n, t in trackers.items()}]
+    seen = _look_at_once(networks, frame, next(iter(trackers.values())).pool)
+    lacking = [trackers.keys() - each.results.keys() for each in seen]
+    for number in set().union(*lacking):  # no network goes on where the other one has failed
+        for each in seen:
+            each.results.pop(number, None)
+    tracks = [judge(*pair) for pair in zip(networks, seen)]
+    if exclude is not None:
+        exclude(networks, tracks, seen[0].shape)
+    step_ms = {step: sum(each.step_ms[step] for each in seen) for step in STEPS}
+    own, other = tracks
+    return {n: trackers[n].agreed(track, other[n]) for n, track in own.items()}, step_ms
+
+
+def _look_at_once(
+    networks: Sequence[Mapping[int, Tracker]], frame: Any, pool: Optional[ThreadPoolExecutor]
+) -> List[Looked]:
+    """Let both networks look at a frame, the witness in a thread of its own if there is one."""
+    later = None
+    if pool is not None:
+        with contextlib.suppress(RuntimeError):  # Python ends, and begins no thread
+            later = pool.submit(look, networks[1], frame)
+    if later is None:
+        return [look(trackers, frame) for trackers in networks]
+    try:
+        return [look(networks[0], frame), later.result()]
+    finally:
+        wait([later])  # it reads the frame
 
 
 def lead(tracker: Tracker, track: Track) -> None:

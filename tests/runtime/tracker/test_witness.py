@@ -2,6 +2,7 @@
 
 import math
 import pathlib
+import threading
 import types
 import warnings
 
@@ -346,6 +347,30 @@ def test_a_frame_of_another_size_scales_both(pair):
     assert overlap(track.box, clip.boxes[20] * 2) > 0.3
 
 
+def runs_of(device, monkeypatch):
+    """The list to which each call of a device adds the thread that makes it."""
+    calls, run = [], device.run
+
+    def counted(*values):
+        calls.append(threading.current_thread())
+        return run(*values)
+
+    monkeypatch.setattr(device, "run", counted)
+    return calls
+
+
+def test_two_threads_change_no_track(networks, monkeypatch):
+    clip, runs = tiny.Vanishing(120), []
+    for threads in (1, 2):
+        with load_tracker(networks[0], witness=networks[1], threads=threads) as tracker:
+            callers = [runs_of(each.device, monkeypatch) for each in (tracker, tracker.witness)]
+            tracker.init(clip.frames[0], clip.boxes[0])
+            runs.append([tracker.update(frame) for frame in clip.frames[1:]])
+            main, others = threading.current_thread(), set(callers[1][1:])
+            assert set(callers[0]) == {main} and (main in others) == (threads == 1)
+    assert runs[0] == runs[1]
+
+
 def test_a_doubtful_box_is_told_once_at_the_users_line(pair):
     with warnings.catch_warnings(record=True) as messages:
         warnings.simplefilter("always")
@@ -369,7 +394,9 @@ def test_a_target_that_a_network_refuses_begins_in_neither(pair):
 
 @pytest.mark.parametrize("fails", ["the network", "the witness"])
 @pytest.mark.parametrize("how", ["raises", "gives no number"])
-def test_both_stay_where_they_were_if_one_network_fails(monkeypatch, pair, fails, how):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_both_stay_where_they_were_if_one_network_fails(monkeypatch, networks, fails, how, threads):
+    pair = load_tracker(networks[0], witness=networks[1], threads=threads)
     clip = begun(pair)
     device = (pair if fails == "the network" else pair.witness).device
     run, before = device.run, [each._state.copy() for each in (pair, pair.witness)]
@@ -388,6 +415,7 @@ def test_both_stay_where_they_were_if_one_network_fails(monkeypatch, pair, fails
     for state, each in zip(before, (pair, pair.witness)):
         np.testing.assert_array_equal(state, each._state)
     assert pair.update(clip.frames[20]).state == TRACKED
+    pair.close()
 
 
 # -- several targets

@@ -1,9 +1,7 @@
 """Brokers that say nothing, take nothing, send too much or refuse: each is one sentence."""
 
 import contextlib
-import itertools
 import socket
-import struct
 import threading
 import time
 import tracemalloc
@@ -20,16 +18,13 @@ from tests.support.errors import refusal
 
 pytest.importorskip("paho.mqtt.client")
 FRAME = np.zeros((48, 64, 3), np.uint8)
-CONNECT, PUBLISH = 1, 3  # types of packets, MQTT 3.1.1, table 2.1
+CONNECT = 1  # type of a packet, MQTT 3.1.1, table 2.1
 
 
 def packets(connection):
-    """(type, flags, content) of what a client sends."""
+    """The type of each packet that a client sends."""
     stream = connection.makefile("rb")
-    while True:
-        first = stream.read(1)
-        if not first:
-            return
+    for first in iter(lambda: stream.read(1), b""):
         length = shift = 0
         while True:
             (byte,) = stream.read(1)
@@ -37,20 +32,14 @@ def packets(connection):
             shift += 7
             if byte < 128:
                 break
-        yield first[0] >> 4, first[0] & 15, stream.read(length)
+        stream.read(length)
+        yield first[0] >> 4
 
 
 def serve(connection, kind):
     """Speak to one client as a broker of that kind."""
-    boxes = 0
     with contextlib.suppress(OSError):
-        for packet, flags, content in packets(connection):
-            if kind == "breaks" and packet == PUBLISH:  # without a word for what it got
-                boxes += b"/box" in content[:40]
-                if boxes == 20:
-                    connection.shutdown(socket.SHUT_RDWR)
-                    return
-                continue
+        for packet in packets(connection):
             if kind == "silent":
                 continue
             if packet == CONNECT:
@@ -60,9 +49,6 @@ def serve(connection, kind):
                 connection.sendall(b"\x30\x80\x80\x80\x7f\0\x01a" + bytes(1 << 20))
             if kind == "takes nothing":
                 time.sleep(60)
-            if packet == PUBLISH and flags & 2:
-                (length,) = struct.unpack(">H", content[:2])
-                connection.sendall(b"\x40\x02" + content[2 + length : 4 + length])
 
 
 @contextlib.contextmanager
@@ -72,10 +58,9 @@ def broker(kind):
 
         def accept():
             with contextlib.suppress(OSError):
-                for number in itertools.count():
-                    connection = server.accept()[0]
-                    now = "takes all" if kind == "breaks" and number else kind
-                    threading.Thread(target=serve, args=(connection, now), daemon=True).start()
+                while True:
+                    args = server.accept()[0], kind
+                    threading.Thread(target=serve, args=args, daemon=True).start()
 
         threading.Thread(target=accept, daemon=True).start()
         yield f"mqtt://127.0.0.1:{server.getsockname()[1]}/home"
@@ -98,52 +83,18 @@ def wait(until, seconds=60.0):
     return until()
 
 
-def test_a_broker_that_accepts_and_says_nothing_is_told(monkeypatch):
-    monkeypatch.setattr(mqtt, "SILENT_S", 1.0)
-    monkeypatch.setattr(mqtt, "ANSWER_S", 0.5)
+@pytest.mark.parametrize("kind", ["silent", "takes nothing"])
+def test_a_broker_that_takes_nothing_is_told(kind, monkeypatch):
+    monkeypatch.setattr(mqtt, "ANSWER_S", 0.5 if kind == "silent" else 60.0)
     messages = []
-    with broker("silent") as address:
-        link = link_to(address, messages)
-        link.write(frame(0))
-        assert wait(lambda: messages) and "does not answer" in messages[0]
-        with refusal(BadOutput, "not delivered"):
-            link.close()
-    assert link.lines()[0].startswith("published 0 frames")
-
-
-@pytest.mark.parametrize("kind, taken", [("takes nothing", 0), ("takes all", 120)])
-def test_frames_count_when_the_broker_took_them(kind, taken, monkeypatch):
-    if taken:  # a busy computer's broker may take a while to say so
-        monkeypatch.setattr(mqtt, "FLUSH_S", 60.0)
-        monkeypatch.setattr(mqtt, "ANSWER_S", 60.0)
     with broker(kind) as address:
-        link = link_to(address, [])
+        link = link_to(address, messages)
+        assert "does not answer" in "".join(messages) or kind != "silent"
         for index in range(120):
             link.write(frame(index))
-            time.sleep(0.005)
-        assert wait(lambda: link.sent > 0)
-        with contextlib.ExitStack() if taken else refusal(BadOutput, "not delivered"):
+        with refusal(BadOutput, "not delivered"):
             link.close()
-    assert link.taken == min(taken, link.sent)
-    (line,) = link.lines()
-    assert f"published {link.taken} frame" in line
-    assert ("did not confirm" in line) == (taken == 0)
-
-
-def test_frames_that_a_broken_connection_lost_do_not_count(monkeypatch):
-    monkeypatch.setattr(mqtt, "RETRY_S", 0.1)
-    monkeypatch.setattr(mqtt, "CONFIRM_S", 0.1)
-    with broker("breaks") as address:
-        link, ends_s = link_to(address, []), time.monotonic() + 60
-        for index in itertools.count():
-            link.write(frame(index))
-            time.sleep(0.005)
-            if link.taken:
-                break
-            assert time.monotonic() < ends_s
-        link.close()
-    assert link.sent - link.taken >= 20
-    assert f"did not confirm {link.sent - link.taken} more" in link.lines()[0]
+    assert link.replaced > 0
 
 
 def test_a_broker_that_sends_a_long_packet_costs_no_memory():

@@ -18,7 +18,7 @@ import os
 import re
 import threading
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 from urllib.parse import parse_qsl, unquote
 
 from hotpath.app.links.publish import encoded
@@ -27,7 +27,6 @@ from hotpath.links import (
     Context,
     Link,
     LinkOptions,
-    LinkThread,
     counted,
     needs,
     split_address,
@@ -37,12 +36,10 @@ from hotpath.runtime.errors import BadOutput
 from hotpath.video.base import TrackedFrame
 
 KEEPALIVE_S = 10
-ANSWER_S = 3.0  # how long the start of a run waits for the broker
+ANSWER_S = 3.0  # how long the start of a run waits for the broker's answer
 FLUSH_S = 1.0  # and how long the end waits for what is on its way
-RETRY_S = 2.0
-SILENT_S = 10.0  # after which a broker that accepted the connection and says nothing is told
+RETRY_S = 2
 AWAY_S = 5.0  # without a frame, after which a live source is offline
-CONFIRM_S = 1.0  # between two messages that the broker confirms, and with them all before
 MOST_BYTES = 1 << 16  # of a packet of the broker; nothing is subscribed to
 KEYS = ("name", "discovery", "password-file", "ca")
 SENSOR = "{{ value_json.targets[0].state if value_json.targets else 'none' }}"
@@ -62,7 +59,7 @@ class Broker(NamedTuple):
 
 
 class MqttLink(Link):
-    """Sends in its own thread. While the broker is busy or away, only the newest frame waits.
+    """Sends in paho's thread. While the broker is busy or away, only the newest frame waits.
 
     Args:
         options: its ``publish`` is the address.
@@ -82,151 +79,142 @@ class MqttLink(Link):
         fov: Optional[Sequence[float]] = None,
         live: bool = False,
     ) -> None:
-        self._live, self._is_away = live, False
-        self._written_s = time.monotonic()  # time of the last frame
-        self.written = 0
-        self._broker = broker_of(options)
-        self._address = options.publish
-        self._client = _client(self._broker)
-        self._client.on_connect = self._answered
-        self._client.on_publish = self._confirmed
-        self._say, self._holds, self._fov = say, holds, fov
-        self._lock = threading.Lock()
+        self._say, self._holds, self._fov, self._live = say, holds, fov, live
+        self._broker, self._address = broker_of(options), options.publish
+        self._lock = threading.RLock()
         self._newest: Optional[bytes] = None
-        self._wake, self._tried, self._closing = (threading.Event() for _ in range(3))
+        self._on_its_way: Any = None  # the message of the last frame
+        self._online = self._is_away = self._closing = False
         self._refused = self._said = ""
-        self._online = False
         self._states: Any = None
-        self.sent = self.taken = self.replaced = 0
-        self._lost = 0  # frames of earlier connections that no broker confirmed
-        self._asked: Optional[Tuple[int, int]] = None  # a message to confirm, frames before it
-        self._asked_s = 0.0
-        self.threads = (LinkThread("mqtt", self._work),)
-        self.threads[0].start()
-        self._tried.wait(ANSWER_S)
+        self.written = self.sent = self.replaced = 0
+        self._written_s = time.monotonic()
+        self._answered = threading.Event()
+        self._asked: List[Any] = []  # messages of this run that the broker confirms
+        self._client = client = _client(self._broker, self._look)
+        client.on_connect, client.on_disconnect = self._connected, self._disconnected
+        client.reconnect_delay_set(RETRY_S, RETRY_S)
+        where = self._broker.host, self._broker.port, KEEPALIVE_S
+        try:
+            client.connect(*where)
+        except (OSError, ValueError) as error:  # a wrong host is a ValueError on Python 3.6
+            if "certificate" in str(error).lower():
+                raise self._error(
+                    f"the broker's certificate is refused ({error}); name the host as it does, and "
+                    "its authority with ?ca=FILE"
+                ) from None
+            self._tell(f"no broker ({error}); it is tried again")
+            client.connect_async(*where)
+            self._answered.set()
+        client.loop_start()
+        if not self._answered.wait(ANSWER_S):
+            self._tell("the broker does not answer; is it one of MQTT? It is tried again")
         if self._refused:
-            self.close()
-            raise BadOutput(self._refused, what="refused")
+            client.disconnect()
+            raise self._error(self._refused)
 
     def write(self, tracked: TrackedFrame) -> None:
-        """Leave a frame to the thread, in place of one that waits."""
+        """Send a frame, or let it wait in place of one that waits."""
         data = encoded(tracked, time.monotonic(), time.time(), self._holds, self._fov)
         with self._lock:
-            self.replaced += self._newest is not None
-            self._newest = data
             self.written += 1
             self._written_s = time.monotonic()
-        self._wake.set()
+            self.replaced += self._newest is not None
+            self._newest = data
+            self._send_newest()
 
     def lines(self) -> List[str]:
-        """How many frames the broker took, how many it did not confirm, and how many were late."""
+        """How many frames were sent, and how many were late."""
         more = f"; newer ones replaced {self.replaced}" if self.replaced else ""
-        if self.sent > self.taken:
-            more = f"; the broker did not confirm {self.sent - self.taken} more" + more
-        return [f"published {counted(self.taken, 'frame')} by MQTT{more}"]
+        return [f"published {counted(self.sent, 'frame')} by MQTT{more}"]
 
     def close(self) -> None:
         """Send what waits, say that the camera is offline, and leave.
 
         Raises:
-            BadOutput: the broker confirmed none of the frames of the run.
+            BadOutput: the broker confirmed nothing of the run.
         """
-        self._closing.set()
-        self._wake.set()
-        self.threads[0].join(ANSWER_S)
-        if self.written and not self.taken:
-            raise BadOutput(
-                f"--publish {self._address}: nothing was delivered, because the broker confirmed "
-                "no frame of this run; is it running at this address?",
-                what="not delivered",
+        until_s = time.monotonic() + FLUSH_S
+        while self._online and self._newest and time.monotonic() < until_s:
+            time.sleep(0.01)
+        with self._lock:
+            self._closing = True
+            self._say_available(False)
+        while self._online and not _is_out(self._asked[-1]) and time.monotonic() < until_s:
+            time.sleep(0.01)
+        self._client.disconnect()  # in order, so that the broker does not send the will
+        if self.written and not (self.sent and any(map(_is_out, self._asked))):
+            raise self._error(
+                "nothing was delivered, because the broker confirmed no frame of this run; is it "
+                "running at this address?",
+                "not delivered",
             )
 
-    def _work(self) -> None:
-        """The thread: hold a connection."""
-        while not self._closing.is_set():
-            why = self._connection()
-            self._online = False
-            is_raised = bool(self._refused) and not self._tried.is_set()  # by the constructor
-            self._tried.set()
-            if why and why != self._said and not is_raised:
-                self._said = why
-                self._say(why)
-            self._closing.wait(RETRY_S)
+    def _error(self, why: str, what: str = "refused") -> BadOutput:
+        return BadOutput(f"--publish {self._address}: {why}", what=what)
 
-    def _connection(self) -> str:
-        """Connect and send until it ends; returns a sentence that says why it did."""
-        client, broker = self._client, self._broker
-        self._states, self._refused, self._asked, client.longest = None, "", None, 0
-        self._lost = self.sent - self.taken
-        try:
-            client.connect(broker.host, broker.port, KEEPALIVE_S)
-            since_s = time.monotonic()
-            while not self._closing.is_set():
-                failed = client.loop(0.0)
-                if self._refused:
-                    return self._refused
-                if client.longest > MOST_BYTES:
-                    client.disconnect()
-                    return (
-                        f"--publish {self._address}: the broker sends a packet of {client.longest} "
-                        "bytes, though nothing was asked of it; name another broker"
-                    )
-                if failed:
-                    return f"--publish {self._address}: the broker is away; it is tried again"
-                if not self._online and time.monotonic() - since_s > SILENT_S:
-                    return (
-                        f"--publish {self._address}: the broker accepts the connection and does "
-                        "not answer; is it one of MQTT? It is tried again"
-                    )
-                self._wake.wait(0.1)
-                self._wake.clear()
-                self._send_newest()
-                self._look_for_frames()
-            self._leave()
-        except (OSError, ValueError) as error:  # a wrong host is a ValueError on Python 3.6
-            if "certificate" in str(error).lower():
-                self._refused = (
-                    f"--publish {self._address}: the broker's certificate is refused ({error}); "
-                    "name the host as it does, and its authority with ?ca=FILE"
-                )
-                return self._refused
-            return f"--publish {self._address}: no broker ({error}); it is tried again"
-        return ""
+    def _tell(self, why: str) -> None:
+        """Say why nothing is delivered, once until the broker takes something again."""
+        if why != self._said and not self._closing:
+            self._said = why
+            self._say(f"--publish {self._address}: {why}")
 
-    def _answered(self, client: Any, data: Any, flags: Any, code: Any, *more: Any) -> None:
+    # what paho's thread calls; arguments differ between its versions
+
+    def _connected(self, client: Any, data: Any, flags: Any, code: Any, *_: Any) -> None:
         """The broker's answer to a connection; a code is a number, or has one (version 2)."""
         if getattr(code, "value", code):
-            self._refused = (
-                f"--publish {self._address}: the broker refuses the connection ({code}); give the "
-                "user in the address and the password in the variable MQTT_PASSWORD"
+            why = f"the broker refuses the connection ({code}); give the user in the address and "
+            self._refused = why + "the password in the variable MQTT_PASSWORD"
+            if self._answered.is_set():  # else the constructor raises it
+                self._tell(self._refused)
+        else:
+            with self._lock:
+                self._online, self._said, self._refused = True, "", ""
+                self._say_available(not self._is_away)
+                if self._broker.discovery:
+                    topic, message = discovery(self._broker)
+                    client.publish(topic, json.dumps(message), retain=True)
+                self._send_newest()
+        self._answered.set()
+
+    def _disconnected(self, client: Any, *_: Any) -> None:
+        with self._lock:
+            was_online, self._online = self._online, False
+            self._on_its_way = self._states = None
+        longest, client.longest = client.longest, 0
+        if longest > MOST_BYTES:
+            self._tell(
+                f"the broker sends a packet of {longest} bytes, though nothing was asked of it; "
+                "name another broker"
             )
-            return
-        self._online, self._said = True, ""
-        self._say_available(not self._is_away)
-        if self._broker.discovery:
-            topic, message = discovery(self._broker)
-            client.publish(topic, json.dumps(message), retain=True)
-        self._tried.set()
+        elif was_online:
+            self._tell("the broker is away; it is tried again")
+
+    def _look(self) -> None:
+        """After each message, and once a second: send what waits, say that a source is away."""
+        with self._lock:
+            self._send_newest()
+            is_silent = self._live and time.monotonic() - self._written_s > AWAY_S
+            if is_silent and self._online and not self._is_away and not self._closing:
+                self._is_away = True  # until its next frame
+                self._say_available(False)
+
+    # under the lock
 
     def _say_available(self, is_online: bool) -> None:
-        word = "online" if is_online else "offline"
-        self._client.publish(self._broker.topic + "/availability", word, retain=True)
-
-    def _look_for_frames(self) -> None:
-        """Say once that a live source is away; its next frame says that it is back."""
-        is_silent = self._live and time.monotonic() - self._written_s > AWAY_S
-        if is_silent and self._online and not self._is_away:
-            self._is_away = True
-            self._say_available(False)
+        """Say whether the camera is there, which the broker confirms."""
+        topic, word = self._broker.topic + "/availability", "online" if is_online else "offline"
+        if self._online:
+            self._asked = self._asked[:1] + [self._client.publish(topic, word, qos=1, retain=True)]
 
     def _send_newest(self) -> None:
         """Send the frame that waits, unless an earlier one is still on its way."""
-        if not self._online or self._client.want_write():
+        data = self._newest
+        is_busy = self._on_its_way is not None and not _is_out(self._on_its_way)
+        if data is None or not self._online or is_busy:
             return
-        with self._lock:
-            data, self._newest = self._newest, None
-        if data is None:
-            return
+        self._newest = None
         if self._is_away:
             self._is_away = False
             self._say_available(True)
@@ -235,43 +223,18 @@ class MqttLink(Link):
         if states != self._states:
             self._states = states
             self._client.publish(self._broker.topic + "/state", data, retain=True)
-        self._client.publish(self._broker.topic + "/box", data)
+        self._on_its_way = self._client.publish(self._broker.topic + "/box", data)
         self.sent += 1
-        if self._asked is None and time.monotonic() > self._asked_s + CONFIRM_S:
-            self._ask("online")
 
-    def _ask(self, word: str) -> None:
-        """Say whether the camera is there, and have it confirmed: it comes behind all frames."""
-        topic = self._broker.topic + "/availability"
-        asked = self._client.publish(topic, word, qos=1, retain=True)
-        self._asked, self._asked_s = (asked.mid, self.sent - self._lost), time.monotonic()
 
-    def _confirmed(self, client: Any, data: Any, mid: int, *more: Any) -> None:
-        """The broker took a message and, in their order, all before it."""
-        if self._asked is not None and mid == self._asked[0]:
-            self.taken, self._asked = self._asked[1], None
-
-    def _leave(self) -> None:
-        """End the connection in order, so that the broker does not send the will."""
-        self._flush()
-        self._send_newest()
-        if self._online:
-            self._ask("offline")
-        self._flush()
-        self._client.disconnect()
-        self._flush()
-
-    def _flush(self) -> None:
-        """Write what the connection holds and wait for what was asked, at most ``FLUSH_S`` long."""
-        until = time.monotonic() + FLUSH_S
-        while self._client.want_write() or (self._asked and self._online):
-            if time.monotonic() > until or self._client.loop(0.1):
-                break
+def _is_out(message: Any) -> bool:
+    """Whether a message was written or, where that was asked for, confirmed."""
+    return message.rc == 0 and bool(message.is_published())
 
 
 def check_options(options: LinkOptions) -> None:
     """Refuse an address that is none, before anything is opened."""
-    _client(broker_of(options))
+    _client(broker_of(options), lambda: None)
 
 
 def open_link(context: Context) -> MqttLink:
@@ -338,8 +301,12 @@ def discovery(broker: Broker) -> Any:
     return f"{broker.discovery}/sensor/{identity}/config", message
 
 
-def _bounded(base: Any) -> Any:
-    """A class of clients that read no packet of more than ``MOST_BYTES``; paho has no limit."""
+def _class_of(base: Any, look: Callable[[], None]) -> Any:
+    """A class of clients that read no packet of more than ``MOST_BYTES``; paho has no limit.
+
+    Args:
+        look: is called after each message, and once a second, while there is a connection.
+    """
 
     class Client(base):
         longest = 0  # bytes of a packet that were asked for
@@ -351,10 +318,14 @@ def _bounded(base: Any) -> Any:
             data: bytes = super()._sock_recv(size)
             return data
 
+        def loop_misc(self) -> Any:
+            look()
+            return super().loop_misc()
+
     return Client
 
 
-def _client(broker: Broker) -> Any:
+def _client(broker: Broker, look: Callable[[], None]) -> Any:
     """A client of paho-mqtt 1 (the last for Python 3.6) or 2, not yet connected."""
     try:
         from paho.mqtt import client as paho
@@ -362,7 +333,7 @@ def _client(broker: Broker) -> Any:
         why = needs("--publish mqtt:", "paho-mqtt", error, "mqtt")
         raise BadOutput(why, what="missing package") from None
     versions = getattr(paho, "CallbackAPIVersion", None)
-    client = _bounded(paho.Client)(*([versions.VERSION2] if versions else []))
+    client = _class_of(paho.Client, look)(*([versions.VERSION2] if versions else []))
     if broker.user:
         client.username_pw_set(broker.user, broker.password or None)
     client.will_set(broker.topic + "/availability", "offline", retain=True)

@@ -50,6 +50,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the sentence and exit with 2."""
+        if message.endswith("expected one argument"):  # or it begins with a dash
+            option = message.split()[1].rstrip(":").split("/")[-1]
+            message += f"; write one that begins with - as {option}=-VALUE"
         sentence = f"{short(self.prog)}: {message}; --help lists the options"
         self.exit(2, wrapped(sentence, sys.stderr) + "\n")
 

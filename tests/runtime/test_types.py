@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -117,6 +118,7 @@ def test_boxes_of_a_pixel_and_of_the_whole_frame_are_taken():
         ("a.jpg", "not str; read it with cv2.imread"),
         ((True, np.zeros((9, 9, 3), np.uint8)), r"not tuple; video.read\(\) gives \(good, frame\)"),
         ([[[0, 0, 0]]], "not list; make one with np.asarray"),
+        (cv2.UMat(np.zeros((9, 9, 3), np.uint8)), r"not UMat; call its method get\(\)"),
     ],
 )
 def test_what_a_program_may_pass_for_a_frame_by_mistake_is_named(frame, advice):

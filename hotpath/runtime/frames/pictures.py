@@ -6,7 +6,7 @@ for callers that need all of it. The frames of cameras are in
 """
 
 import zlib
-from typing import TYPE_CHECKING, Any, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, NoReturn, Optional, Tuple, Union
 
 import cv2
 import numpy as np
@@ -49,6 +49,13 @@ class Picture:
     def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> np.ndarray:
         """The same for NumPy: ``np.asarray(frame)``."""
         return np.array(self.bgr(), dtype) if copy else np.asarray(self.bgr(), dtype)
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse ``pickle`` and queues of processes by a ``TypeError`` that says what to do."""
+        raise TypeError(
+            "a frame lies in the memory of its source, so it can't be copied or pickled; give "
+            "frame.bgr().copy() to another process"
+        )
 
     def _converted(self) -> np.ndarray:
         raise NotImplementedError
@@ -135,6 +142,7 @@ def checked_frame(frame: Any) -> AnyFrame:
             )
         kind = type(frame).__name__
         advice = {"str": "read it with cv2.imread", "tuple": "video.read() gives (good, frame)"}
+        advice["UMat"] = "call its method get()"
         how = advice.get(kind, "make one with np.asarray")
         raise BadFrame(f"a frame must be a uint8 array, not {kind}; {how}", what="not an array")
     if frame.dtype != np.uint8:

@@ -37,6 +37,7 @@ pytestmark = pytest.mark.pythons("argparse writes help differently")
         (["--target"], "unrecognized arguments: --target;"),
         (["--engine", "openvin"], "invalid choice: 'openvin' (did you mean openvino?);"),
         (["--config"], "expected one argument"),
+        (["--video", "-film.mp4"], "write one that begins with - as --video=-VALUE;"),
         (["--results=a.csv", "--results=b.jsonl"], "--results: is given twice; give it once, as"),
         (["--class", "dog", "--cl", "cat"], "give it once, as --class NAME,NAME;"),
         (["--engine", "openvino", "--engine", "ncnn"], "--engine: is given twice; give it once"),

@@ -1,5 +1,6 @@
 """Frames in planes: trackers follow a target in them as in the converted frames."""
 
+import pickle
 from types import SimpleNamespace
 
 import cv2
@@ -25,6 +26,8 @@ def test_a_frame_is_converted_once_and_only_when_somebody_asks(kind):
     assert frame.shape == (48, 64, 3) and frame.pixels() is picture
     before = frame.nbytes
     assert bgr_of(frame) is bgr_of(frame)
+    with pytest.raises(TypeError, match=r"give frame.bgr\(\).copy\(\) to another process"):
+        pickle.dumps(frame)
     assert before == frame.nbytes == picture.nbytes + bgr_of(frame).nbytes
     codes = {"NV12": cv2.COLOR_YUV2BGR_NV12, "I420": cv2.COLOR_YUV2BGR_I420}
     if kind in codes:

@@ -149,13 +149,15 @@ def _of_one_picture(name: str, model: ModelProto) -> str:
 def _inputs_of(files: Mapping[pathlib.Path, ModelProto]) -> str:
     """Say what each file takes."""
     taken = []
-    is_grey = False
+    is_grey = is_last = False
     for path, model in files.items():
         shapes = [list(models.shape_of(value)) for value in models.inputs(model)]
         taken.append(f"{path.name} takes {' and '.join(map(str, shapes))}")
         is_grey |= any(len(s) == 4 and s[1] == 1 and s[2] > 1 for s in shapes)
+        is_last |= any(len(s) == 4 and s[3] == 3 and s[1] == s[2] > 3 for s in shapes)
     grey = ", a grey picture, but pictures have three channels here" * is_grey
-    return ", ".join(taken) + grey
+    last = ", with the channels last; export it with pictures as N,C,H,W" * is_last
+    return ", ".join(taken) + grey + last
 
 
 def _picture_sides(model: ModelProto) -> List[int]:

@@ -188,6 +188,7 @@ def test_detectors_features_and_grey_pictures_are_named(tmp_path, capsys):
         messages = refused(one_file(tmp_path / "a.onnx", (1, 3, 352, 352), output), capsys)
         assert "x".join(map(str, output[1:])) in messages and "is not a tracker" in messages
     assert "grey" in refused(one_file(tmp_path / "a.onnx", (1, 1, 127, 127), (1, 8)), capsys)
+    assert "N,C,H,W" in refused(one_file(tmp_path / "a.onnx", (1, 127, 127, 3), (1, 8)), capsys)
 
 
 def test_a_backbone_without_its_head_is_called_so(tmp_path, capsys):

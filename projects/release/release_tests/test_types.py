@@ -21,6 +21,7 @@ EXAMPLE = ROOT / "docs" / "examples" / "drone.py"
 RIGHT = """\
 import hotpath
 from hotpath import Bearing, Box, Targets, Track, Tracker
+from hotpath.interop import opencv
 
 
 def middle(track: Track) -> float:
@@ -29,7 +30,12 @@ def middle(track: Track) -> float:
 
 
 def right(there: Bearing, tracker: Tracker, targets: Targets) -> float:
-    return there.right
+    tracker.suggest((1, 2, 30, 40))
+    tracker.suggest([(1, 2, 30, 40), (5.5, 6, 30, 40)])
+    tracker.confirm()
+    targets.suggest(0, (1, 2, 30, 40))
+    targets.confirm(0)
+    return there.right + opencv.Tracker("kestrel").track.box.w
 
 
 for frame, track in hotpath.track(0, point=(3, 4), threads=2):

@@ -48,7 +48,7 @@ def is_arm() -> bool:
 def default_threads() -> int:
     """How many threads run a network where nobody asks for a number.
 
-    Without VNNI a network takes some four times as long, so that half of the cores share its work.
+    Without VNNI a network takes two to three times as long or more, and half of the cores share it.
     Elsewhere it is one: a second thread takes a tenth off these small networks on a free core, and
     multiplies their time on a busy one.
     """

@@ -95,3 +95,5 @@ def test_a_command_stays_on_a_line_and_a_table_keeps_its_column(terminal):
     assert wrapped(f"kestrel   centre   {address}", side, 19).split("\n")[1] == f"    {address}"
     assert wrapped("short", side) == "short"
     assert wrapped("one\n\ntwo", side) == "one\n\ntwo"
+    for stream in (side, None):
+        assert wrapped("a\x1b[2J\x9b1mb\tc", stream) == "a?[2J?1mb\tc"

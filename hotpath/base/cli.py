@@ -14,6 +14,7 @@ from hotpath.base.commands import meant, short
 
 HIGHEST_COUNT = 10**9
 LEAST_COLUMNS = 40  # of a terminal for which lines are broken
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but tabs and line feeds
 COMMAND = re.compile("`[^`]*`")
 # of an ``OSError``: the computer has no more of it, or its user may have no more
 SPENT = errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM
@@ -94,11 +95,13 @@ def wrapped(text: str, stream: Any, indent: int = 0) -> str:
     """Text whose lines are broken between words where a stream is a terminal that is too narrow.
 
     A terminal itself would break them within words. A command between ` and ` stays on one line, so
-    that it can be copied. A file or a pipe gets the line as it is.
+    that it can be copied. A file or a pipe gets the line as it is. Control characters, which a
+    stranger's file may have in its names, become question marks.
 
     Args:
         indent: of all lines but the first; less where a word would not fit.
     """
+    text = CONTROL.sub("?", text)
     try:
         columns = os.get_terminal_size(stream.fileno()).columns
     except (AttributeError, OSError, ValueError):  # no stream, no terminal, or closed

@@ -5,13 +5,16 @@ A tracker has no clock. The program that reads the frames knows their times, and
 """
 
 import math
+import warnings
 from typing import Optional
 
+from hotpath.base.log import users_level
 from hotpath.runtime.errors import BadOption
 from hotpath.runtime.types import LOST, UNSURE, Box, Track
 
 SMOOTH_S = 0.3  # time constant of the velocity: a change has 63 % of its effect after it
 LEAST_STEP_S = 9e-6  # between two frames (100,000 per second); less is a clock's rounding
+LONG_S, MOST_LONG = 9.0, 3  # from a frame to the next; so many of them are told
 COAST_S = 0.5  # time constant with which the velocity of a hidden target decays
 
 
@@ -31,6 +34,7 @@ class Motion:
         self._x = self._y = 0.0  # velocity at that time, pixels a second
         self._time_s = (time_s or 0.0) if self._box else 0.0
         self._known_s = 0.0  # for how long boxes were seen before it
+        self._long = 0  # steps one after another that took ``LONG_S``
 
     def step(self, track: Track, time_s: Optional[float]) -> Track:
         """Return the track of the next frame with ``velocity`` and ``predicted`` filled in.
@@ -62,6 +66,10 @@ class Motion:
             )
         if passed_s >= LEAST_STEP_S:
             self._known_s += passed_s
+            self._long = self._long + 1 if passed_s >= LONG_S else 0
+            if self._long == MOST_LONG:
+                step = f"time_s grows by {passed_s:.4g} seconds a frame"
+                warnings.warn(f"{step}; divide milliseconds by 1000", stacklevel=users_level())
             share = max(1 - math.exp(-passed_s / SMOOTH_S), passed_s / self._known_s)
             x, y = box.x + box.w / 2 - last.x - last.w / 2, box.y + box.h / 2 - last.y - last.h / 2
             self._x += (x / passed_s - self._x) * share

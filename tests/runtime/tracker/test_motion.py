@@ -1,6 +1,7 @@
 """The velocity of a target, and where it would be while it is hidden."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -49,6 +50,19 @@ def test_a_time_step_of_nothing_tells_no_velocity(step_s):
     assert found == [None] * 20
     after = motion.step(Track(Box(100 + SPEED[0], 50, 20, 10), 0.9), 1.0).velocity
     assert after == pytest.approx((SPEED[0], 0), rel=1e-3)
+
+
+def test_times_that_look_like_milliseconds_are_told_once():
+    with pytest.warns(UserWarning, match="33.3 seconds a frame; divide milliseconds") as told:
+        followed(np.arange(20) * 33.3)
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("times_s", [[0, 20, 20.1, 40, 40.1, 60], np.arange(20) * 5])
+def test_pauses_and_a_time_lapse_are_not_told(times_s):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        followed(times_s)
 
 
 def test_noise_of_a_pixel_is_smoothed():

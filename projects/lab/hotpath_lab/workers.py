@@ -10,6 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from hotpath.calib.errors import BadRun
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.options import usable_cores
 
@@ -57,10 +58,19 @@ def over_clips(
 
     Yields:
         (clip, error or None) as each is done.
+
+    Raises:
+        BadRun: processes can't share memory here.
     """
     global _done
     frames, whole = sum(len(clip) for clip, _ in todo), 0
-    _done = multiprocessing.get_context("spawn").Value("d", 0.0)
+    try:
+        _done = multiprocessing.get_context("spawn").Value("d", 0.0)
+    except OSError as missing:  # in a container
+        raise BadRun(
+            f"processes can't share memory here ({missing}); mount /dev/shm, such as with "
+            "`docker run --tmpfs /dev/shm`"
+        ) from None
     with tqdm(total=frames, unit=" frames", disable=None, desc=label) as bar:
         ended = threading.Event()
         drawing = threading.Thread(target=_draw, args=(bar, _done, ended), daemon=True)

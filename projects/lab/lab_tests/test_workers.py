@@ -9,6 +9,7 @@ import time
 import psutil
 import pytest
 
+from hotpath.calib.errors import BadRun
 from hotpath_lab import workers
 from hotpath_lab.workers import over_clips
 from tests.support import ROOT
@@ -70,6 +71,16 @@ def two_turns(clip):
         seen += [workers._done.value for _ in counted]
     assert len(seen) == 2 * len(clip)
     assert seen[-1] == seen[0] + len(clip) - 0.5
+
+
+def test_a_computer_whose_processes_share_no_memory_is_named(monkeypatch):
+    def fails(*_):
+        raise OSError(38, "Function not implemented")
+
+    context = workers.multiprocessing.get_context("spawn")
+    monkeypatch.setattr(type(context), "Value", fails)
+    with pytest.raises(BadRun, match="Function not implemented.*mount /dev/shm"):
+        list(over_clips(time.localtime, [(CLIPS[0], ())], 2))
 
 
 def test_the_bar_moves_with_each_frame_of_each_tracker(monkeypatch):

@@ -8,6 +8,7 @@ import sys
 import hypothesis
 import pytest
 
+from hotpath.runtime.engines.shared import arithmetic
 from tests.support.board_roots import BoardRoot
 from tests.support.examples import ALL, FEW
 from tests.support.needs import table
@@ -28,6 +29,9 @@ hypothesis.settings.load_profile("few")
 
 # A test that imports OpenVINO sends no event to its makers; see hotpath.runtime.engines.openvino.
 sys.modules.setdefault("openvino_telemetry", None)
+
+# Several processes test at a time, whose threads would wait for each other where there is no VNNI.
+arithmetic.MOST_THREADS = 1
 
 # A shell that starts the tests in the background makes them ignore Ctrl-C. The programs under test
 # would inherit this, but some tests end them by Ctrl-C.

@@ -29,6 +29,8 @@ INT8 = ROOT / "hotpath/runtime/networks/int8/kestrel_small-int8.toml"
         ("x86_64", None, None, set(), True),  # such as macOS
         ("aarch64", "Features : asimd asimddp", None, {"asimddp"}, False),
         ("aarch64", "Features : asimd", None, set(), False),
+        ("armv6l", "Features : half", None, set(), False),
+        ("riscv64", "isa : rv64imafdc", None, set(), False),
     ],
 )
 def test_what_a_processor_can_do(tmp_path, monkeypatch, machine, cpuinfo, limit, found, saturates):

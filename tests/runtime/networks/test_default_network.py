@@ -61,6 +61,7 @@ def test_the_first_line_names_the_pair_that_takes_less_time(tmp_path, monkeypatc
     (tmp_path / "cpuinfo").write_text(cpu)
     monkeypatch.setattr(arithmetic, "CPUINFO", tmp_path / "cpuinfo")
     monkeypatch.setattr(arithmetic, "usable_cores", lambda: 9)
+    monkeypatch.setattr(arithmetic, "MOST_THREADS", 4)
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     monkeypatch.delenv(arithmetic.LIMIT, raising=False)
     said = []

@@ -18,7 +18,7 @@ from hotpath.runtime.options import usable_cores
 # AVX-512 VNNI, AVX-VNNI and AMX of x86, and the dot products of ARM: as Linux names them
 INSTRUCTIONS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"}
 CPUINFO = pathlib.Path("/proc/cpuinfo")
-ARM = ("aarch64", "arm64", "armv7l")
+ARM, X86 = ("aarch64", "arm"), ("x86", "amd64", "i386", "i686")  # what their names begin with
 # The user's limit of OpenVINO's instructions, by its newer and its older name, and the values of it
 # that leave out VNNI. It counts for all engines, so that tests see a processor that has no VNNI.
 LIMIT, OLD_LIMIT = "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"
@@ -42,7 +42,7 @@ def instructions() -> FrozenSet[str]:
 
 def is_arm() -> bool:
     """Whether this is an ARM processor."""
-    return platform.machine().lower() in ARM
+    return platform.machine().lower().startswith(ARM)
 
 
 def default_threads() -> int:
@@ -57,4 +57,4 @@ def default_threads() -> int:
 
 def saturates() -> bool:
     """Whether 8-bit products saturate, so that the fast way to compute INT8 is wrong."""
-    return not is_arm() and not instructions()
+    return platform.machine().lower().startswith(X86) and not instructions()

@@ -139,7 +139,7 @@ def test_a_board_tracks_with_the_bundle_that_is_found_for_it(board, tmp_path, mo
     host = load_tracker(network.path, engine="onnxruntime")
     np.testing.assert_allclose(found, tiny.boxes_of(host, *tiny.film(3)), rtol=0, atol=1e-3)
     board.be("jetson_tx2")
-    command = "make engine BOARD=jetson_tx2 NETWORK="
+    command = "engine BOARD=jetson_tx2 NETWORK="  # make's, of the clone, from this folder
     with refusal(bundle.BadBundle, "no bundle", command=command):
         loading.load(Options(network.path, engine="tensorrt"))
     with refusal(bundle.BundleMismatch, "other system"):

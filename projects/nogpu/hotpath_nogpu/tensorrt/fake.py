@@ -1,8 +1,8 @@
 """A fake ``tensorrt`` for each family. It runs its plans with ONNX Runtime, in host memory.
 
-Every class has exactly the names of the real bindings that the product uses. ``make`` leaves out
-those that a family of ``FAMILIES`` lacks; ``nogpu_tests/test_tensorrt_surface.py`` compares both
-with surfaces.txt. As far as the real behaviour is known, the fakes build and refuse the same:
+The classes have the names of the real bindings that the product uses, of all versions. ``make``
+leaves out those that a family of ``FAMILIES`` lacks by surfaces.txt. As far as the real behaviour
+is known, the fakes build and refuse the same:
 
 - A plan loads only in the version and on the GPU that it was built for. Otherwise the fake logs the
   message of the real TensorRT.
@@ -19,7 +19,6 @@ with surfaces.txt. As far as the real behaviour is known, the fakes build and re
   bytes, as NvInferRuntime.h of 8.5 and later says; nothing is written about 8.2.
 """
 
-import collections
 import ctypes
 import enum
 import json
@@ -29,6 +28,7 @@ import types
 import numpy as np
 
 from hotpath_nogpu.tensorrt.models import Model
+from hotpath_nogpu.tensorrt.prepare import read_surfaces
 
 NEWER = ("HardSwish", "LayerNormalization", "Gelu")
 MAGIC = b"fakeplan"
@@ -51,9 +51,8 @@ HELD = "a captured graph holds this execution context; use another one for each 
 NO_MEMORY = "[defaultAllocator.cpp::allocate::20] Error Code 1: Cuda Runtime (out of memory)"
 
 
-# Names by class, and the module's own by "tensorrt". By the releases' notes, NAMED came with pools
-# of memory (8.4) and names of tensors (8.5). INDEXED went with 10, and MONITORED came. WEAK went
-# with 11, whose networks have the types of their models.
+# Names of 8.6.1 that 8.2 lacks, by class, and the module's own by "tensorrt". No wheel of 8.2 tells
+# them, but the releases' notes do: they came with pools of memory (8.4) and names of tensors (8.5).
 NAMED = {
     "tensorrt": "MemoryPoolType TensorIOMode",
     "TacticSource": "EDGE_MASK_CONVOLUTIONS JIT_CONVOLUTIONS",
@@ -62,39 +61,14 @@ NAMED = {
     "get_tensor_dtype",
     "IExecutionContext": "set_tensor_address execute_async_v3 set_input_shape",
 }
-INDEXED = {
-    "BuilderFlag": "STRICT_TYPES",
-    "IBuilderConfig": "max_workspace_size",
-    "ICudaEngine": "num_bindings get_binding_name get_binding_shape get_binding_dtype "
-    "binding_is_input get_binding_index",
-    "IExecutionContext": "execute_async_v2 set_binding_shape",
-}
-MONITORED = {
-    "tensorrt": "IProgressMonitor",
-    "NetworkDefinitionCreationFlag": "STRONGLY_TYPED",
-    "IBuilderConfig": "progress_monitor",
-}
-WEAK = {
-    "tensorrt": "IInt8EntropyCalibrator2",
-    "BuilderFlag": "FP16 INT8 OBEY_PRECISION_CONSTRAINTS",
-    "TacticSource": "CUBLAS CUBLAS_LT CUDNN",
-    "NetworkDefinitionCreationFlag": "EXPLICIT_BATCH",
-    "IBuilderConfig": "int8_calibrator set_calibration_profile",
-    "ILayer": "precision set_output_type",
-}
 OBEY = {"BuilderFlag": "OBEY_PRECISION_CONSTRAINTS"}  # STRICT_TYPES in 8.0
-FAMILIES = {  # version, and what it lacks
-    "8.0": ("8.0.1.6", (NAMED, MONITORED, OBEY)),
-    "8.2": ("8.2.1.8", (NAMED, MONITORED)),
-    "8.6": ("8.6.1", (MONITORED,)),
-    "10": ("10.3.0", (INDEXED,)),
-    "10.13": ("10.13.3.9", (INDEXED,)),
-    "11": ("11.4.0.106", (INDEXED, WEAK)),
-}
-MEMBERS = {
-    "BuilderFlag": "GPU_FALLBACK FP16 INT8 STRICT_TYPES OBEY_PRECISION_CONSTRAINTS",
-    "TacticSource": "CUBLAS CUBLAS_LT CUDNN EDGE_MASK_CONVOLUTIONS JIT_CONVOLUTIONS",
-    "NetworkDefinitionCreationFlag": "EXPLICIT_BATCH STRONGLY_TYPED",
+FAMILIES = {  # version, the one of surfaces.txt whose names it has, and what it lacks of them
+    "8.0": ("8.0.1.6", "8.6.1", (NAMED, OBEY)),
+    "8.2": ("8.2.1.8", "8.6.1", (NAMED,)),
+    "8.6": ("8.6.1", "8.6.1", ()),
+    "10": ("10.3.0", "10.3.0", ()),
+    "10.13": ("10.13.3.9", "10.13.3.9", ()),
+    "11": ("11.4.0.106", "11.4.0.106", ()),
 }
 
 
@@ -116,29 +90,30 @@ class Machine:
 
 def make(family, machine=None):
     """Return the fake module of a family, one of ``FAMILIES``."""
-    trt, lacks = types.ModuleType("tensorrt"), lacking(family)
+    trt, names = types.ModuleType("tensorrt"), names_of(family)
     shared = {"_trt": trt, "_family": family, "_machine": machine or Machine()}
-    trt.__version__, _ = FAMILIES[family]
+    trt.__version__ = FAMILIES[family][0]
     trt.float32, trt.float16 = DataType.FLOAT, DataType.HALF
-    for name, members in MEMBERS.items():
-        there = [member for member in members.split() if member not in lacks[name]]
-        setattr(trt, name, enum.IntEnum(name, there, start=0))
     for kind in CLASSES:
         name = kind.__name__
-        if issubclass(kind, Fake):
-            parts = {k: v for k, v in vars(kind).items() if k not in lacks[name]}
+        if name not in names["tensorrt"]:
+            continue
+        if issubclass(kind, enum.IntEnum):
+            kind = enum.IntEnum(name, [(m.name, m.value) for m in kind if m.name in names[name]])
+        elif issubclass(kind, Fake):
+            parts = {k: v for k, v in vars(kind).items() if k[0] == "_" or k in names[name]}
             kind = type(name, (Fake,), dict(parts, **shared))
-        if name not in lacks["tensorrt"]:
-            setattr(trt, name, kind)
+        setattr(trt, name, kind)
     return trt
 
 
-def lacking(family):
-    """dict of class -> the names that a family lacks, and "tensorrt" -> the module's."""
-    found = collections.defaultdict(list)
-    for table in FAMILIES[family][1]:
+def names_of(family):
+    """dict of class -> set of the names that a family has, and "tensorrt" -> the module's."""
+    _, real, lacks = FAMILIES[family]
+    found = read_surfaces()[real]
+    for table in lacks:
         for name, names in table.items():
-            found[name] += names.split()
+            found[name] -= set(names.split())
     return found
 
 
@@ -164,6 +139,15 @@ class DataType(enum.Enum):
     FLOAT, HALF = 0, 1
 
 
+BuilderFlag = enum.IntEnum(
+    "BuilderFlag", "GPU_FALLBACK FP16 INT8 STRICT_TYPES OBEY_PRECISION_CONSTRAINTS", start=0
+)
+TacticSource = enum.IntEnum(
+    "TacticSource", "CUBLAS CUBLAS_LT CUDNN EDGE_MASK_CONVOLUTIONS JIT_CONVOLUTIONS", start=0
+)
+NetworkDefinitionCreationFlag = enum.IntEnum(
+    "NetworkDefinitionCreationFlag", "EXPLICIT_BATCH STRONGLY_TYPED", start=0
+)
 DeviceType = enum.Enum("DeviceType", "GPU DLA")
 MemoryPoolType = enum.Enum("MemoryPoolType", "WORKSPACE")
 TensorIOMode = enum.Enum("TensorIOMode", "NONE INPUT OUTPUT")
@@ -287,7 +271,7 @@ class IBuilderConfig(Fake):
 
     def __init__(self):
         self._flags, self._cache, self._profiles = set(), None, []
-        self._tactics = (1 << len(self._trt.TacticSource)) - 1
+        self._tactics = sum(1 << source for source in self._trt.TacticSource)
 
     def set_flag(self, flag):
         self._machine.seen.append(("flag", flag.name))
@@ -520,7 +504,8 @@ class IExecutionContext(Fake):
 
 
 CLASSES = (
-    *(DataType, DeviceType, MemoryPoolType, TensorIOMode, TensorFormat),
+    *(DataType, BuilderFlag, TacticSource, NetworkDefinitionCreationFlag),
+    *(DeviceType, MemoryPoolType, TensorIOMode, TensorFormat),
     *(ILogger, IInt8EntropyCalibrator2, IProgressMonitor, IHostMemory, ITensor, ILayer),
     *(INetworkDefinition, ParserError, OnnxParser, ITimingCache, IOptimizationProfile),
     *(IBuilderConfig, Builder, Runtime, ICudaEngine, IExecutionContext),

@@ -9,7 +9,7 @@ their names.
 
     python prepare.py --write [PYTHON]
 
-also writes the names to surfaces.txt. The tests compare the fakes with it, on every Python.
+also writes the names to surfaces.txt. The fakes have only those, each version its own.
 """
 
 import glob
@@ -43,8 +43,9 @@ NEEDED = re.compile(r"\[(libnv[^\]]+)\]")
 CLASSES = (
     "Builder BuilderFlag DataType DeviceType EngineCapability IBuilderConfig ICudaEngine "
     "IExecutionContext IHostMemory IInt8EntropyCalibrator2 ILogger INetworkDefinition ITensor "
-    "ILayer ITimingCache IProgressMonitor Logger MemoryPoolType NetworkDefinitionCreationFlag "
-    "OnnxParser ParserError Runtime TensorFormat TensorIOMode HardwareCompatibilityLevel"
+    "ILayer IOptimizationProfile ITimingCache IProgressMonitor Logger MemoryPoolType "
+    "NetworkDefinitionCreationFlag OnnxParser ParserError Runtime TacticSource TensorFormat "
+    "TensorIOMode HardwareCompatibilityLevel"
 ).split()
 
 READ = """

@@ -51,7 +51,9 @@ def choose(options: Options, beside: "Optional[Bundle]" = None) -> Setup:
     if options.bundle is not None:
         return _named(options)
     if beside is not None:
-        network = load_network(options.network or default_of(profile_of(beside)))
+        network = load_network(
+            default_of(profile_of(beside)) if options.network is None else options.network
+        )
         return _newest(options, beside.board, network, beside)
     if options.simulate:
         raise BadOption("simulate needs a bundle; name its folder", what="wrong value")
@@ -67,7 +69,8 @@ def choose(options: Options, beside: "Optional[Bundle]" = None) -> Setup:
 
 def own_files(options: Options) -> Setup:
     """Choose a network's own files, which an engine of this computer runs."""
-    return Setup(load_network(options.network or default_of(board_here())), options=options)
+    name = default_of(board_here()) if options.network is None else options.network
+    return Setup(load_network(name), options=options)
 
 
 def choose_witness(setup: Setup, options: Options) -> Tuple[Optional[Setup], str]:
@@ -199,7 +202,7 @@ def _named(options: Options) -> Setup:
 def _of_a_board(options: Options, candidates: List[boards.Board]) -> Setup:
     """The newest bundle of one of the boards that this may be, or the network's own files."""
     for board in candidates:
-        network = load_network(options.network or default_of(board))
+        network = load_network(default_of(board) if options.network is None else options.network)
         try:
             return _newest(options, board.name, network)
         except BadBundle as error:

@@ -18,6 +18,7 @@ from hotpath.runtime.networks import default_of
 
 WIDTH = 88  # of sentences; a command stays on one line, so that it can be copied
 LABEL = "  {:<16}{}"
+NO_INT8 = "fp32, since this processor has no instructions for INT8"
 
 
 def machine(situation: Situation, telemetry: Telemetry) -> List[str]:
@@ -75,7 +76,7 @@ def _identity(detection: Detection, installed: Installed, is_here: bool) -> List
         text = "int8 where the processor has instructions for it, else fp32"
         if is_here and board.name == HOST:
             named = " and ".join(sorted(arithmetic.instructions()))
-            text = f"{_made(board)}, since this processor has {named or 'no instructions for INT8'}"
+            text = f"int8, since this processor has {named}" if named else NO_INT8
     networks = [name for name in (default_of(board), board.witness) if name]
     lines.append(LABEL.format("networks", " and its witness ".join(networks)))
     lines.append(LABEL.format("precision", text))

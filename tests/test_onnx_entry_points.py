@@ -38,7 +38,6 @@ KNOWN = {
     "hotpath/runtime/engines/openvino.py": "of canonical.read, or app/detect, which checks it",
     "hotpath/deploy/bundles/prepared.py": "a model that was made here",
     "hotpath/deploy/bundles/plans.py": "files of prepared.read, which checks them",
-    "hotpath/deploy/bundles/cut_check.py": "models that were made here",
     "hotpath/deploy/fps/worker.py": "files of canonical.load",
     "projects/nogpu/hotpath_nogpu/tensorrt/models.py": "what deploy gave a GPU's stand-in",
     "projects/research/hotpath_research/train/teacher.py": "a network that canonical.load has read",

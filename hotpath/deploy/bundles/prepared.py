@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List
 
 from hotpath.base.commands import make, package, reason
 from hotpath.base.toml_keys import FileName, why_not
-from hotpath.deploy.bundles import cut_check, ranges
+from hotpath.deploy.bundles import ranges
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.bundles.writer import PREPARED as FILE
 from hotpath.deploy.bundles.writer import Writer, copy_toml
@@ -48,7 +48,7 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
 
     Raises:
         BadNetwork: the network's files don't fit together, or TensorRT can't read them.
-        BuildFailed: there is no onnx or no table of ranges, or the parts don't equal the whole.
+        BuildFailed: there is no onnx or no table of ranges, or no correlation to compute.
     """
     network = order.network
     try:
@@ -79,7 +79,6 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
     if cut.find(graphs):
         try:
             forms["cut"] = cut.cut(graphs)
-            cut_check.check(graphs, forms["cut"], say)
         except BadNetwork as error:
             say(f"TensorRT before 8.5.1 can't run it: {error}")
     if order.correlation == "kernel" and "cut" not in forms:

@@ -17,7 +17,7 @@ from hotpath.base.errors import NoGpu
 from hotpath.runtime import engines
 from hotpath.runtime.engines.base import Engine, Setup
 from hotpath.runtime.engines.shared.precision import SUFFIX
-from hotpath.runtime.errors import BadBundle, BadOption, NoEngine
+from hotpath.runtime.errors import BadBundle, NoEngine
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import (
     DEFAULT_NETWORK,
@@ -55,8 +55,6 @@ def choose(options: Options, beside: "Optional[Bundle]" = None) -> Setup:
             default_of(profile_of(beside)) if options.network is None else options.network
         )
         return _newest(options, beside.board, network, beside)
-    if options.simulate:
-        raise BadOption("simulate needs a bundle; name its folder", what="wrong value")
     is_auto = options.engine == AUTO
     if _may_have_bundles() if is_auto else not engines.find(options.engine).runs_files:
         candidates = boards_here()
@@ -187,16 +185,12 @@ def _named(options: Options) -> Setup:
             "it, or no engine",
             what="other engine",
         )
-    setup = Setup(network, bundle=bundle, options=options)
-    if options.simulate:
-        device, overlay = options.simulate(bundle.board)
-        return setup._replace(device=device, overlay=overlay)
     families = ("computer", boards.NVIDIA) if bundle.board == boards.HOST else ()
     here = boards_here()
     fits = any(each.name == bundle.board or each.family in families for each in here)
     if here and not fits and bundle.board in boards.names():  # else of the user's own file
         bundle.mismatch("board", bundle.board, here[0].name, board=here[0].name)
-    return setup
+    return Setup(network, bundle=bundle, options=options)
 
 
 def _of_a_board(options: Options, candidates: List[boards.Board]) -> Setup:

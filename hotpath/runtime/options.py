@@ -10,7 +10,6 @@ from typing import (
     NamedTuple,
     Optional,
     Sequence,
-    Tuple,
     Union,
 )
 
@@ -22,7 +21,6 @@ PathLike = Union[str, pathlib.Path]
 NO_WITNESS = "none"
 AUTO, FP32, INT8 = PRECISIONS = ("auto", "fp32", "int8")
 Log = Optional[Callable[[str], None]]
-Simulate = Optional[Callable[[Optional[str]], Tuple[Any, pathlib.Path]]]
 
 
 class Options(NamedTuple):
@@ -44,9 +42,6 @@ class Options(NamedTuple):
             ``logging.getLogger("hotpath")``, with the level INFO.
         bundle: folder that ``make engine`` wrote, to follow with its network alone. None takes the
             bundle of the board's network that was built last, or of ``network``, if any.
-        simulate: function that opens a simulated FPGA board, for ``bundle``, such as
-            ``hotpath_fpga.sim.device.opener("model")``. It takes the board's name.
-            It returns the PYNQ device and the path of the .bit file.
         recover: whether to search for a lost target in the whole picture. False only reports a
             loss. None searches if network and engine can and the board's profile says so, else each
             target is always tracked.
@@ -66,7 +61,6 @@ class Options(NamedTuple):
     threads: Optional[int] = None
     log: Log = None
     bundle: Optional[PathLike] = None
-    simulate: Simulate = None
     recover: Optional[bool] = None
     witness: Optional[PathLike] = None
 
@@ -107,7 +101,6 @@ if TYPE_CHECKING:
         threads: Optional[int]
         log: Log
         bundle: Optional[PathLike]
-        simulate: Simulate
         recover: Optional[bool]
         witness: Optional[PathLike]
 

@@ -15,9 +15,13 @@ from tqdm import tqdm
 
 from hotpath import boards
 from hotpath.calib import command
-from hotpath.runtime import load_targets
+from hotpath.kernels import cpu
+from hotpath.runtime import choice, loading
+from hotpath.runtime.devices.base import Device
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.networks import bundle, default_of, load_network
+from hotpath.runtime.options import Options
+from hotpath.runtime.targets.targets import Targets
 from hotpath.video.base import TrackedFrame
 from hotpath.video.results import Results, Rows
 from hotpath.video.sources import open_source
@@ -47,14 +51,14 @@ def run(options: argparse.Namespace) -> None:
         frame = source.read()
         if source.live or frame is None:
             raise BadSource(f"{source.name}: name a recording that has frames", where="--video")
-        targets = load_targets(
+        chosen = Options(
             options.network,
             networks_dir=options.networks_dir,
             bundle=options.bundle or _bundle(options),
-            simulate=device.opener("rtl" if options.rtl else "model"),
             log=lambda sentence: print(sentence, file=sys.stderr),
         )
-        with targets, Results(options.results, Rows().columns) as results:
+        board = load(chosen, "rtl" if options.rtl else "model")
+        with Targets(board, chosen) as targets, Results(options.results, Rows().columns) as results:
             rows = Rows()
             rows.results = results
             number = targets.add(frame, options.box, time_s=source.time_s)
@@ -66,6 +70,27 @@ def run(options: argparse.Namespace) -> None:
                     frame = source.read() if bar.n != options.frames else None
                     if frame is not None:
                         tracks = targets.update(frame, source.time_s)
+
+
+def load(options: Options, kind: str = "model") -> Device:
+    """Load a board's bundle as on that board, which is simulated.
+
+    Args:
+        options: of the tracker; they name the ``bundle``.
+        kind: "model" or "rtl".
+
+    Raises:
+        NoSimulation: see ``hotpath_fpga.sim.device.open_board``.
+        BadBundle, BundleMismatch: see ``hotpath.runtime.errors``.
+    """
+    made = bundle.Bundle(str(options.bundle))
+    network = None if options.network is None else load_network(options.network)
+    board, overlay = device.open_board(made.board, kind)
+    setup = loading.Setup(network, bundle=made, options=options, device=board, overlay=overlay)
+    engine = loading.open_setup(setup)
+    if options.log is not None:
+        options.log(choice.told(setup, None, "without a witness"))
+    return loading.create_device(engine.network, engine, cpu.load(), options)
 
 
 def _bundle(options: argparse.Namespace) -> pathlib.Path:

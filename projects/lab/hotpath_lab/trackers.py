@@ -36,6 +36,7 @@ INT8 = "-int8"  # what a derived network's name ends with
 NOT_RUN = ("file", "published", "licence", "source", "engine")
 # may follow a network's name after a colon
 WAYS = ("int8", "fpga", "norecover", *oracle.KINDS)
+SIMULATED = "fpga.simulated"  # the project's entry point that loads a bundle
 FPGA_BOARD = "pynq_z2"  # every board's engine gives the same boxes
 
 
@@ -95,6 +96,11 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
     first, *witnesses = [load_network(path) for path in paths]
     if len(witnesses) > 1:
         raise BadRun(f"{name}: a network has one witness")
+    if witnesses and "fpga" in ways:
+        raise BadRun(
+            f"{name}: an FPGA holds one network at a time; leave the witness out",
+            what="one network",
+        )
     for network in (first, *witnesses):
         network.locate(options.networks_dir)
     network = first
@@ -126,10 +132,9 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
 
 def _on_fpga(options: Options, network: Network) -> Options:
     """The options on a simulated FPGA board."""
-    opener = projects.need("fpga.simulate", ":fpga").load()
+    projects.need(SIMULATED, ":fpga")
     folder = bundle.find(FPGA_BOARD, network, "int8").folder
-    options = options._replace(engine="overlay", precision="int8", bundle=folder)
-    return options._replace(simulate=opener("model"))
+    return options._replace(engine="overlay", precision="int8", bundle=folder)
 
 
 def specs_of(options: argparse.Namespace) -> list[Spec]:
@@ -175,7 +180,11 @@ def build(spec: Spec, **more: Any) -> Any:
     """
     if spec.options.network is None:
         return _Peer(spec)
-    return loading.open_tracker(spec.options._replace(**more))
+    options = spec.options._replace(**more)
+    if options.bundle is not None:
+        device = projects.need(SIMULATED, ":fpga").load()(options)
+        return loading.tracker_on(device, options)
+    return loading.open_tracker(options)
 
 
 @functools.cache
@@ -196,7 +205,6 @@ def identified(spec: Spec) -> Spec:
     identity: dict[str, Any] = {key: value for key, value, default in fields if value != default}
     # contents count, not places
     identity.update(name=spec.name, network=None, witness=None, networks_dir=None)
-    identity.pop("simulate", None)
     if spec.options.bundle is not None:
         identity["bundle"] = sha256_of(Path(spec.options.bundle) / bundle.FILE)
     if spec.options.network is None:

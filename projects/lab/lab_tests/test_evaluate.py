@@ -128,6 +128,11 @@ def test_a_network_on_two_engines_is_refused():
         trackers.specs(["kestrel:openvino:onnxruntime"], Options())
 
 
+def test_an_fpga_holds_one_network():
+    with refusal(BadRun, "one network"):
+        trackers.specs(["kestrel_small+kestrel:fpga"], Options())
+
+
 def test_each_example_of_the_help_is_one_whole_command(capsys):
     with pytest.raises(SystemExit):
         evaluate.parser().parse_args(["--help"])

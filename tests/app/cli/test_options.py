@@ -161,7 +161,7 @@ def test_what_is_said_of_the_tracker_reaches_it():
     changed = {
         name for name in Options._fields if getattr(network, name) != getattr(Options(), name)
     }
-    assert changed == set(Options._fields) - {"simulate"}
+    assert changed == set(Options._fields)
     assert network.threads == 2 and network.recover is True
 
 

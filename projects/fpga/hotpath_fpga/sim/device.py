@@ -11,12 +11,11 @@ flushed are lost.
 """
 
 import ctypes
-import functools
 import pathlib
 import struct
 import tempfile
 import weakref
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -213,12 +212,6 @@ def checked(name: Optional[str], kind: str) -> str:
             f"`make fpga`"
         )
     return name
-
-
-def opener(kind: str) -> Callable[[Optional[str]], Tuple[SimulatedBoard, pathlib.Path]]:
-    """Return ``open_board`` as a function of only the board's name, for
-    ``hotpath.runtime.options``."""
-    return functools.partial(open_board, kind=kind)
 
 
 def open_board(

@@ -121,6 +121,7 @@ def _openvino(path: str, threads: int) -> Call:
     import openvino
 
     settings = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": threads}
+    settings["INFERENCE_PRECISION_HINT"] = "f32"  # as the frames' engine has it, and not bfloat16
     model = openvino.Core().compile_model(path, "CPU", settings)
     request = model.create_infer_request()
     for port in model.inputs:

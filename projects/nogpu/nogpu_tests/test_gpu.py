@@ -128,7 +128,7 @@ def broken(monkeypatch):
 def test_windows_whose_upload_fails_wait_for_what_is_in_flight(monkeypatch, after):
     device, engine, gpu = broken(monkeypatch)
     exemplar = gpu.exemplar(PATH.frame(0), STATES[0])
-    before = device.counters.read()
+    before = dict(vars(device.counters))
     device.fails_at = before["uploads"] + after
     with pytest.raises(GpuFailed):
         gpu.run(PATH.frame(1), [WindowRequest(exemplar, STATES[0])])

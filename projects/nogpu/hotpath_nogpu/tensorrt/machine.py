@@ -11,6 +11,7 @@ import json
 import os
 import runpy
 import sys
+import types
 
 import numpy as np
 
@@ -56,18 +57,6 @@ class Driver:
         return 0
 
 
-class Counters:
-    """Counts each kind of call since the device was opened."""
-
-    def __init__(self):
-        self.allocations = self.launches = self.synchronisations = 0
-        self.uploads = self.downloads = 0
-
-    def read(self):
-        """All counters by name."""
-        return dict(vars(self))
-
-
 class Device:
     """A ``hotpath.kernels.cuda.device`` with host addresses and the kernels of
     ``hotpath.kernels.golden``."""
@@ -78,7 +67,8 @@ class Device:
     current = contextlib.ExitStack  # does nothing
 
     def __init__(self, capability=53):
-        self.counters = Counters()
+        names = "allocations launches synchronisations uploads downloads".split()
+        self.counters = types.SimpleNamespace(**dict.fromkeys(names, 0))  # of each kind of call
         self.capability = capability
         self.driver_version = 10020
         self._memory = {}
@@ -192,15 +182,15 @@ class Board:
 def play():
     """Simulate the board that the variable FAKE_BOARD describes, until this process ends.
 
-    It is JSON: the family of TensorRT (null for none), the GPU's capability, the most nodes that
-    there is memory for, and the board's name, or the root of a board's files and the libraries that
-    this board lacks (``hidden``).
+    It is JSON: the family of TensorRT (null for none), the GPU's capability, and the board's name,
+    or the root of a board's files and the libraries that this board lacks (``hidden``).
     """
     options = json.loads(os.environ.get("FAKE_BOARD") or "{}")
     if options.get("family", "8.2") is not None:
         board = Board(options.get("family", "8.2"), options.get("capability", "5.3"))
-        board.machine.memory = options.get("memory")
         board.be(options.get("board", "jetson_nano"))
+        exists = os.path.exists
+        os.path.exists = lambda path: path in SIGNS or exists(path)
     if "root" in options:
         be_at(options["root"], options.get("hidden", ()))
 

@@ -1,4 +1,4 @@
-"""A target that two networks follow: it is claimed where both claim it, in the same place.
+"""A target that two networks follow: it is claimed where they agree, in the same place.
 
 Each network has its own windows, search, classifier and identity, and knows nothing of the other.
 One network cannot notice that its box was handed over to a similar object while it was followed.
@@ -6,7 +6,7 @@ A second one seldom makes the same mistake in the same frame.
 
     tracked  both claim the target in the same place; or one of them claims it, and the other one,
              in the same place, doubts, but has not lost it
-    unsure   one of them claims it, or they see it in different places
+    unsure   both doubt, one of them has lost it, or they see it in different places
     lost     neither claims it, and what they follow is no more like it than chance
 
 Two boxes are in the same place if they have enough in common: networks that follow the same object

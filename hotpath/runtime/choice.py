@@ -113,11 +113,8 @@ def told(setup: Setup, witness: Optional[Setup], why: str, engine: Optional[Engi
             text += f", {why}"
         if setup.missing:
             return f"{setup.missing}; until then {text}, on the processor, which takes far longer"
-        if (
-            witness is not None
-            and setup.options.network is None
-            and setup.network.name == DEFAULT_NETWORK
-        ):
+        is_named = setup.options.network or setup.options.witness
+        if witness is not None and not is_named and setup.network.name == DEFAULT_NETWORK:
             text += f"; {FASTER_PAIR} takes {SHARE:g} of its time"
         return text
     parts = [each.bundle for each in (setup, witness) if each is not None and each.bundle]

@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.support import ROOT, tiny
-from tests.test_readme import blocks
+from tests.test_readme import written
 from tests.test_setup import run
 from tests.test_setup import wheel as built
 
@@ -96,7 +96,7 @@ def in_fresh(folder, command):
 def test_the_wheel_runs_every_line_of_the_readme(fresh):
     (package,) = (fresh / "environment" / "lib").glob("python*/site-packages/hotpath")
     assert package.is_dir()
-    lines = "".join(blocks("") + blocks("bash") + blocks("sh")).splitlines()
+    lines = "".join(written("") + written("bash") + written("sh")).splitlines()
     lines = [line.replace(".venv/bin/", "") for line in lines if line]
     ran = [line for line in lines if "pip install" not in line and "ALSO=" not in line]
     ran = [line for line in ran if not any(word in line for word in CHECKOUT)]
@@ -108,7 +108,7 @@ def test_the_wheel_runs_every_line_of_the_readme(fresh):
         if "cam0" in line and not os.path.exists("/dev/video0"):
             code, told = run(["environment/bin/" + line.split()[0], *line.split()[1:]], fresh)
             assert code == 2 and re.search("no camera|no windows|needs the package", told), told
-    programs = blocks("python")
+    programs = written("python")
     assert programs
     for program in programs:
         (fresh / "own.py").write_text(program)

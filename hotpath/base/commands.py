@@ -128,8 +128,16 @@ def reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)
 
 
+def _here() -> str:
+    """The folder of this process; "" where it was removed."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
+
+
 def _absolute(value: str) -> str:
-    return os.path.abspath(value) if value.endswith(".toml") else value
+    return os.path.normpath(os.path.join(_here(), value)) if value.endswith(".toml") else value
 
 
 def make(target: str, **values: object) -> str:
@@ -144,7 +152,7 @@ def make(target: str, **values: object) -> str:
     if target == "setup" and sys.version_info < MAKEFILE_PYTHON and values.get("ALSO") in PACKAGES:
         return "pip install " + PACKAGES[str(values["ALSO"])]
     place = []
-    if _is_clone() and os.path.realpath(os.curdir) != HERE:
+    if _is_clone() and _here() != HERE:
         place = ["-C", shlex.quote(HERE)]
         values = {name: _absolute(str(value)) for name, value in values.items()}
     words = ["make", *place, target] + [f"{name}={value}" for name, value in values.items()]

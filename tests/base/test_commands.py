@@ -30,6 +30,10 @@ def test_from_another_folder_make_is_told_where_the_clone_is(monkeypatch, tmp_pa
     assert told == f"make -C '{tmp_path}/a clone' engine BOARD=rk3588 NETWORK={tmp_path}/mine.toml"
     monkeypatch.chdir(tmp_path / "a clone")
     assert commands.make("engine", NETWORK="mine.toml") == "make engine NETWORK=mine.toml"
+    (tmp_path / "removed").mkdir()
+    monkeypatch.chdir(tmp_path / "removed")
+    (tmp_path / "removed").rmdir()
+    assert commands.make("engine") == f"make -C '{tmp_path}/a clone' engine"
 
 
 def test_a_python_that_make_refuses_gets_pip_commands(monkeypatch):

@@ -57,7 +57,10 @@ def _listen(port: socket.socket, until_s: float) -> Optional[Tuple[int, str]]:
     """The payload type and the codec on which datagrams agree; None for other streams."""
     votes: Counter[Tuple[int, str]] = Counter()
     while not votes or max(votes.values()) < AGREEING:
-        port.settimeout(max(0.001, until_s - time.monotonic()))
+        left_s = until_s - time.monotonic()
+        if left_s <= 0:  # where other datagrams come without a pause
+            break
+        port.settimeout(left_s)
         try:
             data = port.recv(DATAGRAM)
         except socket.timeout:

@@ -125,6 +125,19 @@ def test_the_first_datagrams_tell_what_comes(datagrams, payload):
         assert rtp._listen(ours, time.monotonic() + 0.2) == payload
 
 
+def test_listening_ends_where_datagrams_of_no_codec_never_pause():
+    class Flooded:
+        def settimeout(self, patience_s):
+            assert patience_s > 0
+
+        def recv(self, size):
+            assert time.monotonic() < until_s + 5.0, "it listens without an end"
+            return packet(b"\x90\x80")  # VP8
+
+    until_s = time.monotonic() + 0.05
+    assert rtp._listen(Flooded(), until_s) is None
+
+
 @pytest.mark.parametrize("address", ["udp://239.1.1.1:5600", "udp://[::1]:5600", "rtsp://a:1/x"])
 def test_other_addresses_are_left_to_ffmpeg(address):
     began_s = time.monotonic()

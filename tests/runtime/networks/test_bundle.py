@@ -239,6 +239,15 @@ def test_what_follows_by_default_is_built_again_as_one(given, is_pair):
     assert (bundle.command(*given) == "make engine BOARD=jetson_nano") == is_pair
 
 
+@on_each_python
+def test_from_another_folder_the_command_builds_beside_the_bundle(monkeypatch, tmp_path):
+    told = bundle.command("host", "kestrel", "fp32", "mine")
+    assert told == "make engine BOARD=host NETWORK=kestrel PRECISION=fp32 ARGS='--out mine'"
+    monkeypatch.chdir(tmp_path)  # `make -C` would take a relative path from the clone
+    told = bundle.command("host", "kestrel", "fp32", "mine")
+    assert told.endswith(f" PRECISION=fp32 ARGS='--out {tmp_path}/mine'")
+
+
 def test_an_engine_not_for_the_bundle_or_board_is_refused(made):
     with refusal(NoEngine, "other engine"):
         loading.load(Options(bundle=made.folder, engine="openvino"))

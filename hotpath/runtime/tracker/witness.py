@@ -222,7 +222,8 @@ def follow_both(
         exclude(networks, tracks, seen[0].shape)
     step_ms = {step: sum(each.step_ms[step] for each in seen) for step in STEPS}
     own, other = tracks
-    return {n: trackers[n].agreed(track, other[n]) for n, track in own.items()}, step_ms
+    both = [number for number in own if number in other]
+    return {n: trackers[n].agreed(own[n], other[n]) for n in both}, step_ms
 
 
 def _look_at_once(

@@ -418,6 +418,22 @@ def test_both_stay_where_they_were_if_one_network_fails(monkeypatch, networks, f
     pair.close()
 
 
+def test_a_witness_that_finds_no_score_among_its_maps_fails_as_a_network_does(
+    monkeypatch, networks
+):
+    pair = load_tracker(networks[0], witness=networks[1])
+    clip = begun(pair)
+
+    def without_score(*_):
+        raise NetworkFailed("no score")
+
+    with monkeypatch.context() as patch, pytest.raises(NetworkFailed):
+        patch.setattr(pair.witness, "update_with", without_score)
+        pair.update(clip.frames[20])
+    assert pair.update(clip.frames[20]).state == TRACKED
+    pair.close()
+
+
 # -- several targets
 
 

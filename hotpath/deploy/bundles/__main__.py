@@ -154,7 +154,15 @@ def _tell(
     if result.engine == "overlay":
         print(f"{PYNQ} runtime.{command} --box 45%,40%,10%,20%")
     else:
-        print(f"{'hotpath' if is_here else 'python3 -m hotpath'} {command}")
+        print(f"{_program() if is_here else 'python3 -m hotpath'} {command}")
+
+
+def _program() -> str:
+    """What starts Hotpath here: its own command, if it is installed beside this Python."""
+    if os.path.exists(os.path.join(os.path.dirname(sys.executable), "hotpath")):
+        return "hotpath"
+    is_system = sys.prefix == sys.base_prefix
+    return f"{'python3' if is_system else shlex.quote(sys.executable)} -m hotpath"
 
 
 def _command(result: bundle.Bundle, witness: Optional[str] = None) -> str:

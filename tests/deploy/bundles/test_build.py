@@ -327,7 +327,9 @@ def test_a_computer_tells_an_fpga_board_what_to_copy_and_run(tmp_path, capsys):
     ("name", "place"),
     [("raspberry_pi5", "copy {0} to one that has Hotpath"), ("android", "assets"), ("host", "")],
 )
-def test_what_to_do_next_can_be_done_on_the_board_that_was_named(name, place, tmp_path, capsys):
+def test_what_to_do_next_can_be_done_on_the_board_that_was_named(
+    name, place, tmp_path, capsys, monkeypatch
+):
     folder = tmp_path / name
     board = boards.load_board(name)
     written = SimpleNamespace(
@@ -345,8 +347,17 @@ def test_what_to_do_next_can_be_done_on_the_board_that_was_named(name, place, tm
     assert (command in told.out) == (name != "android")
     assert place.format(written.folder.parent) in told.out + told.err
     assert ("copy" in told.err) == (name == "raspberry_pi5")
-    build._tell(written)  # on the board itself
-    assert command in capsys.readouterr().out
+    monkeypatch.setattr("sys.prefix", sys.base_prefix)
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python3"))
+    build._tell(written)  # on the board itself, from the clone
+    assert capsys.readouterr().out.startswith("python3 -m " + command)
+    (tmp_path / "hotpath").touch()  # installed
+    build._tell(written)
+    assert capsys.readouterr().out.startswith(command)
+    (tmp_path / "hotpath").unlink()
+    monkeypatch.setattr("sys.prefix", str(tmp_path))  # in an environment, as of JetPack 7
+    build._tell(written)
+    assert capsys.readouterr().out.startswith(f"{tmp_path}/python3 -m {command}")
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,9 @@ class Parser(argparse.ArgumentParser):
             if word.startswith("--") and name in plain:
                 self.error(f"leave out the word --{name}, and write only what follows it")
         if unknown:
-            self.error("unrecognized arguments: " + " ".join(unknown))
+            names = (name[2:] for name in self._option_string_actions if name[:2] == "--")
+            hint = meant(unknown[0].split("=")[0].lstrip("-"), names, "--")
+            self.error("unrecognized arguments: " + " ".join(unknown) + (hint and f" ({hint})"))
         return options
 
     def error(self, message: str) -> NoReturn:

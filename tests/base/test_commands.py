@@ -105,6 +105,7 @@ def test_a_reader_that_leaves_ends_a_program_quietly():
         (["engine", "--board", "jetson_nano"], "leave out the word --board"),
         (["engine", "--board=jetson_nano"], "leave out the word --board"),
         (["engine", "jetson_nano", "--nothing"], "unrecognized arguments: --nothing"),
+        (["fps", "--qick"], "unrecognized arguments: --qick (did you mean --quick?)"),
         (["fps", "--frames", "abc"], "argument --frames: 'abc' is not a whole number"),
     ],
 )

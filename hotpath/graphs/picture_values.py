@@ -11,7 +11,6 @@ from typing import Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tupl
 import cv2
 import numpy as np
 from onnx import ModelProto, TensorProto, helper
-from onnx.reference import ReferenceEvaluator
 
 from hotpath.graphs import models
 from hotpath.runtime.errors import BadNetwork
@@ -44,9 +43,11 @@ class _Start(NamedTuple):
         picture = cv2.resize(noise, (self.side, self.side), interpolation=cv2.INTER_LINEAR)
         picture = (picture - np.array(mean, np.float32)) * np.array(scale, np.float32)
         kind = self.model.graph.input[0].type.tensor_type.elem_type
-        dtype = helper.tensor_dtype_to_np_dtype(kind)
-        feed = {self.picture: np.ascontiguousarray(picture.transpose(2, 0, 1)[None], dtype)}
         try:
+            from onnx.reference import ReferenceEvaluator  # since onnx 1.13; Python 3.6 has 1.11
+
+            dtype = helper.tensor_dtype_to_np_dtype(kind)
+            feed = {self.picture: np.ascontiguousarray(picture.transpose(2, 0, 1)[None], dtype)}
             results = ReferenceEvaluator(self.model).run(self.outputs, feed)
         except Exception:  # of any class: an operator, or an input, that it does not have
             return None

@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import sys
 
 import numpy as np
 import onnx
@@ -301,6 +302,7 @@ INSIDE = {  # name -> (nodes, constants, the mean and the scale that the TOML sh
 
 @pytest.mark.parametrize("name", INSIDE)
 def test_a_normalisation_inside_an_export_is_seen(tmp_path, name):
+    pytest.importorskip("onnx.reference")
     nodes, constants, right = INSIDE[name]
     folded = nodes if isinstance(nodes, tuple) else None
     paths = with_first(tmp_path, nodes, constants, folded)
@@ -313,6 +315,7 @@ def test_a_normalisation_inside_an_export_is_seen(tmp_path, name):
 
 
 def test_add_writes_the_mean_and_scale_that_check_asks_for(tmp_path, capsys):
+    pytest.importorskip("onnx.reference")
     files = with_first(tmp_path, *INSIDE["sub and div"][:2])
     assert add(map(str, files), "--like", "kestrel_fast") == 0
     assert "the graph does it" in capsys.readouterr().out
@@ -326,8 +329,15 @@ def test_add_writes_the_mean_and_scale_that_check_asks_for(tmp_path, capsys):
     assert "seems to normalise the picture itself" in capsys.readouterr().out
 
 
+def test_an_onnx_without_a_reference_says_nothing_of_a_normalisation(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx.reference", None)  # before 1.13, as on Python 3.6
+    (path, *_) = load_network("kestrel").locate(None).values()
+    assert picture_values.twice(path, [0.0] * 3, [1e-9] * 3) == ""
+
+
 @pytest.mark.parametrize("network", ["kestrel", "kestrel_fast", "kestrel_small", "lightfc"])
 def test_what_ships_is_normalised_once(network):
+    pytest.importorskip("onnx.reference")
     mean, scale = load_network(network).mean, load_network(network).scale
     for part in ("exemplar", "search"):
         path = pathlib.Path(shipped(network, part))

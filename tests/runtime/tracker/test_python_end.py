@@ -9,7 +9,6 @@ import pytest
 
 from hotpath.base import python_end
 from tests.support import ROOT
-from tests.support.streams.films import even, write
 
 BEGIN = """
 import sys, threading, time
@@ -40,10 +39,12 @@ CALLS = {  # what a thread repeats: (before, in the loop)
 
 @pytest.mark.parametrize("kind", CALLS)
 def test_the_end_waits_for_a_thread_and_lets_no_call_begin(tmp_path, kind):
-    film = write(tmp_path / "a.mp4", even(60), "libx264") if kind == "track" else ""
     before, call = CALLS[kind]
-    for library in ("openvino", "onnxruntime"):
+    for library in ("openvino", "onnxruntime", "av"):
         pytest.importorskip(library)
+    from tests.support.streams.films import even, write
+
+    film = write(tmp_path / "a.mp4", even(60), "libx264") if kind == "track" else ""
     loop = f"def loop():\n    {before or 'pass'}\n    while True:\n        {call}\n"
     loop += "        ready.set()\n"
     end = "threading.Thread(target=loop, daemon=True).start()\nready.wait(60)\ntime.sleep(.2)\n"

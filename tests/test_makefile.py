@@ -100,6 +100,10 @@ def test_what_is_set_up_stays_so_where_also_is_left_out(checkout):
         assert "pip" not in words and messages == ""
     words, messages = make(checkout, "setup", "ALSO=mqtt")
     assert [word for word in words if word.startswith(".[")] == [".[mqtt]"]
+    with open(str(checkout / "constraints.txt"), "a") as file:  # as an update of the clone does
+        file.write("# changed\n")
+    words, messages = make(checkout, "setup")
+    assert "--clear" in words and ".[page,mqtt,ncnn]" in words, words
     words, messages = make(checkout, "setup", "ALSO=vehicle")
     assert "projects/vehicle" in words and not [word for word in words if word.startswith(".[")]
     done = run(["make", "setup", "ALSO=mavlnk"], cwd=str(checkout), stderr=subprocess.STDOUT)

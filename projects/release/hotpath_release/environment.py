@@ -4,7 +4,8 @@ A NAME is an extra of pyproject.toml, such as ``page``, a folder of projects/, s
 ``projects`` for all of them. ``dev``, for the tests, brings the projects that `make test` runs.
 ``board:NAME`` brings what `make engine` needs for that board on a computer, ``board:NAME:ENGINE``
 for another engine than the board's. What is there already stays, and takes no time. With
-``--projects`` in front it only prints the folders of the projects that the names bring.
+``--projects`` in front it only prints the folders of the projects that the names bring. Where the
+requirements or the Python changed, .venv is made anew with all that was there.
 
 It needs the standard library alone, because it runs before anything is installed. The variable
 PYTHON names the Python that .venv is made with (default: the one that runs this).
@@ -103,6 +104,7 @@ def set_up(names, python):
         print(f"Setting up .venv with {python} (600 MB on disk, once)", flush=True)
         subprocess.run([python, "-m", "venv", "--clear", str(VENV)], check=True)
         pip("-e", ".")
+        names = [name for name in extras() + projects() if name in {*names, *record[1:]}]
         record = [first]
     missing = [name for name in names if name not in record]
     of_pip = [name for name in missing if name not in projects()]

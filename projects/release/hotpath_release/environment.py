@@ -23,6 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 VENV = ROOT / ".venv"
 RECORD = VENV / "set-up.txt"  # what was installed from: a hash, and then a name a line
 SOURCES = ("pyproject.toml", "constraints.txt", "setup.py")
+OLD_PYTHON = "Python 3.10 or newer is needed; name one: make setup PYTHON=/path/to/python3"
 TESTED = ("bridges", "lab", "nogpu", "release", "vehicle")  # projects that `make test` needs
 HOST = ["host"]
 OF_ENGINES = {"overlay": [*HOST, "fpga"], "ncnn": [*HOST, "ncnn"]}  # for `make engine`
@@ -121,18 +122,24 @@ def set_up(names, python):
         RECORD.write_text("\n".join(record) + "\n")
 
 
+def refused(why, code=2):
+    """Print a sentence for the user, and return the exit code."""
+    print(why, file=sys.stderr)
+    return code
+
+
 def main(words):
     """The exit code."""
     python = os.environ.get("PYTHON") or sys.executable
     if sys.version_info < (3, 10):
-        print("Python 3.10 or newer is needed; name one: make setup PYTHON=/path/to/python3")
-        return 2
+        return refused(
+            "Python 3.10 or newer is needed; name one: make setup PYTHON=/path/to/python3"
+        )
     is_question = words[:1] == ["--projects"]
     try:
         names = expanded(words[is_question:])
     except ValueError as error:
-        print(error)
-        return 2
+        return refused(error)
     if is_question:
         print(*("projects/" + name for name in names if name in projects()))
         return 0
@@ -142,11 +149,10 @@ def main(words):
         try:
             set_up(names, python)
         except subprocess.CalledProcessError as error:
-            print(OFFLINE if "pip" in error.cmd else f"failed: {' '.join(map(str, error.cmd))}")
-            return 2
+            command = " ".join(map(str, error.cmd))
+            return refused(OFFLINE if "pip" in error.cmd else f"failed: {command}")
         except KeyboardInterrupt:
-            print("stopped; the next `make` goes on with what is missing")
-            return 130
+            return refused("stopped; the next `make` goes on with what is missing", 130)
     return 0
 
 

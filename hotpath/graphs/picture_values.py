@@ -87,7 +87,7 @@ def usual(paths: Mapping[str, pathlib.Path]) -> Optional[Tuple[float, float]]:
 
 
 def _starts(path: pathlib.Path) -> Iterator[_Start]:
-    """The start of each picture that a file takes as floats, which alone are normalised."""
+    """The start of each picture that a file takes as floats. Only such pictures are normalised."""
     try:
         model = models.read(path)
     except BadNetwork:  # which others say

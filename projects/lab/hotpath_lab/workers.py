@@ -1,6 +1,7 @@
 """Run over clips, in this process or in several."""
 
 import concurrent.futures
+import errno
 import functools
 import multiprocessing
 import os
@@ -15,6 +16,7 @@ from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.options import usable_cores
 
 REDRAW_S = 0.3
+NO_SHARED_MEMORY = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOSYS)  # as in a container
 _done: Any = None  # frames that all processes have followed, a shared float
 
 
@@ -66,7 +68,9 @@ def over_clips(
     frames, whole = sum(len(clip) for clip, _ in todo), 0
     try:
         _done = multiprocessing.get_context("spawn").Value("d", 0.0)
-    except OSError as missing:  # in a container
+    except OSError as missing:
+        if missing.errno not in NO_SHARED_MEMORY:
+            raise
         raise BadRun(
             f"processes can't share memory here ({missing}); mount /dev/shm, such as with "
             "`docker run --tmpfs /dev/shm`"

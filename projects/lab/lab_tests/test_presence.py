@@ -1,6 +1,7 @@
 """How right the states and the presence are, as the pages have it."""
 
 import numpy as np
+import onnx
 import pytest
 
 from hotpath_lab import presence, state_metrics
@@ -59,6 +60,10 @@ def test_the_command_tracks_and_prints_both_tables(tmp_path, capsys):
 
     (tmp_path / "witness").mkdir()
     other = tiny.write_network(tmp_path / "witness", tiny.watched(**tiny.LOSSY))
+    for path in (tmp_path / "witness").glob("*.onnx"):  # files of another network
+        model = onnx.load(str(path))
+        model.doc_string = "two"
+        onnx.save(model, str(path))
     both = f"{toml}+{other.rename(other.with_name('two.toml'))}"
     given[-1] = f"{both},{toml}"
     assert presence.main([*given, "--out", str(tmp_path / "out")]) == 0

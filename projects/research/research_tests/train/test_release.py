@@ -105,7 +105,7 @@ def test_the_copy_for_boards_is_prepared_anew(world):
     release.run(options(world, "--steps", "prepared"))
     assert (world / "repository" / release.REFERENCE / "reference-kestrel.npz").is_file()
     kept = prepared.read(shipped)
-    assert "kestrel.toml" in kept["files"] and not (shipped / "old.onnx").exists()
+    assert "whole-search0.onnx" in kept["files"] and not (shipped / "old.onnx").exists()
 
 
 def test_a_place_that_is_not_found_once_is_named(tmp_path):

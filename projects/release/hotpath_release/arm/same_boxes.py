@@ -13,7 +13,7 @@ import tempfile
 import cv2
 import numpy as np
 
-from hotpath.boards import load_board
+from hotpath.boards import HOST, load_board
 from hotpath.deploy.bundles.engines import build_of
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.errors import BuildFailed
@@ -25,7 +25,6 @@ LIMIT_PX = 1e-3
 CLIP = ROOT / ".cache" / "bigbuckbunny.mp4"
 FACE = (328, 342, 82, 118)
 FEW, MORE = 3, 6  # frames of the comparison that `hotpath_release.arm` does, and with `--whole`
-BOARD = "raspberry_pi5"  # of the bundles for engines that run nothing else
 
 
 def compare_few(machine, whole):
@@ -57,10 +56,10 @@ def arguments(network, precision, engine):
     """The arguments of ``hotpath.runtime.load_tracker``; ncnn, which needs a bundle, gets a new
     one."""
     if engine == "ncnn":
-        board = load_board(BOARD)
-        order = Order(board, load_network(network), precision, HOME / "bundles", None)
+        board = load_board(HOST)  # which both sides are
+        order = Order(board, load_network(network), precision, HOME / "bundles", engine=engine)
         made = build_of(board, engine)(order, lambda text: None)
-        return {"bundle": str(made.folder), "board": BOARD}
+        return {"bundle": str(made.folder)}
     return {"network": network, "engine": engine, "precision": precision}
 
 

@@ -119,7 +119,7 @@ SOURCE = Group(
             "depth",
             "--depth",
             "BITS",
-            "used bits of 16-bit pictures, such as 12 (default: their range without outliers)",
+            "used bits of 16-bit pictures, such as 12 (default: each picture by its own range)",
             type=between(9, 16),
         ),
         Option(

@@ -19,7 +19,6 @@ PLAYED_FPS = 25.0  # the speed at which a recording is played that states no fra
 MOST_FPS = 1e5  # a higher rate is the unit of the time stamps
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm")
 Log = Optional[Callable[[str], None]]  # is told one line of text
-SAMPLES = 32  # pictures of a recording whose 16-bit values are looked at before the first one
 SAME = 1e-3  # of a frame's time: times that differ by less are the same
 
 
@@ -97,7 +96,7 @@ class Source:
     """Gives frames in order, one for each ``read()``.
 
     Args:
-        depth: used bits of 16-bit pictures. None takes the range of their values.
+        depth: used bits of 16-bit pictures. None takes each picture's own range.
 
     Attributes:
         name: the source's name in messages. A password in an address is masked.
@@ -237,33 +236,25 @@ class Source:
         return self._reduction
 
 
-def whole_range(picture: np.ndarray) -> np.ndarray:
-    """The high byte of each value: 0..65535 becomes 0..255."""
-    return (picture >> 8).astype(np.uint8)
-
-
 def checked_picture(frame: Any) -> AnyFrame:
     """Return a captured ``Picture`` unchanged, and any other picture through ``to_bgr``."""
     return frame if isinstance(frame, Picture) else to_bgr(frame)
 
 
-def to_bgr(frame: Any, scale: Callable[[np.ndarray], np.ndarray] = whole_range) -> np.ndarray:
+def to_bgr(frame: Any) -> np.ndarray:
     """Convert a picture of any common kind to BGR ``uint8`` (H, W, 3).
 
-    Grey (H, W) or (H, W, 1) is repeated in the three channels. The alpha of BGRA is dropped. A BGR
-    ``uint8`` frame is returned unchanged, without a copy.
-
-    Args:
-        frame: the picture.
-        scale: function that makes 16-bit values 8-bit ones (see ``depth.py``).
+    Grey (H, W) or (H, W, 1) is repeated in the three channels. The alpha of BGRA is dropped. Of
+    16-bit values the high byte is taken. A BGR ``uint8`` frame is returned unchanged, without a
+    copy.
 
     Raises:
         BadFrame: another type or number of channels, or no pixel at all.
     """
     if not isinstance(frame, np.ndarray) or not frame.size or frame.ndim not in (2, 3):
         raise BadFrame(f"a frame must be a picture, not {_kind(frame)}")
-    if frame.dtype == np.uint16 or (is_deep(frame) and scale is not whole_range):
-        frame = scale(frame)
+    if frame.dtype == np.uint16:
+        frame = (frame >> 8).astype(np.uint8)
     channels = frame.shape[2] if frame.ndim == 3 else 1
     if frame.dtype != np.uint8 or channels not in (1, 3, 4):
         raise BadFrame(

@@ -21,7 +21,6 @@ from hotpath.video.folder import (
     picture_paths,
     picture_size,
     read_picture,
-    scale_of,
     video_paths,
 )
 from hotpath.video.sources import is_animation, open_source
@@ -44,14 +43,11 @@ class Clip:
         folder: Union[str, Path],
         frames: Any,
         boxes: np.ndarray,
-        pictures: Sequence[Any] = (),
     ) -> None:
         self.name = name
-        self._pictures = pictures or frames  # with those before the first box
         self.folder = Path(folder)
         self.boxes = boxes
         self._frames = frames  # list of paths, or a _Video
-        self._scale = None  # type: Optional[Callable[[np.ndarray], np.ndarray]]
         self._sha256 = None  # type: Optional[str]
 
     def __len__(self) -> int:
@@ -64,10 +60,8 @@ class Clip:
         frame = self._frames[index]
         if isinstance(frame, np.ndarray):
             return frame
-        if self._scale is None:  # as the runtime reads it, whose frames begin with the first
-            self._scale, _ = scale_of([str(path) for path in self._pictures])
         try:
-            return read_picture(str(frame), self._scale)
+            return read_picture(str(frame))
         except BadSource as error:
             raise BadSource(
                 f"{self.name}: broke at frame {index} of {len(self)}: {error}",
@@ -310,4 +304,4 @@ def clip_of(
     start = first - 1 + int(seen[0])
     if isinstance(frames, _Video):
         return Clip(name, folder, frames.from_frame(start), truth[seen[0] :])
-    return Clip(name, folder, frames[start:last], truth[seen[0] :], frames)
+    return Clip(name, folder, frames[start:last], truth[seen[0] :])

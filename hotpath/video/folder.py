@@ -4,27 +4,23 @@ import functools
 import glob
 import os
 import re
-from collections import Counter
 from typing import Any, Callable, Iterable, List, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 
 from hotpath.base.commands import counted
 from hotpath.runtime.errors import BadFrame, BadSource
-from hotpath.runtime.frames.pictures import is_deep
 from hotpath.runtime.tracker.lock import exclusive
 from hotpath.video import sequence
 from hotpath.video.base import (
     PICTURES,
-    SAMPLES,
     Log,
     Source,
     check_readable,
     is_picture,
     to_bgr,
-    whole_range,
 )
-from hotpath.video.depth import NOT_DEEP, kind_of, linear, range_of, scale_for
+from hotpath.video.depth import reduced
 from hotpath.video.encoded import decoded, holds_several
 from hotpath.video.limits import check_bytes
 
@@ -45,8 +41,7 @@ class FrameFolder(Source):
     Args:
         folder: the folder, a picture (a video of one frame), or the paths of pictures. Paths of all
             pictures of a folder have its ground truth.
-        log: function that gets the scale of 16-bit pictures, and numbers missing in the names.
-        depth: used bits of 16-bit pictures. None takes the range of their values.
+        log, depth: see ``Source``.
         name: name of the source in messages; None for the folder.
     """
 
@@ -71,17 +66,11 @@ class FrameFolder(Source):
                 )
             folder = os.path.dirname(paths[0]) or "."
             name = name or f"{paths[0]} to {paths[-1]}"
-        super().__init__(name or folder, log)
+        super().__init__(name or folder, log, depth)
         self._paths = picture_paths(folder)
         if paths and list(map(os.path.abspath, paths)) != list(map(os.path.abspath, self._paths)):
             self._paths = paths
             folder = ""
-        gaps = missing_numbers(self._paths)
-        if gaps:
-            self.log(
-                f"{self.name}: {gaps}; frames are counted without them, and the results name "
-                "each frame's file"
-            )
         others = other_pictures(self._paths) if folder and os.path.isdir(folder) else []
         if others:
             kinds = " ".join(sorted({os.path.splitext(other)[1].lower() for other in others}))
@@ -89,11 +78,6 @@ class FrameFolder(Source):
                 f"{counted(len(others), 'picture')} of other kinds ({kinds}) left out; convert "
                 "them to JPEG or PNG"
             )
-        self._scale, words = scale_of(self._paths, depth)
-        if words:
-            self.log(f"{self.name}: {words}")
-        elif depth is not None:
-            self.log(f"{self.name}: {NOT_DEEP}")
         self._tells_several = False
         self._undecoded: Set[int] = set()  # indices, each once however often it is played
         self.frames = len(self._paths)
@@ -117,7 +101,8 @@ class FrameFolder(Source):
         """
         while self.given < len(self._paths):
             try:
-                frame = read_picture(self._paths[self.given], self._scale, self._tell_several)
+                path = self._paths[self.given]
+                frame = read_picture(path, self._reduced(), self._tell_several)
             except BadSource as error:
                 if self.given == 0:
                     raise
@@ -147,27 +132,6 @@ class FrameFolder(Source):
         self.given = max(0, min(index, len(self._paths) - 1))
         self.first_box = self._boxes[self.given] if self.given < len(self._boxes) else None
         return True
-
-
-def scale_of(
-    paths: Sequence[str], depth: Optional[int] = None
-) -> Tuple[Callable[[np.ndarray], np.ndarray], str]:
-    """The scale on which 16-bit pictures of a sequence become 8-bit ones, one for all of them.
-
-    Args:
-        paths: paths of all its pictures.
-        depth: bits that are in use; None for the range of the values.
-
-    Returns:
-        (scale, words for the user); the words are empty if the first picture has 8 bits.
-    """
-    first = _decoded_or_none(paths[0])
-    if first is None or not is_deep(first):
-        return whole_range, ""
-    samples = [_decoded_or_none(path) for path in paths[:: max(1, len(paths) // SAMPLES)]]
-    deep = [p for p in samples if p is not None and p.dtype == first.dtype]
-    scale, words = scale_for(deep, depth)
-    return scale, f"{kind_of(first)} pictures: {words}"
 
 
 def natural_key(name: str, decimals: bool = False) -> Tuple[List[Union[int, str]], str]:
@@ -209,26 +173,6 @@ def pictures_like(pattern: str) -> List[str]:
         number = re.compile(r"\d+".join(map(re.escape, parts)) + "$")
         paths = [p for p in glob.glob("*".join(map(glob.escape, parts))) if number.match(p)]
     return in_order(filter(is_picture, paths))
-
-
-def missing_numbers(paths: Sequence[str]) -> str:
-    """Which numbers are missing in the names of pictures, in words; "" where none are."""
-    named = [re.findall(r"\d+", os.path.splitext(os.path.basename(path))[0]) for path in paths]
-    numbers = [int(match[-1]) for match in named if match]
-    steps = [after - before for before, after in zip(numbers, numbers[1:])]
-    if len(numbers) < len(paths) or not steps or min(steps) < 1:
-        return ""  # not numbered
-    usual, times = Counter(steps).most_common(1)[0]
-    if 2 * times < len(steps):
-        return ""  # times, or another kind of number
-    lacking = [(step - 1) // usual for step in steps]
-    if not any(lacking):
-        return ""
-    first = next(index for index, count in enumerate(lacking) if count)
-    names = tuple(os.path.basename(path) for path in paths[first : first + 2])
-    return "pictures are missing by their numbers: {}, the first between {} and {}".format(
-        sum(lacking), *names
-    )
 
 
 def picture_paths(folder: str) -> List[str]:
@@ -278,23 +222,20 @@ def video_paths(folder: str) -> List[str]:
 
 
 def read_picture(
-    path: str, scale: Callable[[np.ndarray], np.ndarray] = whole_range, log: Log = None
+    path: str, to_8_bits: Callable[[Any], Any] = reduced, log: Log = None
 ) -> np.ndarray:
     """Read a picture file as BGR ``uint8`` (H, W, 3), rotated as its EXIF states.
 
     Args:
         path: the file.
-        scale: function that makes 16-bit values 8-bit ones (see ``depth.py``).
+        to_8_bits: function that reduces a 16-bit picture (see ``depth.py``).
         log: is told if the file holds more pictures than the first one, which is read.
 
     Raises:
         BadSource: it is not a whole picture, or one that OpenCV refuses.
     """
     try:
-        picture = _decoded(path, log)
-        if picture.dtype == np.float32 and scale is whole_range:
-            scale = linear(*range_of(picture), dtype=picture.dtype)
-        return to_bgr(picture, scale)
+        return to_bgr(to_8_bits(_decoded(path, log)))
     except BadFrame as error:
         raise BadSource(f"{path}: {error}") from None
 
@@ -315,14 +256,9 @@ def _decoded(path: str, log: Log = None) -> np.ndarray:
 
 
 def picture_size(path: str) -> Optional[Tuple[int, int]]:
-    """(width, height) of the picture of a file, or None."""
-    picture = _decoded_or_none(path)
-    return None if picture is None else (picture.shape[1], picture.shape[0])
-
-
-def _decoded_or_none(path: str) -> Optional[np.ndarray]:
-    """The picture of a file, or None; ``read`` reports a bad one when its turn comes."""
+    """(width, height) of the picture of a file; None for a bad one, which ``read`` reports."""
     try:
-        return _decoded(path)
+        picture = _decoded(path)
     except BadSource:
         return None
+    return picture.shape[1], picture.shape[0]

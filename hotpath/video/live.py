@@ -124,7 +124,7 @@ class LiveSource(Source):
             ``Header`` with each frame.
         log: called with one line of text, only inside ``read``.
         opened: the result of the first ``device.open()``, where the caller opened it.
-        depth: used bits of 16-bit pictures. None takes the range of their values.
+        depth: used bits of 16-bit pictures. None takes each picture's own range.
     """
 
     live = True
@@ -296,7 +296,7 @@ class LiveSource(Source):
                 self.errors += counts[0] - before[0]
                 self.skipped += counts[1] - before[1]
             before = counts
-            if not is_deep(frame):  # ``read`` sets the scale of others
+            if not is_deep(frame):  # ``read`` scales others
                 frame = checked_picture(frame)
             header = getattr(capture, "header", None)
             self._put(frame, now, fresh, captured, decode_ms, header)

@@ -4,17 +4,15 @@ import itertools
 import math
 import os
 from collections import deque
-from typing import Any, Callable, Deque, Iterator, List, Optional, Set, Tuple
+from typing import Any, Callable, Deque, List, Optional, Set, Tuple
 
 import cv2
 
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.frames.pictures import is_deep
 from hotpath.runtime.tracker.lock import exclusive
 from hotpath.video import gstreamer, opencv, pyav
 from hotpath.video.base import (
     PLAYED_FPS,
-    SAMPLES,
     Log,
     Source,
     check_readable,
@@ -41,7 +39,7 @@ class Recording(Source):
         name: its name in messages.
         capture: a ``pyav.AvCapture`` or an ``opencv.CvCapture``; ``close`` closes it.
         cut_off: whether the file is shorter than its headers state; None if they do not tell.
-        depth: used bits of 16-bit pictures. None takes the range of their values.
+        depth: used bits of 16-bit pictures. None takes each picture's own range.
     """
 
     can_seek = True
@@ -65,11 +63,7 @@ class Recording(Source):
         # frames that were decoded before ``read`` is called, with their stamps
         self._ahead: Deque[Tuple[Any, float]] = deque()
         self._ahead_s: Optional[float] = None  # the time of the first of them, once it is known
-        if self._decode() and is_deep(self._ahead[0][0]) and self.can_seek:
-            self._reduced().fit(self._samples())
-            self._ahead.clear()
-            self._decode()
-        if not self._ahead:
+        if not self._decode():
             self.close()
             raise BadSource(f"{name}: {why_no_frame(cut_off)}")
 
@@ -215,14 +209,6 @@ class Recording(Source):
             return False
         self._ahead.append((frame, self._capture.time_s))
         return True
-
-    def _samples(self) -> Iterator[Any]:
-        """Some frames of the whole recording. The next frame is the first one again."""
-        count = self._capture.count()
-        for number in range(0, count, max(1, count // SAMPLES)):
-            if self._capture.seek(number) is not None:
-                yield self._capture.read()[1]
-        self._capture.seek(0)
 
     def _ended_early(self) -> bool:
         """Whether frames are missing that the container states.

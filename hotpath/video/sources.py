@@ -85,8 +85,7 @@ def open_source(
             or a folder of pictures; or a list of the paths of pictures.
         log: function that takes one line of text for the user, such as that a camera was lost.
         fps: frames a second of a recording. It replaces the rate that the recording states.
-        depth: used bits of 16-bit pictures. None takes the range of their values but few
-            outliers.
+        depth: used bits of 16-bit pictures. None takes each picture's own range.
         planes: whether frames may be ``Picture``s, which need no conversion, if the source and the
             kernels support that. Otherwise all frames are BGR arrays.
         decoder: what decodes H.264 and the like: ``auto`` takes the board's hardware where there

@@ -231,24 +231,6 @@ def test_pictures_may_be_named_by_a_pattern_or_one_by_one(tmp_path, monkeypatch,
         open_source(["img0001.png", "img0009.png"])
 
 
-@pytest.mark.parametrize(
-    "numbers, words",
-    [
-        ([1, 2, 5, 6, 8], "missing by their numbers: 3, the first between a2.png and a5.png"),
-        ([10, 15, 25, 30], "missing by their numbers: 1, the first between a15.png and a25.png"),
-        ([1, 2, 3], ""),
-        ([17, 190, 254, 900, 1001], ""),  # times
-        ([4], ""),
-    ],
-)
-def test_numbers_that_are_missing_among_pictures_are_said(tmp_path, numbers, words):
-    for number in numbers:
-        cv2.imwrite(str(tmp_path / f"a{number}.png"), np.zeros((8, 8), np.uint8))
-    messages = []
-    open_source(tmp_path, messages.append).close()
-    assert len(messages) == bool(words) and all(words in line for line in messages)
-
-
 def test_any_two_names_have_an_order():
     names = ["1", "a", "a1", "a01", "a1b", "1a", "", "A2", "a\u00b2", "10", "9"]
     ordered = sorted(names, key=natural_key)

@@ -3,12 +3,11 @@
 Messages are sensor_msgs/Image and sensor_msgs/CompressedImage. A bag needs no ROS.
 """
 
-import contextlib
 import itertools
 import os
 import re
 from collections import deque
-from typing import Any, Deque, Iterator, List, Optional, Tuple
+from typing import Any, Deque, List, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -20,7 +19,7 @@ from hotpath.runtime.frames.camera_frames import PlanarFrame
 from hotpath.runtime.frames.jpeg_frames import JpegFrame
 from hotpath.runtime.frames.pictures import AnyFrame, is_deep
 from hotpath.runtime.tracker.lock import exclusive
-from hotpath.video.base import PLAYED_FPS, SAMPLES, Header, Log, Source, to_bgr
+from hotpath.video.base import PLAYED_FPS, Header, Log, Source, to_bgr
 from hotpath.video.cameras import SENDER
 from hotpath.video.encoded import decoded
 from hotpath.video.limits import check_size
@@ -247,7 +246,7 @@ class Bag(Source):
         topic: its name, or empty.
         log: see ``Source``.
         planes: whether frames may be ``Picture``s.
-        depth: used bits of 16-bit pictures. None takes the range of their values.
+        depth: used bits of 16-bit pictures. None takes each picture's own range.
 
     Raises:
         BadSource: no bag, no such topic, or the package rosbags is missing.
@@ -257,7 +256,6 @@ class Bag(Source):
         self, path: str, topic: str, log: Log, planes: bool, depth: Optional[int] = None
     ) -> None:
         super().__init__(f"{path}#{topic}" if topic else path, log, depth)
-        self._is_fitted = False
         self._planes = planes
         self._first_s: Optional[float] = None
         self._ahead: Deque[Tuple[AnyFrame, float, Header]] = deque()  # frames, stamps, headers
@@ -289,7 +287,6 @@ class Bag(Source):
                 what="several topics",
             )
         self._kind, self.frames = chosen[0].msgtype, sum(c.msgcount for c in chosen)
-        self._chosen = chosen
         self._messages = self._bag.messages(chosen)
         length_s = (self._bag.end_time - self._bag.start_time) * 1e-9
         if self.frames > 1 and length_s > 0:
@@ -324,9 +321,6 @@ class Bag(Source):
                 "neighbours; such a frame gets a time between them"
             )
         frame, _, self.header = self._ahead.popleft()
-        if is_deep(frame) and not self._is_fitted:
-            self._is_fitted = True
-            self._reduced().fit(self._samples())
         return self._give_any(frame, time_s - self._first_s)
 
     def _decode(self) -> bool:
@@ -348,15 +342,6 @@ class Bag(Source):
         while len(self._ahead) <= count and self._broken is None and self._decode():
             pass
         return [stamp_s for _, stamp_s, _ in itertools.islice(self._ahead, 1, count + 1)]
-
-    def _samples(self) -> Iterator[Any]:
-        """Some pictures of the whole bag; a damaged one is left out."""
-        begin, end = self._bag.start_time, self._bag.end_time
-        for start in range(begin, end + 1, max(1, (end - begin) // SAMPLES)):
-            with contextlib.suppress(Exception):  # of many kinds; ``read`` reports it
-                _, _, data = next(self._bag.messages(self._chosen, start=start))
-                message = self._bag.deserialize(data, self._kind)
-                yield picture_in(self._kind, message, self._planes)[1]
 
     @exclusive
     def close(self) -> None:

@@ -14,9 +14,6 @@ a few clips need not fit others. OUT/NAME.journal keeps every trial. A killed se
 the same command; with other clips, numbers or seed another search begins. Each trial is drawn with
 a seed from its place, so the result does not depend on a kill.
 
-With --storage several processes, on several machines, share one search: each draws beside what the
-others try, until all together have --trials. Which numbers are drawn then depends on their speed.
-
 The trials search for a lost target if one of the --parameters needs the search.
 
 Writes NAME-tuned.toml, which --network takes, and NAME-tune.json. If the network has an INT8 form,
@@ -99,9 +96,7 @@ def parser() -> argparse.ArgumentParser:
         f"{', '.join(SHAPE)}), and conventions of its files: {', '.join(QUESTIONS)}",
     )
     cli.add_argument("--seed", type=int, default=1, metavar="N", help="of the random sets")
-    text = "keep the trials where several machines reach them: a journal in a shared folder, or a "
-    text += "database such as postgresql://USER@HOST/NAME"
-    cli.add_argument("--storage", metavar="FILE|URL", help=text)
+    cli.add_argument("--storage", help=argparse.SUPPRESS)
     text = "folder to write to (default: %(default)s)"
     cli.add_argument("--out", default="out/tune", metavar="DIR", help=text)
     text = "change the network's own TOML, and that of its INT8 form, if the held-out clips gain"
@@ -113,6 +108,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     """Search; returns what NAME-tune.json holds."""
     if options.trials < 1:
         raise BadRun("--trials must be 1 or more")
+    if options.storage:
+        raise BadRun(
+            "--storage is gone: one process searches, and keeps its trials in OUT/NAME.journal"
+        )
     network = load_network(options.network)
     names = options.parameters.split(",") if options.parameters else tunable(network)
     if not names:
@@ -128,8 +127,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     hashes = [clip.sha256 for clip in seen]
-    storage = options.storage or str(out / (network.name + ".journal"))
-    study = open_study(storage, [scorer.depends, options.seed, ranges, hashes])
+    journal = out / (network.name + ".journal")
+    study = open_study(journal, [scorer.depends, options.seed, ranges, hashes])
     in_memory = held(seen, MOST_BYTES)
     start: Numbers = {name: start_of(network, name) for name in names}
     changed(network.path, {"tracking": start})  # refuses now what can't be written later
@@ -152,10 +151,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     def score(drawn: Numbers) -> float:
         return score_on(in_memory, sensible(network, drawn))
 
-    try:
-        search(study, options, ranges, start, score)
-    except library().exceptions.StorageInternalError as error:
-        raise away(storage, error) from None
+    search(study, options, ranges, start, score)
     if failed and study.best_value <= 0:
         raise failed[-1]
     done = finished(study)
@@ -212,38 +208,16 @@ def sensible(network: Network, drawn: Numbers) -> Numbers:
 # -- the search
 
 
-def open_study(storage: str, depends: Sequence[Any]) -> Any:
-    """The study of a search that depends on ``depends``: a new one or the old.
-
-    Args:
-        storage: path of a journal, or URL of a database that Optuna knows.
-    """
+def open_study(journal: Path, depends: Sequence[Any]) -> Any:
+    """The study of a search that depends on ``depends``: a new one or that of the journal."""
     optuna = library()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        kept: Any = storage
-        if "://" not in storage:
-            backend = optuna.storages.journal.JournalFileBackend(storage)
-            kept = optuna.storages.JournalStorage(backend)
-        return optuna.create_study(
-            storage=kept,
-            study_name=hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest(),
-            direction="maximize",
-            load_if_exists=True,
-        )
-    except Exception as error:  # each database has its own
-        raise away(storage, error) from None
-
-
-def away(storage: str, error: Exception) -> BadRun:
-    """The error of trials that can't be reached; no password is told."""
-    why = " ".join(str(error.__cause__ or error).split("\n")[0].split())
-    hint = "the same command goes on when they can"
-    if isinstance(error, (ImportError, ValueError)):
-        hint = "install what it names, or give another URL"
-    return BadRun(
-        f"--storage {storage.split('@')[-1]}: the trials can't be reached ({why}); {hint}",
-        what="storage away",
+    storages = optuna.storages
+    return optuna.create_study(
+        storage=storages.JournalStorage(storages.journal.JournalFileBackend(str(journal))),
+        study_name=hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest(),
+        direction="maximize",
+        load_if_exists=True,
     )
 
 
@@ -271,16 +245,13 @@ def search(
 ) -> None:
     """Draw and score until there are enough trials; the first has the network's own numbers."""
     done = len(finished(study))
-    shared = bool(options.storage)
     with tqdm(total=options.trials, initial=done, unit=" trials", disable=None) as bar:
         while done < options.trials:
             if not done:
-                study.enqueue_trial(start, skip_if_exists=shared)
-            # new for each trial: alone it depends only on the journal and on the seed
-            seed = None if shared else options.seed + done
-            study.sampler = library().samplers.TPESampler(
-                seed=seed, multivariate=True, constant_liar=shared
-            )
+                study.enqueue_trial(start)
+            # new for each trial, so that it depends only on the journal and on the seed
+            seed = options.seed + done
+            study.sampler = library().samplers.TPESampler(seed=seed, multivariate=True)
             drawn = study.ask()
             for name, span in ranges.items():
                 if isinstance(span, list):

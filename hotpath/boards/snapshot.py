@@ -7,7 +7,7 @@ but can't be read. Lines that begin with ``#`` are comments.
 
 import os
 import re
-from typing import Dict, Optional, Union
+from typing import Any, Dict, Optional, Union
 
 from hotpath.base import cache
 from hotpath.boards import detect, installed
@@ -39,14 +39,34 @@ def write(path: Union[str, "os.PathLike[str]"], root: str = "/") -> int:
     Raises:
         BadSnapshot: the file can't be written.
     """
+    text: str = describe(root)["snapshot"]
+    replace(path, text)
+    return len(text.splitlines()) - 1
+
+
+def describe(root: str = "/") -> Dict[str, Any]:
+    """The present state of the board under a root, as evidence keeps it.
+
+    Returns:
+        dict of its ``board`` and ``model`` (a name, or None), ``release`` (of L4T, or None),
+        ``libraries`` (name -> version), ``power_mode`` (a name, or None), ``sample`` and ``locked``
+        of ``hotpath.boards.telemetry.Telemetry``, and ``snapshot``, the text of all files read.
+    """
     recorder = Recorder(root)
     detection = detect.detect(recorder)
-    installed.look(recorder)
+    software = installed.look(recorder)
     telemetry = Telemetry(recorder, detection.board)
-    telemetry.read()
-    telemetry.locked()
-    replace(path, dumps(recorder.seen))
-    return len(recorder.seen)
+    sample, locked, mode = telemetry.read(), telemetry.locked(), telemetry.power_mode()
+    return {
+        "board": detection.board.name if detection.board else None,
+        "model": detection.model,
+        "release": detection.l4t,
+        "libraries": {name: package.version for name, package in software.packages.items()},
+        "power_mode": str(mode.name or mode.id) if mode else None,
+        "sample": sample,
+        "locked": locked,
+        "snapshot": dumps(recorder.seen),
+    }
 
 
 def replace(path: Union[str, "os.PathLike[str]"], text: str) -> None:

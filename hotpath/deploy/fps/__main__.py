@@ -23,14 +23,15 @@ from hotpath.base.arguments import add_networks_dir
 from hotpath.base.cli import Parser, between, number
 from hotpath.base.commands import program
 from hotpath.base.ends import exit_code
+from hotpath.boards import detect, snapshot
+from hotpath.boards.errors import UnknownBoard
 from hotpath.boards.schema import PRECISIONS
 from hotpath.deploy.errors import BadEvidence, CannotCompare, OtherMachine
 from hotpath.deploy.fps import Evidence, clips, compare, report
 from hotpath.deploy.fps.cases import Case
+from hotpath.deploy.fps.checkout import worktree
 from hotpath.deploy.fps.evidence import read_evidence
 from hotpath.deploy.fps.measure import Run, Settings, Side
-from hotpath.deploy.fps.place import Place, worktree
-from hotpath.deploy.fps.verdict import why_invalid
 from hotpath.runtime import engines
 from hotpath.runtime.choice import choose, choose_witness
 from hotpath.runtime.engines.shared import precision
@@ -131,20 +132,31 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 
 def _run(options: argparse.Namespace) -> int:
-    place = Place()
+    name = _board()
     settings = _settings(options)
-    out, name = pathlib.Path(options.out), place.board.name
+    out = pathlib.Path(options.out)
     if options.against:
         with worktree(options.against) as tree:
             base = Side(out / f"evidence-{name}-base.json", tree)
             new = Side(out / f"evidence-{name}-new.json")
-            runs = Run(settings, place, [base, new]).measure()
+            runs = Run(settings, [base, new]).measure()
         return _conclude(out, runs, runs[0], options.quick)
-    reference = None if options.quick else compare.reference_of(place.describe())
+    reference = None if options.quick else compare.reference_of(snapshot.describe())
     path = out / f"evidence-{name}-{time.strftime('%Y%m%d-%H%M%S')}.json"
-    runs = Run(settings, place, [Side(path)]).measure()
+    runs = Run(settings, [Side(path)]).measure()
     print(f"evidence: {path}")
     return _conclude(out, runs, reference, options.quick)
+
+
+def _board() -> str:
+    """The name of this board, by which its evidence and its reference are named."""
+    detection = detect.detect()
+    if detection.board is None:
+        raise UnknownBoard(
+            f"this is a {detection.soc} ({detection.model or 'no model name'}), but it is not "
+            f"known which board of {', '.join(detection.candidates)}; run `hotpath boards`"
+        )
+    return detection.board.name
 
 
 def _conclude(
@@ -153,7 +165,7 @@ def _conclude(
     """Compare the last run with another one, write the report, print the answer; the exit code."""
     lines: List[str] = []
     code = 0
-    invalid = next(filter(None, map(why_invalid, runs)), "")
+    invalid = "; ".join(next((run["invalid"] for run in runs if run["invalid"]), []))
     if is_quick:
         answer = "one short round, compared with nothing"
         if invalid:
@@ -182,9 +194,9 @@ def _compare(options: argparse.Namespace) -> int:
     if len(options.files) > 2:
         raise BadEvidence("compare takes two evidence files, or one beside the reference")
     runs = [read_evidence(path) for path in options.files]
-    base = runs[0] if len(runs) == 2 else compare.reference_of(runs[0]["board"])
+    base = runs[0] if len(runs) == 2 else compare.reference_of(runs[0]["before"])
     if base is None:
-        board = runs[0]["board"]["name"]
+        board = runs[0]["before"]["board"]
         raise BadEvidence(f"no reference of {board} is in {compare.OWN}; name a second file")
     return _conclude(pathlib.Path(options.out), runs, base)
 

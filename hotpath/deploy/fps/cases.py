@@ -69,6 +69,5 @@ def open_case(case: Case, clip: Clip, frames: str) -> Tuple[Result, Request]:
         "clip": clip.name,
         "boxes": [],
         "rounds": [],
-        "figures": {"steps": {}},
     }
     return result, request

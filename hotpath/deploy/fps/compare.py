@@ -10,12 +10,11 @@ from hotpath.base import cache
 from hotpath.deploy.errors import CannotCompare, OtherMachine
 from hotpath.deploy.fps import Evidence, Result, stats
 from hotpath.deploy.fps.evidence import name_of, read_evidence, write_evidence
-from hotpath.deploy.fps.verdict import why_invalid
 from hotpath.runtime.frames.boxes import overlap
 
 OWN = pathlib.Path(cache.HOME) / ".local" / "share" / "hotpath" / "reference"  # of this user
 REFERENCE_ROUNDS = 30  # the fewest
-REFERENCE_REACH = stats.MARGIN / 4  # half of the interval that a reference may cause
+REFERENCE_REACH = stats.MARGIN / 3  # half of the interval that a reference may cause
 OTHER_SPEED = 1.15  # of the network alone: beyond it, the parts of a frame are slowed down unlike
 SAME_BOX = 0.97  # overlap of the first frames' boxes
 ORDER = ("slower", "undecided", "same", "faster")  # the worst first
@@ -41,8 +40,7 @@ def compare(base: Evidence, new: Evidence) -> List[Named]:
     if differences:
         difference = "; ".join(differences)
         raise CannotCompare(f"these runs can't be compared: {difference}; measure both alike")
-    sides = {base["run"].get("side"), new["run"].get("side")}
-    turns = base["run"]["id"] == new["run"]["id"] and sides == {"base", "new"}
+    turns = base["run"]["id"] == new["run"]["id"]
     results = {name_of(result): result for result in base["results"] if result["rounds"]}
     comparisons = [
         (name_of(result), _compare(results[name_of(result)], result, turns))
@@ -56,9 +54,10 @@ def compare(base: Evidence, new: Evidence) -> List[Named]:
 
 def _settings(evidence: Evidence) -> Dict[str, object]:
     """What must be the same in two runs: dict of what -> value."""
-    board, before = evidence["board"], evidence["before"]
-    values = {f"board {key}": board.get(key) for key in ("name", "model", "cpus", "release")}
-    values["power mode"] = (before["power_mode"] or {}).get("name")
+    before = evidence["before"]
+    values = {key: before[key] for key in ("board", "model", "release")}
+    values["power mode"] = before["power_mode"]
+    values["number of processors"] = before["sample"].get("cpu_online_count")
     for part, clock in (("gpu", "gpu"), ("emc", "emc"), ("cpu", "cpu0")):
         values[f"lock of the {part} clock"] = HELD[before["locked"].get(part)]
         values[f"highest {part} clock"] = before["sample"].get(f"{clock}_clock_max_hz")
@@ -131,13 +130,11 @@ def reference_of(board: Dict[str, Any]) -> Optional[Evidence]:
     """Return the reference of a board, or None.
 
     Args:
-        board: ``board`` of evidence. A reference of another model is none of this board.
+        board: ``before`` of evidence. A reference of another model is none of this board.
     """
-    path = OWN / (board["name"] + ".json")
+    path = OWN / (board["board"] + ".json")
     reference = read_evidence(path) if path.is_file() else None
-    if reference and all(reference["board"].get(k) == board.get(k) for k in ("model", "cpus")):
-        return reference
-    return None
+    return reference if reference and reference["before"]["model"] == board["model"] else None
 
 
 def reach(evidence: Evidence) -> float:
@@ -154,17 +151,17 @@ def save(evidence: Evidence, path: pathlib.Path) -> pathlib.Path:
         BadEvidence: the file can't be written.
     """
     again = "measure again with `hotpath fps`"
-    if why_invalid(evidence):
-        why = why_invalid(evidence)
+    if evidence["invalid"]:
+        why = "; ".join(evidence["invalid"])
         raise CannotCompare(f"{path} is invalid and can't be a reference: {why}; {again}")
     fewest = min([len(result["rounds"]) for result in evidence["results"]] or [0])
-    wide = reach(evidence) / REFERENCE_REACH if fewest > 1 else 1.0
+    wide = reach(evidence) / REFERENCE_REACH
     if not evidence["run"]["complete"] or fewest < REFERENCE_ROUNDS or wide > 1:
         needed = max(REFERENCE_ROUNDS, math.ceil(fewest * min(wide**2, 10.0)))
         raise CannotCompare(
             f"{path} has {fewest} rounds, too few to tell a change of {stats.MARGIN:.0%}; {again} "
             f"--rounds {needed}"
         )
-    target: pathlib.Path = OWN / (evidence["board"]["name"] + ".json")
+    target: pathlib.Path = OWN / (evidence["before"]["board"] + ".json")
     write_evidence(evidence, target)
     return target

@@ -1,26 +1,22 @@
-"""The evidence file: one JSON for each run, with all that others need to check its figures.
-
-``evidence.schema.json`` is its published form, for other tools.
-"""
+"""The evidence file: one JSON for each run, with all that others need to check its figures."""
 
 import json
 import operator
 import pathlib
 from typing import Union
 
-import numpy as np
-
 from hotpath.base import cache
 from hotpath.base.text import read_json
 from hotpath.deploy.errors import BadEvidence
-from hotpath.deploy.fps import Evidence, Result, stats
-from hotpath.deploy.fps.verdict import verdict_of
+from hotpath.deploy.fps import Evidence, Result
+from hotpath.deploy.fps.stats import figures_of
+from hotpath.deploy.fps.verdict import why_invalid
 
-FORMAT = 1
+FORMAT = 2
 MOST_BYTES = 1 << 26  # a run of an hour has some MB
 NEEDED = {  # what comparisons and reports take of each part
     "run": ("id", "started", "commit", "dirty", "complete", "rounds"),
-    "board": ("name", "model"),
+    "before": ("board", "model", "release", "power_mode", "locked", "sample"),
     "clips": ("name", "sha256"),
     "results": ("network_sha256", "kernels", "threads", "boxes"),
 }
@@ -39,39 +35,25 @@ def write_evidence(evidence: Evidence, path: pathlib.Path) -> None:
 
 
 def read_evidence(path: Union[str, pathlib.Path]) -> Evidence:
-    """Read a file. Its figures and its verdict are computed again from what was measured."""
+    """Read a file. Whether it is valid is found out again from what was measured."""
     again = "measure with `hotpath fps --out DIR`, which writes DIR/evidence-*.json"
     try:
         evidence: Evidence = read_json(str(path), MOST_BYTES)
         if evidence["format"] != FORMAT:
-            raise ValueError("it has another format")
+            raise ValueError("another version of Hotpath wrote it; remove it")
         for part, keys in NEEDED.items():
             for entry in evidence[part] if isinstance(evidence[part], list) else [evidence[part]]:
                 operator.itemgetter(*keys)(entry)
         for result in evidence["results"]:
             name_of(result)
-        conclude(evidence)
+            if result["rounds"]:
+                figures_of(result)
+        evidence["invalid"] = why_invalid(evidence)
     except KeyError as error:
         raise BadEvidence(f"{path} is not evidence of ours: it lacks {error}; {again}") from None
     except (OSError, ValueError, TypeError, AttributeError, IndexError) as error:
         raise BadEvidence(f"{path} can't be read as evidence: {error}; {again}") from None
     return evidence
-
-
-def conclude(evidence: Evidence) -> None:
-    """Compute the figures and the verdict of what was measured so far."""
-    for result in evidence["results"]:
-        if result["rounds"]:
-            names = result["rounds"][0]["ms"]
-            steps = {name: stats.figures(_pooled(result, name)) for name in names}
-            result["figures"] = {"steps": steps, "fps": steps["total"]["fps"]}
-    evidence["verdict"] = verdict_of(evidence)
-
-
-def _pooled(result: Result, step: str) -> np.ndarray:
-    """Milliseconds of a step in all rounds."""
-    ms = np.concatenate([r["ms"].get(step, []) for r in result["rounds"]])
-    return np.asarray(np.maximum(ms, 1e-6))
 
 
 def name_of(result: Result) -> str:

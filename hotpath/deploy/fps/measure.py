@@ -17,13 +17,15 @@ from typing import Any, Callable, Dict, List, NamedTuple, Sequence
 
 import numpy as np
 
+from hotpath.boards import detect, snapshot
+from hotpath.boards.files import Root
 from hotpath.boards.telemetry import Telemetry
 from hotpath.deploy.errors import WorkerFailed
 from hotpath.deploy.fps import Evidence, Result, Sample
 from hotpath.deploy.fps.cases import Case, Request, open_case
+from hotpath.deploy.fps.checkout import CHECKOUT, commit_of
 from hotpath.deploy.fps.clips import Clip
-from hotpath.deploy.fps.evidence import FORMAT, conclude, write_evidence
-from hotpath.deploy.fps.place import CHECKOUT, Place, commit_of
+from hotpath.deploy.fps.evidence import FORMAT, write_evidence
 from hotpath.deploy.fps.verdict import why_invalid
 
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
@@ -142,8 +144,9 @@ class Run:
     """A run of one checkout, or of two that take turns, the older one first.
 
     Args:
-        settings, place, sides: what is done, where, and by which code.
+        settings, sides: what is done, and by which code.
         say: gets a sentence after each round.
+        root: folder that replaces ``/`` of the board.
 
     Attributes:
         evidence: of each side; its files are kept up to date.
@@ -152,16 +155,15 @@ class Run:
     def __init__(
         self,
         settings: Settings,
-        place: Place,
         sides: Sequence[Side],
         say: Callable[[str], None] = print,
+        root: str = "/",
     ) -> None:
-        self._settings, self._place, self._sides, self._say = settings, place, sides, say
-        self.evidence = [_begin(settings, place, side) for side in sides]
-        if len(sides) == 2:
-            for evidence, name in zip(self.evidence, ("base", "new")):
-                evidence["run"].update(side=name, id=self.evidence[0]["run"]["id"])
-        self._sampler = Sampler(place.telemetry, settings.period_s)
+        self._settings, self._sides, self._say, self._root = settings, sides, say, root
+        run_id = uuid.uuid4().hex[:12]
+        self.evidence = [_begin(settings, side, run_id, root) for side in sides]
+        telemetry = Telemetry(root, detect.detect(Root(root)).board)
+        self._sampler = Sampler(telemetry, settings.period_s)
 
     def measure(self) -> List[Evidence]:
         """Measure all; on a busy board nothing, which the evidence says."""
@@ -175,7 +177,7 @@ class Run:
                 return self.evidence
         for clip in self._settings.clips:
             self._measure_clip(clip)
-        after = self._place.state()
+        after = snapshot.describe(self._root)
         for evidence in self.evidence:
             evidence["after"] = after
             evidence["run"]["complete"] = True
@@ -206,7 +208,7 @@ class Run:
     def _save(self) -> None:
         for evidence, side in zip(self.evidence, self._sides):
             evidence["samples"] = list(self._sampler.samples)
-            conclude(evidence)
+            evidence["invalid"] = why_invalid(evidence)
             write_evidence(evidence, side.path)
 
     def _round(self, results: Sequence[Result], request: Request) -> None:
@@ -240,13 +242,13 @@ class Run:
         self._sampler.tick(sum(worker.answers[-1]["cpu_s"] for worker in workers))
 
 
-def _begin(settings: Settings, place: Place, side: Side) -> Evidence:
-    """Return evidence without any measurement."""
+def _begin(settings: Settings, side: Side, run_id: str, root: str) -> Evidence:
+    """Return evidence without any measurement; of sides that take turns with the same id."""
     commit, dirty = commit_of(side.tree)
     return {
         "format": FORMAT,
         "run": {
-            "id": uuid.uuid4().hex[:12],
+            "id": run_id,
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "commit": commit,
             "dirty": dirty,
@@ -254,23 +256,11 @@ def _begin(settings: Settings, place: Place, side: Side) -> Evidence:
             "frames": settings.frames,
             "rounds": settings.rounds,
         },
-        "board": place.describe(),
-        "before": place.state(),
-        "libraries": place.libraries(),
-        "clips": [
-            {
-                "name": clip.name,
-                "frames": len(clip.frames),
-                "width": clip.frames[0].shape[1],
-                "height": clip.frames[0].shape[0],
-                "box": list(clip.box),
-                "sha256": clip.sha256,
-            }
-            for clip in settings.clips
-        ],
+        "before": snapshot.describe(root),
+        "clips": [{"name": clip.name, "sha256": clip.sha256} for clip in settings.clips],
         "results": [],
         "samples": [],
-        "verdict": {"state": "ok", "reasons": []},
+        "invalid": [],
     }
 
 

@@ -5,6 +5,7 @@ from typing import Dict, List, Sequence
 
 from hotpath.base import cache
 from hotpath.deploy.fps import Evidence, Result
+from hotpath.deploy.fps.stats import figures_of
 
 TEXTS = ("network", "precision", "engine", "clip")
 PARTS = ("crop", "network", "select", "alone")  # of a frame, and the network by itself
@@ -28,12 +29,11 @@ def write(out: pathlib.Path, runs: Sequence[Evidence], lines: Sequence[str]) -> 
 
 def title(evidence: Evidence) -> str:
     """Board, mode, clocks and commit in one line."""
-    board, before, run = evidence["board"], evidence["before"], evidence["run"]
-    mode = before["power_mode"]
+    before, run = evidence["before"], evidence["run"]
     held = sorted(part for part, locked in before["locked"].items() if locked)
-    parts = ["{} ({})".format(board["name"], board["model"] or "no model name")]
-    if mode:
-        parts.append("mode {}".format(mode["name"] or mode["id"]))
+    parts = ["{} ({})".format(before["board"], before["model"] or "no model name")]
+    if before["power_mode"]:
+        parts.append("mode {}".format(before["power_mode"]))
     parts.append("clocks held: {}".format(", ".join(held)) if held else "clocks not held")
     commit = (run["commit"] or "no commit")[:10] + (" with changes" if run["dirty"] else "")
     return "; ".join(parts + [commit, run["started"]])
@@ -49,14 +49,16 @@ def _described(evidence: Evidence) -> List[str]:
     table.insert(1, ["-" * (w - 1) + ("-" if m == "<" else ":") for m, w in zip(marks, widths)])
     grid = [[f"{c:{m}{w}}" for c, m, w in zip(row, marks, widths)] for row in table]
     lines = ["| {} |".format(" | ".join(row)) for row in grid if rows]
-    state = "one round" if evidence["run"]["rounds"] == 1 else evidence["verdict"]["state"]
-    reasons = ["- " + reason["text"] for reason in evidence["verdict"]["reasons"]]
+    state = "invalid" if evidence["invalid"] else "ok"
+    if evidence["run"]["rounds"] == 1:
+        state = "one round"
+    reasons = [f"- {reason}" for reason in evidence["invalid"]]
     return [f"**{title(evidence)}**: {state}", "", *lines, "", *reasons, ""]
 
 
 def _row(result: Result) -> Dict[str, str]:
     """A row of the table: column -> text."""
-    steps = result["figures"]["steps"]
+    steps = figures_of(result)
     total = steps["total"]
     row = dict(result, engine=result["engine"]["engine"], FPS="{fps:.1f}".format(**total))
     row.update({f"{key} ms": f"{total[key]:.3f}" for key in ("median", "p95", "p99")})

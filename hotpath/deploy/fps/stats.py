@@ -1,20 +1,19 @@
-"""Is one set of frame times slower than another? An interval from the medians of rounds.
+"""Is one set of frame times slower than another? The sign test, on the medians of rounds.
 
 Frames that follow each other share heat, clocks and neighbours, and rounds differ by more than
-their frames tell (where memory lies, what else runs). So a round counts as one observation.
+their frames tell (where memory lies, what else runs). So a round counts as one observation, and
+nothing is assumed about how rounds are spread.
 """
 
 import math
-from typing import Dict, NamedTuple, Optional, Sequence
+from typing import Dict, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
+from hotpath.deploy.fps import Result
+
 MARGIN = 0.02  # a smaller change of speed is no change
-FEWEST_ROUNDS = 3  # fewer do not show how rounds differ
-# Student's t, two-sided 95%, for 1, 2, 3 ... degrees of freedom; then 1.96
-STUDENT = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228) + (
-    (2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086)
-)
+DOUBT = 0.025  # that the truth lies beyond one end of an interval of 95 %
 
 
 class Comparison(NamedTuple):
@@ -33,10 +32,14 @@ class Comparison(NamedTuple):
     machine: Optional[float] = None
 
 
-def figures(ms: np.ndarray) -> Dict[str, float]:
-    """Median, p95 and p99, all ms, and FPS."""
-    median, p95, p99 = (float(v) for v in np.percentile(ms, (50, 95, 99)))
-    return {"median": median, "p95": p95, "p99": p99, "fps": 1e3 / median}
+def figures_of(result: Result) -> Dict[str, Dict[str, float]]:
+    """Step -> its median, p95 and p99, all ms, and FPS, of all rounds."""
+    steps = {}
+    for step in result["rounds"][0]["ms"]:
+        ms = np.maximum(np.concatenate([r["ms"].get(step, []) for r in result["rounds"]]), 1e-6)
+        median, p95, p99 = (float(v) for v in np.percentile(ms, (50, 95, 99)))
+        steps[step] = {"median": median, "p95": p95, "p99": p99, "fps": 1e3 / median}
+    return steps
 
 
 def compare(
@@ -47,35 +50,44 @@ def compare(
     Paired rounds took turns, so that what slowed one down slowed down the other.
     """
     first, second = _log_medians(base), _log_medians(new)
-    rounds = min(len(first), len(second))
     if paired:
-        differences = first[:rounds] - second[:rounds]
-        change, error, freedom = differences.mean(), _error(differences), rounds - 1.0
+        low, change, high = interval([a - b for a, b in zip(first, second)])
     else:
-        change = first.mean() - second.mean()
-        errors = _error(first), _error(second)
-        error, freedom = math.hypot(*errors), _freedom(errors, (len(first), len(second)))
-    reach = student(freedom) * error
-    change, low, high = np.expm1([change, change - reach, change + reach]).tolist()
-    return Comparison(change, low, high, decide(low, high, rounds))
+        (low_1, middle_1, high_1), (low_2, middle_2, high_2) = interval(first), interval(second)
+        change = middle_1 - middle_2
+        low = change - math.hypot(middle_1 - low_1, high_2 - middle_2)
+        high = change + math.hypot(high_1 - middle_1, middle_2 - low_2)
+    change, low, high = np.expm1([change, low, high]).tolist()
+    return Comparison(change, low, high, decide(low, high))
+
+
+def interval(values: Sequence[float]) -> Tuple[float, float, float]:
+    """The low end, the middle and the high end of the 95 % interval of a median.
+
+    Fewer than six values show no end, because all of them may lie on one side by chance.
+    """
+    ordered = sorted(values)
+    count, outside = len(ordered), 0
+    chance = 0.5**count  # that so many values lie on one side of the true median
+    tail = chance
+    while tail <= DOUBT:
+        outside += 1
+        chance *= (count - outside + 1) / outside
+        tail += chance
+    middle = float(np.median(ordered)) if ordered else 0.0
+    if not outside:
+        return -math.inf, middle, math.inf
+    return ordered[outside - 1], middle, ordered[-outside]
 
 
 def reach(rounds: Sequence[np.ndarray]) -> float:
     """Half of the 95 % interval that a run itself causes in every comparison with it."""
-    logs = _log_medians(rounds)
-    return student(len(logs) - 1.0) * _error(logs)
+    low, _, high = interval(_log_medians(rounds))
+    return (high - low) / 2
 
 
-def student(freedom: float) -> float:
-    """Student's t of a two-sided 95 % interval; between whole degrees the wider one is taken."""
-    whole = int(freedom)
-    return STUDENT[max(whole, 1) - 1] if whole <= len(STUDENT) else 1.96
-
-
-def decide(low: float, high: float, rounds: int) -> str:
+def decide(low: float, high: float) -> str:
     """Return the decision that an interval of the change of speed allows."""
-    if rounds < FEWEST_ROUNDS:
-        return "undecided"
     if high < -MARGIN:
         return "slower"
     if low > MARGIN:
@@ -83,19 +95,5 @@ def decide(low: float, high: float, rounds: int) -> str:
     return "same" if low >= -MARGIN and high <= MARGIN else "undecided"
 
 
-def _freedom(errors: Sequence[float], counts: Sequence[int]) -> float:
-    """Degrees of freedom of the difference of two means (Welch and Satterthwaite)."""
-    if min(counts) < 2:
-        return 1.0
-    parts = sum(error**4 / (count - 1) for error, count in zip(errors, counts))
-    total = sum(error**2 for error in errors)
-    return float(total**2 / parts) if parts else min(counts) - 1.0
-
-
-def _log_medians(rounds: Sequence[np.ndarray]) -> np.ndarray:
-    return np.array([math.log(np.median(ms)) for ms in rounds if len(ms)])
-
-
-def _error(values: np.ndarray) -> float:
-    """The standard error of a mean; none is known of one round."""
-    return math.sqrt(np.var(values, ddof=1) / len(values)) if len(values) > 1 else math.inf
+def _log_medians(rounds: Sequence[np.ndarray]) -> Sequence[float]:
+    return [math.log(np.median(ms)) for ms in rounds if len(ms)]

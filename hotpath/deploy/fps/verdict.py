@@ -1,6 +1,6 @@
-"""Judge whether a run's figures count: ``ok``, or ``invalid`` with reasons."""
+"""Why a run's figures do not count, as on a hot or busy board."""
 
-from typing import Any, Dict, Iterator, Sequence
+from typing import Iterator, List, Sequence
 
 import numpy as np
 
@@ -17,16 +17,10 @@ EVENTS = {  # those of peak currents climb by thousands under plain load
 }
 
 
-def verdict_of(evidence: Evidence) -> Dict[str, Any]:
-    """Return the evidence's ``verdict``."""
-    reasons = sorted({*_mode(evidence), *_limits(evidence), *_clocks(evidence), *_others(evidence)})
-    state = "invalid" if reasons else "ok"
-    return {"state": state, "reasons": [{"state": state, "text": text} for text in reasons]}
-
-
-def why_invalid(evidence: Evidence) -> str:
-    """The reasons for which a run is invalid, as one phrase; "" for a run that is not."""
-    return "; ".join(reason["text"] for reason in evidence["verdict"]["reasons"])
+def why_invalid(evidence: Evidence) -> List[str]:
+    """The reasons for which a run is invalid, as phrases; none for a run that is not."""
+    reasons = _mode(evidence), _limits(evidence), _clocks(evidence), _others(evidence)
+    return sorted({phrase for phrases in reasons for phrase in phrases})
 
 
 def _readings(evidence: Evidence) -> Sequence[Sample]:

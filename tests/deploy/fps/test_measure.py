@@ -9,8 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from hotpath.boards import detect, telemetry
+from hotpath.boards.files import Root
 from hotpath.deploy.fps import __main__ as command
-from hotpath.deploy.fps import cases, clips, evidence, measure, place
+from hotpath.deploy.fps import cases, checkout, clips, evidence, measure
 from hotpath.deploy.fps.__main__ import main
 from hotpath.runtime import load_tracker
 from hotpath.runtime.engines.base import Setup
@@ -19,8 +21,6 @@ from hotpath.runtime.networks import load_network
 from tests.support import board_roots, tiny
 from tests.support.clips import write_clip
 from tests.support.errors import refusal
-
-ROOT = place.CHECKOUT
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +33,10 @@ def film():
     return clips.film(25)
 
 
+def sensors(own):
+    return telemetry.Telemetry(own.folder, detect.detect(Root(own.folder)).board)
+
+
 def board(name, tmp_path):
     return board_roots.BoardRoot(name, tmp_path / "root")
 
@@ -42,7 +46,7 @@ def run(own, network, film, tmp_path, say=print, **more):
     given = dict({"frames": 24, "rounds": 2, "period_s": 0.01, "warm_s": 0.0}, **more)
     settings = measure.Settings([cases.Case(network, "fp32", "auto")], [film], **given)
     side = measure.Side(tmp_path / "evidence.json")
-    (found,) = measure.Run(settings, place.Place(own.folder), [side], say).measure()
+    (found,) = measure.Run(settings, [side], say, own.folder).measure()
     return found
 
 
@@ -51,21 +55,20 @@ def test_every_board_gives_valid_evidence(name, network, film, tmp_path):
     found = run(board(name, tmp_path), network, film, tmp_path, rounds=1)
     assert evidence.read_evidence(tmp_path / "evidence.json") == found
     assert found["run"]["complete"] and len(found["results"][0]["rounds"]) == 1
-    assert name.startswith(found["board"]["name"])
+    assert name.startswith(found["before"]["board"])
     assert found["samples"] and found["before"]["snapshot"].startswith("# hotpath board snapshot")
 
 
 def test_a_healthy_board_in_its_fastest_mode_is_ok(network, film, tmp_path):
     own = board("jetson_orin_nano_jp6", tmp_path)
-    telemetry = place.Place(own.folder).telemetry
-    fastest = telemetry.fastest_power_mode()
+    fastest = sensors(own).fastest_power_mode()
     own.put("var/lib/nvpmodel/status", f"pmode:{fastest.id:04d} fmode:quiet")
     for pattern in ("cur_state", "*crit_alarm"):
         for path in own.folder.rglob(pattern):
             path.write_text("0")
     found = run(own, network, film, tmp_path)
-    assert found["verdict"] == {"state": "ok", "reasons": []}
-    assert found["before"]["power_mode"]["name"] == fastest.name
+    assert found["invalid"] == []
+    assert found["before"]["power_mode"] == fastest.name
     assert all(sample["power_total_mw"] > 0 for sample in found["samples"])
 
 
@@ -102,7 +105,7 @@ def test_on_a_busy_computer_nothing_is_measured(busy, network, tmp_path, capsys,
     assert main(["--networks", network, "--out", str(tmp_path)]) == 3
     assert "1.5 processors were busy before the start" in capsys.readouterr().out
     found = only(tmp_path)
-    assert found["verdict"]["state"] == "invalid" and not found["run"]["complete"]
+    assert found["invalid"] and not found["run"]["complete"]
 
 
 def test_the_look_before_a_run_is_short():
@@ -119,7 +122,7 @@ def test_the_command_leaves_evidence_and_report(network, tmp_path, capsys, monke
     given = ["--networks", network, "--out", str(tmp_path)]
     code = main([*given, "--frames", "20", "--rounds", "1", "--warm-up", "0.1"])
     assert code in (0, 3)  # 3: this computer is busy with something else
-    assert (code == 3) == (only(tmp_path)["verdict"]["state"] == "invalid")
+    assert (code == 3) == (bool(only(tmp_path)["invalid"]))
     told = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert re.search(r"\| tiny +\| fp32 +\|", told) and told in capsys.readouterr().out
 
@@ -132,7 +135,7 @@ def test_a_killed_run_leaves_the_rounds_that_were_finished(network, tmp_path):
     words = ["--networks", network, "--out", str(tmp_path), "--frames", "20", "--warm-up", "0.1"]
     process = subprocess.Popen(
         [sys.executable, "-c", code, *words, "--rounds", "100000"],
-        cwd=ROOT,
+        cwd=checkout.CHECKOUT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -150,7 +153,7 @@ def test_a_killed_run_leaves_the_rounds_that_were_finished(network, tmp_path):
         process.wait()
     found = only(tmp_path)
     assert not found["run"]["complete"] and "after" not in found
-    assert found["results"][0]["rounds"] and found["results"][0]["figures"]["fps"] > 0
+    assert found["results"][0]["rounds"]
 
 
 def test_each_round_has_a_process_of_its_own(network, film, tmp_path, monkeypatch):
@@ -169,8 +172,8 @@ def test_each_round_has_a_process_of_its_own(network, film, tmp_path, monkeypatc
 
 def test_samples_are_taken_between_frames_once_a_period(tmp_path):
     own = board("pynq_z2", tmp_path)
-    silent = measure.Sampler(place.Place(own.folder).telemetry, 3600.0)
-    often = measure.Sampler(place.Place(own.folder).telemetry, 1e-9)
+    silent = measure.Sampler(sensors(own), 3600.0)
+    often = measure.Sampler(sensors(own), 1e-9)
     for sampler in (silent, often):
         for _ in range(5):
             sampler.tick(0.0)
@@ -198,8 +201,7 @@ def test_events_between_rounds_make_a_run_invalid(network, film, tmp_path):
 
     found = run(own, network, film, tmp_path, say, frames=12)
     assert evidence.read_evidence(tmp_path / "evidence.json") == found
-    (told,) = [r for r in found["verdict"]["reasons"] if "3 under-voltage" in r["text"]]
-    assert told["state"] == "invalid" == found["verdict"]["state"]
+    assert "3 under-voltage events" in found["invalid"]
 
 
 @pytest.mark.parametrize("option", ["--warm-up nan", "--warm-up inf", "--precision fp99"])

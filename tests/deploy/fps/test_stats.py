@@ -15,7 +15,7 @@ def times(random, correlation=0.9):
     return 2.0 * np.exp(0.03 * past.dot(noise))
 
 
-def runs(random, slowdown, rounds=8, between=0.004, **more):
+def runs(random, slowdown, rounds=15, between=0.004, **more):
     """A run and a slower one; rounds of both differ a little by themselves."""
     base, new = [], []
     for _ in range(rounds):
@@ -38,8 +38,8 @@ def test_a_change_is_found_and_the_same_speed_is_hardly_one(paired):
     assert 2 * found.count("same") >= len(found)
     assert set(decisions(1.10, paired, pairs=count(4, 10))) == {"slower"}
     assert set(decisions(1 / 1.10, paired, pairs=3)) == {"faster"}
-    # a twentieth wants many rounds
-    found = decisions(1.05, paired, pairs=count(4, 10), rounds=16)
+    # a twentieth
+    found = decisions(1.05, paired, pairs=count(4, 10))
     assert found.count("slower") >= 0.8 * len(found)
     assert set(found) <= {"slower", "undecided"}
 
@@ -65,24 +65,37 @@ def test_drift_cancels_where_rounds_took_turns():
     assert stats.compare(base, new, paired=False).decision == "undecided"
 
 
-def test_two_rounds_decide_nothing():
-    base, new = runs(np.random.RandomState(6), 1.3, rounds=2)
-    found = stats.compare(base, new)
-    assert found == stats.compare(base, new)  # the same data give the same answer
-    assert found.decision == "undecided"
+@pytest.mark.parametrize(
+    "values, ends",
+    [
+        ([3, 1, 2, 5, 4], (-np.inf, np.inf)),
+        ([3, 1, 2, 6, 5, 4], (1, 6)),
+        (range(1, 16), (4, 12)),
+        (range(1, 31), (10, 21)),
+    ],
+    ids=str,
+)
+def test_the_interval_is_that_of_tables_of_the_sign_test(values, ends):
+    low, middle, high = stats.interval(values)
+    assert (low, high) == ends and middle == np.median(values)
+
+
+def test_five_rounds_decide_nothing():
+    assert stats.compare(*runs(np.random.RandomState(6), 1.3, rounds=5)).decision == "undecided"
 
 
 def test_decisions_follow_the_interval():
-    assert stats.decide(-0.08, -0.021, 5) == "slower"
-    assert stats.decide(-0.08, -0.019, 5) == "undecided"
-    assert stats.decide(-0.019, 0.019, 5) == "same"
-    assert stats.decide(0.021, 0.2, 5) == "faster"
-    assert stats.decide(-0.1, 0.1, 5) == "undecided"
+    assert stats.decide(-0.08, -0.021) == "slower"
+    assert stats.decide(-0.08, -0.019) == "undecided"
+    assert stats.decide(-0.019, 0.019) == "same"
+    assert stats.decide(0.021, 0.2) == "faster"
+    assert stats.decide(-0.1, 0.1) == "undecided"
 
 
 def test_figures_are_those_of_numpy():
-    ms = np.array([2.0, 4.0, 3.0, 10.0])
-    found = stats.figures(ms)
+    ms = [2.0, 4.0, 3.0, 10.0]
+    rounds = [{"ms": {"total": ms[:2]}}, {"ms": {"total": ms[2:]}}]
+    found = stats.figures_of({"rounds": rounds})["total"]
     assert found["median"] == 3.5 and found["fps"] == pytest.approx(1e3 / 3.5)
     assert found["p99"] == pytest.approx(np.percentile(ms, 99))
 

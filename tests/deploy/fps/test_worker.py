@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hotpath.deploy.errors import WorkerFailed
-from hotpath.deploy.fps import cases, clips, measure, place, worker
+from hotpath.deploy.fps import cases, checkout, clips, measure, worker
 from tests.support import tiny
 from tests.support.errors import refusal
 
@@ -31,7 +31,7 @@ def test_the_network_alone_runs_by_its_library(engine, opened):
         "import json, sys; sys.path.insert(0, {!r}); import worker; "
         "ms = worker.open_alone({!r}, {!r}, 1)(); "
         "print(json.dumps([ms, [name for name in sys.modules if name.split('.')[0] == 'hotpath']]))"
-    ).format(place.CHECKOUT + "/hotpath/deploy/fps", engine, opened[1]["alone"])
+    ).format(checkout.CHECKOUT + "/hotpath/deploy/fps", engine, opened[1]["alone"])
     printed = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
     times, ours = json.loads(printed.stdout)
     assert len(times) == worker.ALONE_RUNS - 1 and min(times) > 0 and ours == []
@@ -44,7 +44,7 @@ def test_other_engines_have_no_network_alone(tmp_path):
 
 
 def test_a_worker_times_frames_and_the_network_alone(opened):
-    with contextlib.closing(measure.Worker(place.CHECKOUT, opened[1])) as process:
+    with contextlib.closing(measure.Worker(checkout.CHECKOUT, opened[1])) as process:
         process.wait_ready()
         for _ in range(3):
             process.block(3)

@@ -13,9 +13,7 @@ import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from hotpath.base.errors import HotpathError
-from hotpath.boards import detect, installed, snapshot
-from hotpath.boards.files import Recorder
-from hotpath.boards.telemetry import Telemetry
+from hotpath.boards import snapshot
 from hotpath.deploy.doctor.bringup import steps
 
 FORMAT = 2
@@ -51,7 +49,7 @@ def run(
         BadSnapshot: the evidence can't be written.
     """
     state = steps.State(network, engines, say, provider)
-    here = dict(_board(), networks=state.networks)
+    here = dict(snapshot.describe(), networks=state.networks)
     state.times = _times_of(path, {key: here[key] for key in ALIKE})
     evidence: Evidence = {"format": FORMAT, "steps": [], "complete": False}
     row = "{{:<8}} {{:<{}}} {{}}".format(max(len(step.__name__) for step in steps.STEPS))
@@ -61,7 +59,7 @@ def run(
         say(row.format(outcome["result"], outcome["step"], outcome["text"]))
         if outcome["advice"]:
             say(row.format("", "", outcome["advice"]))
-        evidence.update(_board(), networks=state.networks, times=state.times)
+        evidence.update(snapshot.describe(), networks=state.networks, times=state.times)
         snapshot.replace(path, _text(evidence))
     state.close()
     evidence.update(complete=True)
@@ -115,24 +113,6 @@ def _run_step(step: Step, state: steps.State, network: str) -> Evidence:
     seconds = round(time.monotonic() - began, 3)
     values = (step.__name__, result, text, advice, seconds)
     return dict(zip(("step", "result", "text", "advice", "seconds"), values))
-
-
-def _board() -> Evidence:
-    """The present state of the board: its name, libraries, sensors and files."""
-    recorder = Recorder("/")
-    detection = detect.detect(recorder)
-    software = installed.look(recorder)
-    telemetry = Telemetry(recorder, detection.board)
-    sample, locked = telemetry.read(), telemetry.locked()
-    return {
-        "board": detection.board.name if detection.board else None,
-        "model": detection.model,
-        "release": detection.l4t,
-        "libraries": {name: package.version for name, package in software.packages.items()},
-        "sample": sample,
-        "locked": locked,
-        "snapshot": snapshot.dumps(recorder.seen),
-    }
 
 
 def failures(evidence: Evidence) -> List[str]:

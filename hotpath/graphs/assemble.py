@@ -9,14 +9,12 @@ import math
 import pathlib
 from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-import numpy as np
 from onnx import ModelProto, ValueInfoProto, helper
 
 from hotpath.graphs import convert, lifting, models, normalise, parts
 from hotpath.graphs.models import shape_of
 from hotpath.graphs.parts import IMAGES
 from hotpath.runtime import decode
-from hotpath.runtime.decode.shared import conventions
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network, shapes_text, without_ones
 
@@ -147,21 +145,7 @@ def order_maps(network: Network, search: ModelProto) -> ModelProto:
             what="other maps",
         )
     models.replace(search.graph.output, chosen)
-    return models.prune(_multiply(network, search))
-
-
-def _multiply(network: Network, search: ModelProto) -> ModelProto:
-    """Bring the maps into the convention that the decoders know."""
-    factors = conventions.factors(network)
-    graph = search.graph
-    for place, values in factors.items():
-        value = graph.output[place]
-        name = "converted/" + _base_name(value.name)
-        array = np.array(values, np.float32).reshape(-1, 1, 1)
-        models.add_constant(graph, name + "/factors", array)
-        graph.node.append(helper.make_node("Mul", [value.name, name + "/factors"], [name]))
-        value.name = name
-    return models.infer_shapes(search) if factors else search
+    return models.prune(search)
 
 
 def _base_name(name: str) -> str:

@@ -114,9 +114,6 @@ class Network:
     stride: float
     map_size: int
     score: str
-    target: str
-    unit: str
-    signs: str
     quality: str
     quality_share: float
     inclusive: bool

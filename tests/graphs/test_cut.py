@@ -16,7 +16,7 @@ pytest.importorskip("onnxruntime")
 
 # network -> how many correlations its search graph has; those by matrix products are not cut
 PUBLISHED = dict.fromkeys(("nanotrack_v1", "nanotrack_v2", "fear_xs", "lighttrack"), 0)
-PUBLISHED.update(nanotrack_v3=2, siamfc_015=1, siamfc_030=1)
+PUBLISHED.update(nanotrack_v3=2, siamfc_015=1)
 
 
 def graphs_of(write, folder):

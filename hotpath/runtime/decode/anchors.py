@@ -18,7 +18,6 @@ import numpy as np
 from hotpath.base.toml_keys import Key, Keys
 from hotpath.kernels.settings import PointsSettings
 from hotpath.kernels.votes import hanning_window, probability
-from hotpath.runtime.decode.shared import conventions
 from hotpath.runtime.decode.shared.family import Chosen, Family, Maps, Scale, compiled
 from hotpath.runtime.decode.shared.keys import MAP_SIZE, STRIDE
 from hotpath.runtime.decode.shared.voting import VOTE_KEYS, Vote, vote_settings
@@ -28,14 +27,13 @@ if typing.TYPE_CHECKING:
     from hotpath.runtime.network import Network
 
 KEYS: typing.Dict[str, Keys] = {
-    "head": dict(
-        conventions.TARGET,
-        stride=STRIDE,
-        map_size=MAP_SIZE,
-        ratios=Key(list, low=0.01, high=100),  # height by width of the anchors
-        scales=Key(list, (8.0,), low=0.01, high=1000),  # sides of the anchors, in strides
-        score=Key(str, "softmax", ("softmax", "sigmoid", "none")),
-    ),
+    "head": {
+        "stride": STRIDE,
+        "map_size": MAP_SIZE,
+        "ratios": Key(list, low=0.01, high=100),  # height by width of the anchors
+        "scales": Key(list, (8.0,), low=0.01, high=1000),  # sides of the anchors, in strides
+        "score": Key(str, "softmax", ("softmax", "sigmoid", "none")),
+    },
     "tracking": dict(
         VOTE_KEYS,
         # of the Hanning window; OpenCV takes the square root, 0.5

@@ -20,7 +20,6 @@ import numpy as np
 from hotpath.base.toml_keys import Key, Keys
 from hotpath.kernels.settings import PointsSettings
 from hotpath.kernels.votes import hanning_window, probability
-from hotpath.runtime.decode.shared import conventions
 from hotpath.runtime.decode.shared.family import Chosen, Family, Maps, Scale, compiled
 from hotpath.runtime.decode.shared.keys import MAP_SIZE, STRIDE
 from hotpath.runtime.decode.shared.voting import VOTE_KEYS, Vote, vote_settings
@@ -30,15 +29,14 @@ if typing.TYPE_CHECKING:
     from hotpath.runtime.network import Network
 
 KEYS: typing.Dict[str, Keys] = {
-    "head": dict(
-        conventions.KEYS,
-        stride=STRIDE,
-        map_size=MAP_SIZE,
-        score=Key(str, "softmax", ("softmax", "sigmoid", "none")),  # of the score map
-        quality=Key(str, "none", ("none", "product", "blend")),  # a third map, through a sigmoid
-        quality_share=Key(float, low=0, high=1, when=("quality", ("blend",))),
-        inclusive=Key(bool, False),  # distances end at pixel centres, so a box is 1 px wider
-    ),
+    "head": {
+        "stride": STRIDE,
+        "map_size": MAP_SIZE,
+        "score": Key(str, "softmax", ("softmax", "sigmoid", "none")),  # of the score map
+        "quality": Key(str, "none", ("none", "product", "blend")),  # a third map, through a sigmoid
+        "quality_share": Key(float, low=0, high=1, when=("quality", ("blend",))),
+        "inclusive": Key(bool, False),  # distances end at pixel centres, so a box is 1 px wider
+    },
     "tracking": VOTE_KEYS,
 }
 

@@ -118,6 +118,13 @@ RENAMED = {
     ("tracking", "lr_power"): "size_lr_power",
 }
 
+# Keys of ``[head]`` that are gone.
+GONE = dict.fromkeys(
+    ("target", "unit", "signs"),
+    "is gone: distances are pixels of the search region that count outward, and the target is the "
+    "second half of a softmax; multiply the map in the export, and remove the key",
+)
+
 # The ways in which files come.
 PARTS = (
     {"backbone", "head"},
@@ -173,6 +180,10 @@ def _renamed(table: Table, mistakes: List[Mistake]) -> Table:
         if isinstance(entries, dict) and old in entries and new not in entries:
             mistakes.append(Mistake(section, old, f"is called {new} now; rename it"))
             entries[new] = entries.pop(old)
+    head = table.get("head")
+    if isinstance(head, dict):
+        gone = [key for key in GONE if head.pop(key, None) is not None]
+        mistakes += [Mistake("head", key, GONE[key]) for key in gone]
     return table
 
 

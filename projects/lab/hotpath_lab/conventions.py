@@ -1,6 +1,6 @@
 """The conventions of a network's files, as parameters of ``hotpath tune``.
 
-The files of a network do not say which colours, crop, border or signs they were trained with.
+The files of a network do not say which colours, crop or border they were trained with.
 ``hotpath networks add`` knows the usual alternatives; the search tries them like any other
 parameter, each as one of a few names.
 """
@@ -14,7 +14,7 @@ from hotpath.base import toml
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network
 
-QUESTIONS = ("colours", "crop", "border", "target", "maps", "score", "unit", "signs", "stride")
+QUESTIONS = ("colours", "crop", "border", "maps", "score", "stride")
 OWN = "as it is"  # the answer that leaves the network's own keys
 Answers = Mapping[str, str]  # question -> answer
 

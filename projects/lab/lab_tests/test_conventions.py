@@ -12,7 +12,6 @@ from hotpath.runtime.errors import BadNetwork, NetworkFailed
 from hotpath_lab import tune
 from hotpath_lab.conventions import OWN, Conventions
 from tests.app.cli.networks.test_add import files_of
-from tests.runtime.decode.test_conventions import multiply
 from tests.support import blobs, tiny
 from tests.support.described import load_network
 from tests.support.errors import refusal
@@ -57,19 +56,6 @@ def test_colours_are_found_and_the_stride_of_the_toml_stays_where_it_is_as_good(
         assert all(entry.sha256 for entry in network.files)
 
 
-def test_units_and_signs_are_found_beside_a_number(tmp_path, clips):
-    files_of(tmp_path, "siamban")
-    multiply(tmp_path, max, (-1 / 8, -1 / 8, 1 / 8, 1 / 8))
-    multiply(tmp_path, min, (-1,))
-    files = sorted(map(str, tmp_path.glob("*.onnx")))
-    assert networks(["add", *files, "--name", "mine", "--out", str(tmp_path / "out")]) == 0
-    path = tmp_path / "out" / "mine.toml"
-    report = search(path, clips, "--parameters", "unit,signs,size_lr", "--trials", "30", "--write")
-    assert isinstance(report["best"]["size_lr"], float)
-    network = load_network(path)
-    assert (network.unit, network.signs) == ("cells", "axes")
-
-
 def test_an_answer_of_the_toml_is_no_alternative(tmp_path):
     path = added(tmp_path, "vittrack")
     network = load_network(path)
@@ -84,8 +70,8 @@ def test_an_answer_of_the_toml_is_no_alternative(tmp_path):
 
 def test_a_question_without_alternatives_is_named(tmp_path):
     path = added(tmp_path, "vittrack")
-    with pytest.raises(BadNetwork, match="no alternative of 'unit' to try; there are: colours"):
-        search(path, tmp_path, "--parameters", "unit")
+    with pytest.raises(BadNetwork, match="no alternative of 'stride' to try; there are: colours"):
+        search(path, tmp_path, "--parameters", "stride")
 
 
 def unchecked(path):
@@ -93,14 +79,14 @@ def unchecked(path):
     path.write_text(re.sub("(?m)^sha256 = .*\n", "", path.read_text()))
 
 
-def overflow(path):
-    """Let a search graph give NaN for values of 0 to 255, by their exponential."""
+def overflow(path, factor=0.0):
+    """Let a search graph give NaN for values of 0 to 255, by their exponential times a factor."""
     model = onnx.load(str(path))
     graph = model.graph
     picture, output = graph.input[0].name, graph.output[0].name
     for node in graph.node:
         node.output[:] = ["finite" if name == output else name for name in node.output]
-    graph.initializer.append(onnx.numpy_helper.from_array(np.zeros((), np.float32), "nothing"))
+    graph.initializer.append(onnx.numpy_helper.from_array(np.array(factor, np.float32), "nothing"))
     for operator, inputs, result in (
         ("Exp", [picture], "large"),
         ("ReduceMean", ["large"], "mean_large"),
@@ -114,7 +100,7 @@ def overflow(path):
 def test_files_that_give_nothing_with_any_convention_are_named(tmp_path, clips):
     path = added(tmp_path, "lighttrack")
     unchecked(path)
-    multiply(path.parent, max, (float("inf"),) * 4)
+    overflow(path.parent / "lighttrack_track.onnx", np.inf)
     with pytest.raises(NetworkFailed, match="no finite score"):
         search(path, clips, "--parameters", "colours", "--trials", "3")
 
@@ -133,7 +119,10 @@ def test_keys_change_in_their_sections_alone(tmp_path):
         'family = "points"\n[input]  # of the files\nmean = [1, 2, 3]  # a comment\ncontext = 0.5\n'
         "[tracking]\nsize_lr = 0.3\n[head]\nscale = [\n 1,\n]\n"
     )
-    values = {"input": {"mean": [4, 5, 6], "context": None, "crop": "area"}, "head": {"unit": None}}
+    values = {
+        "input": {"mean": [4, 5, 6], "context": None, "crop": "area"},
+        "head": {"score": None},
+    }
     path.write_text(tune.changed(path, values))
     table = toml.read(path, BadNetwork)
     assert table["input"] == {"mean": [4, 5, 6], "crop": "area"}

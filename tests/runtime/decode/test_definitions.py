@@ -238,7 +238,7 @@ def test_centres_are_the_papers_and_sizes_follow_the_score(seed, follows):
 @given(SEEDS)
 def test_siamfc_follows_the_authors_arithmetic(seed):
     noise = np.random.RandomState(seed)
-    network = load_network("siamfc_030")
+    network = load_network("siamfc_015")
     decoder = decode.create(network, NO_KERNELS)
     responses = [(noise.randn(1, 1, 17, 17) * 2).astype(np.float32) for _ in range(3)]
     state, scale = start(noise)

@@ -37,7 +37,7 @@ def test_siamban_looks_where_pysot_looks(box):
 
 @given(BOXES)
 def test_siamfc_looks_a_pixel_further_right_and_rounds_to_even(box):
-    network, state = load_network("siamfc_030"), state_of(box)
+    network, state = load_network("siamfc_015"), state_of(box)
     side = math.sqrt((box[2] + (box[2] + box[3]) / 2) * (box[3] + (box[2] + box[3]) / 2))
     (x0, y0, w, _), _ = geometry.search_window(network, state, 1.0375)
     assert w == round(side * 255 / 127 * 1.0375)
@@ -76,7 +76,7 @@ def test_vittrack_halves_whole_pixels_as_opencv_does(box):
     assert window == (x + int((w - side) / 2), y + int((h - side) / 2), side, side)
 
 
-@given(BOXES, st.sampled_from(["nanotrack_v2", "siamfc_030", "siamfcpp", "stark_s50"]))
+@given(BOXES, st.sampled_from(["nanotrack_v2", "siamfc_015", "siamfcpp", "stark_s50"]))
 def test_a_first_box_comes_back_as_it_was_or_half_a_pixel_off(box, name):
     network = load_network(name)
     state = geometry.state_of(network, box, 640, 480)
@@ -142,7 +142,7 @@ def test_the_border_is_the_mean_cut_or_rounded_or_black(border, expected):
     assert colour.tolist() == [expected] * 3
 
 
-@pytest.mark.parametrize("name", ["kestrel", "fear_xs", "vittrack", "siamfc_030", "stark_s50"])
+@pytest.mark.parametrize("name", ["kestrel", "fear_xs", "vittrack", "siamfc_015", "stark_s50"])
 def test_window_and_crop_in_one_call_are_those_of_two(name):
     needs_kernels()
     network, kernels = load_network(name), cpu.load()

@@ -26,6 +26,7 @@ context = 0.5
 exemplar_margin = 0.2
 mean = [1, 2]
 [head]
+unit = "cells"
 stride = "eight"
 map_size = 16
 ratios = [1]
@@ -65,6 +66,7 @@ def test_check_names_every_mistake_and_loading_the_first(run, tmp_path):
         "[input] serch is not a known key; did you mean search?",
         '[input] exemplar_margin is not used where crop is "square"; remove it',
         "[input] mean must hold 3 numbers, not 2",
+        "[head] unit is gone: distances are pixels",
         '[head] quality_share is missing; quality = "blend" needs it',
         "[head] stride must be a whole number, not 'eight'",
         "[head] ratios is not a known key",
@@ -75,7 +77,7 @@ def test_check_names_every_mistake_and_loading_the_first(run, tmp_path):
         "[[file]] 2: sha256 must be 64 hexadecimal digits, small",
     ):
         assert f"{path}: {sentence}" in text
-    assert "14 mistakes" in text
+    assert "15 mistakes" in text
     with refusal(BadNetwork, "wrong keys", command="check"):
         load_network(path)
     path.write_text('family = "points"\n[input\nexemplar = 1\n')

@@ -49,7 +49,7 @@ def test_scales_follow_a_target_that_grows(tmp_path):
         frames.append(np.zeros((240, 320, 3), np.uint8))
         frames[-1][y : y + h, x : x + w] = 255
         boxes.append((x, y, w, h))
-    tracker = load_tracker(blobs.write_network(tmp_path, "siamfc_030"))
+    tracker = load_tracker(blobs.write_network(tmp_path, "siamfc_015"))
     found = tiny.boxes_of(tracker, frames, boxes)
     np.testing.assert_allclose(found[-1, 2:], (w, h), rtol=0.15)
 

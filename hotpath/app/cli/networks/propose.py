@@ -54,7 +54,6 @@ CROPS: Dict[str, Changes] = {
     "area, factors 2 and 4.5": dict(_AREA, exemplar_factor=2.0, search_factor=4.5),
 }
 BORDERS: Dict[str, Changes] = {"mean colour": {"border": "mean"}, "black": {"border": "zero"}}
-TARGETS: Dict[str, Changes] = {"second half": {}, "first half": {"target": "first"}}
 
 # [tracking] of each family, used without ``--like``
 TRACKING: Dict[str, Changes] = {
@@ -242,20 +241,12 @@ def _family(
         head.update(output=kind, cell_centre=0.0, correlation="attention")
         return "corners", head, choices
     if 4 in channels and set(channels) <= {1, 2, 4}:
-        choices["unit"] = {
-            "search pixels": {},
-            "cells": {"unit": "cells"},
-            "search regions": {"unit": "region"},
-        }
-        choices["signs"] = {"outward": {}, "along the axes": {"signs": "axes"}}
         choices["stride"] = {str(s): {"stride": s} for s in (stride, stride // 2) if s}
         return "points", dict(head, stride=stride, **_scores(channels, choices)), choices
     count = max(channels) // 4
     if count > 1 and sorted(channels) in ([count, 4 * count], [2 * count, 4 * count]):
         head.update(stride=stride, ratios=[0.33, 0.5, 1.0, 2.0, 3.0][:count], scales=[8.0])
         head["score"] = "softmax" if min(channels) == 2 * count else "sigmoid"
-        if head["score"] == "softmax":
-            choices["target"] = TARGETS
         return "anchors", dict(head, correlation="depthwise"), choices
     raise ValueError(f"no family has maps of {channels} channels")
 
@@ -282,7 +273,6 @@ def _scores(channels: List[int], choices: Dict[str, Dict[str, Changes]]) -> Chan
         keys["quality"] = "product"
     if 2 in channels:
         keys["score"] = "softmax"
-        choices["target"] = TARGETS
     else:
         choices["score"] = {"sigmoid": {"score": "sigmoid"}, "as it is": {"score": "none"}}
     return keys

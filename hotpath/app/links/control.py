@@ -65,7 +65,6 @@ class Controller:
             clock; None while they do not.
         finished: whether a recording has come to its end and may be played again.
         is_watched: function that returns whether a user watches who may play it again.
-        on_selected: function that takes the frame in which a target was selected.
         names: target -> name that a user gave it.
         ended: True once the run is over.
         whole: whether the files hold the whole recording, because its end was reached.
@@ -93,7 +92,6 @@ class Controller:
         self.recording_since: Optional[float] = time.monotonic()
         self.finished = self.ended = self.whole = False
         self.is_watched: Callable[[], bool] = lambda: False
-        self.on_selected: Callable[[TrackedFrame], None] = lambda tracked: None
         self.names: Dict[int, str] = {}
         self.targets, self._stop = targets, stop
         self.selection: Selection = outputs.selection
@@ -216,7 +214,6 @@ class Controller:
                 return replaced
         number = self._begun(frames[0], box, snug, point, other)
         track = self.targets.first(number)
-        self.on_selected(frames[0]._replace(tracks={number: track}))
         try:
             self._write_late(frames[0]._replace(tracks={number: track}))
             for tracked in _evenly_spread(frames[1:], CATCH_UP_FRAMES):

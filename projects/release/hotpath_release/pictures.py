@@ -2,10 +2,9 @@
 
     python -m hotpath_release.pictures road --video dashcam01.mp4
                                                  docs/track.webp
-    python -m hotpath_release.pictures page --video dashcam01.mp4
-                                                 docs/page.webp, of a phone's size
+    python -m hotpath_release.pictures page      docs/page.webp, of a phone's size
 
-docs/results/real/films.toml says where the film is published.
+docs/results/real/films.toml says where the film is published. The page shows a scene of the tests.
 """
 
 import argparse
@@ -19,7 +18,7 @@ import numpy as np
 
 from hotpath import load_tracker
 from hotpath.video.sources import open_source
-from tests.support import ROOT, pages
+from tests.support import ROOT, object_scene, pages
 
 DOCS = ROOT / "docs"
 PHONE = dict(
@@ -27,7 +26,6 @@ PHONE = dict(
 )
 CAR = (220, 118, 52, 46)  # the dark red one, in the first frame that is shown
 FIRST, LAST = 195, 470  # frames of the film
-FILM = "dashcam"  # the name that the page shows
 VIEW = (0, 0, 448, 224)  # x, y, width and height of the part that is shown
 SHOWN = (640, 320)
 STATES_IN_TURN = ["tracked", "unsure", "lost", "unsure", "found", "tracked"]
@@ -47,9 +45,14 @@ LOOKS = {
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m hotpath_release.pictures")
     parser.add_argument("picture", choices=("road", "page"))
-    parser.add_argument("--video", required=True, help="the film that is followed")
+    parser.add_argument("--video", help="the film that is followed on the road")
     options = parser.parse_args(arguments)
-    {"road": road, "page": page}[options.picture](options.video)
+    if options.picture == "page":
+        page()
+    elif options.video:
+        road(options.video)
+    else:
+        parser.error("road needs --video FILM")
     return 0
 
 
@@ -107,27 +110,20 @@ def captioned(frame, track, state):
     return np.vstack([picture, below])
 
 
-def is_asked(target):
-    """Whether the page asks about a target that is seen as a whole."""
-    return target["state"] == "unsure" and target["box"][2] > 2 * CAR[2]
-
-
-def page(video):
-    """Draw the page of a phone while it asks whether the found car is the right one."""
-    box = ",".join(map(str, CAR))
+def page():
+    """Draw the page of a phone while it asks whether the found object is the right one."""
+    box = ",".join(map(str, object_scene.OBJECT))
     with tempfile.TemporaryDirectory() as folder, pages.browser() as chromium:
-        film = pathlib.Path(folder) / FILM
-        film.mkdir()
-        for index, frame in enumerate(shown(video)):
-            cv2.imwrite(str(film / f"{index:04d}.png"), frame)
-        with pages.PagedRun(folder, film, "--box", box, "--fps", "30", network="kestrel") as run:
+        film = pathlib.Path(folder) / "scene"
+        object_scene.write_film(film, hidden=range(20, 60))
+        with pages.PagedRun(folder, film, "--box", box, "--fps", "10", network="kestrel") as run:
             run.wait_for(lambda state: any(target["lost"] for target in state["targets"]))
-            run.wait_for(lambda state: is_asked(*state["targets"]))
+            run.wait_for(lambda state: any(t["state"] == "unsure" for t in state["targets"]))
             run.ask("/api/pause", {"paused": True})
             tab = chromium.new_page(**PHONE)
             tab.goto(run.link)
             tab.locator(".answers .yes").wait_for()
-            tab.wait_for_timeout(2000)  # the pair of pictures is there
+            tab.wait_for_timeout(1000)  # the picture is there
             picture = cv2.imdecode(np.frombuffer(tab.screenshot(), np.uint8), cv2.IMREAD_COLOR)
     cv2.imwrite(str(DOCS / "page.webp"), picture, [cv2.IMWRITE_WEBP_QUALITY, 80])
 

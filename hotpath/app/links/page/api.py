@@ -13,7 +13,6 @@ from urllib.parse import quote
 from aiohttp import web
 
 from hotpath.app.links.control import Controller
-from hotpath.app.links.page.album import KEPT_S, Album, Moment
 from hotpath.app.links.requests import Refused
 from hotpath.app.records import LinkOptions
 from hotpath.app.report.cut import jpeg, shrunk
@@ -37,7 +36,6 @@ class Api:
         state_text: function that gives a frame's state as JSON text.
         description: the OpenAPI description, JSON.
         options: the largest width of a picture, and the names of results and video.
-        album: pictures and words of the targets.
     """
 
     def __init__(
@@ -46,11 +44,9 @@ class Api:
         state_text: Callable[[TrackedFrame], str],
         description: bytes,
         options: LinkOptions,
-        album: Album,
     ) -> None:
         self._controller, self._state_text = controller, state_text
         self._description, self._options = description, options
-        self._album = album
 
     def routes(self) -> List[Any]:
         """All addresses with their handlers."""
@@ -58,10 +54,7 @@ class Api:
             web.get("/api/state", self.state),
             web.post("/api/targets", self.add_target),
             web.delete("/api/targets/{number}", self.drop_target),
-            web.get("/api/targets/{number}/selected", self.selected),
-            web.get("/api/targets/{number}/picture", self.picture),
             web.put("/api/targets/{number}/name", self.rename),
-            web.get("/api/timeline", self.timeline),
             web.get("/api/snapshot", self.snapshot),
             web.get("/api/results.csv", self.table),
             web.get("/api/video", self.video),
@@ -122,23 +115,6 @@ class Api:
             raise Refused(400, "name: a text")
         await self._call(self._controller.rename, number, name)
         return web.Response(status=204)
-
-    async def selected(self, request: web.Request) -> web.StreamResponse:
-        """The picture of a target as it was selected."""
-        return _picture(self._album.selected(_number_of(request)))
-
-    async def picture(self, request: web.Request) -> web.StreamResponse:
-        """The picture of what a target's box holds now, or held at an earlier frame or time."""
-        text = request.query.get("frame", "")
-        if text and not (text.isdecimal() and len(text) < 16):
-            raise Refused(400, "frame: a whole number from 0")
-        frame, time_s = int(text) if text else None, _time_of(request)
-        return _picture(self._album.picture(_number_of(request), frame, time_s))
-
-    async def timeline(self, request: web.Request) -> web.StreamResponse:
-        """The words of all targets so far; of a live source those of the last minutes."""
-        seconds = KEPT_S if self._controller.source.live else None
-        return web.json_response({"seconds": seconds, "targets": self._album.as_json()})
 
     async def snapshot(self, request: web.Request) -> web.StreamResponse:
         """The newest picture."""
@@ -295,25 +271,6 @@ def _number_of(request: web.Request) -> int:
     if not (text.isdecimal() and len(text) < 10):
         raise Refused(404, "there is no such target")
     return int(text)
-
-
-def _time_of(request: web.Request) -> Optional[float]:
-    """The time that an address names, seconds; None: it names none."""
-    text = request.query.get("time_s", "")
-    try:
-        time_s = float(text) if text else None
-    except ValueError:
-        time_s = math.nan
-    if time_s is not None and not 0 <= time_s < math.inf:
-        raise Refused(400, "time_s: seconds from 0")
-    return time_s
-
-
-def _picture(moment: Optional[Moment]) -> web.StreamResponse:
-    if moment is None:
-        raise Refused(404, "there is no picture of this target yet")
-    headers = {"X-Frame": str(moment.frame)}
-    return web.Response(body=moment.jpeg, content_type="image/jpeg", headers=headers)
 
 
 async def _answered(request: web.Request, name: str) -> Optional[int]:

@@ -26,7 +26,6 @@ from hotpath.app.links.base import Context, Link, LinkThread, made_socket, shown
 from hotpath.app.links.control import Controller
 from hotpath.app.links.page import access, api
 from hotpath.app.links.page.access import ConnectionLimiter, Guard
-from hotpath.app.links.page.album import Album
 from hotpath.app.links.page.answers import error, error_page, policy
 from hotpath.app.links.requests import Refused
 from hotpath.app.records import LinkOptions
@@ -129,9 +128,7 @@ class Server(Link):
         self._wanted = threading.Event()  # a browser is ready for a picture
         self._closing = threading.Event()
         self._left_s = -RELOAD_S  # when a browser left
-        self._album = Album(controller.source.live)
         controller.is_watched = self._is_watched
-        controller.on_selected = self._album.select
         self._update: Optional[Update] = None
         self._board: Dict[str, Any] = {}
         self._files = _read_files()
@@ -169,10 +166,6 @@ class Server(Link):
             self._loop.call_soon_threadsafe(self._ending.set)
             self._thread.join(3.0)
 
-    def write(self, tracked: TrackedFrame) -> None:
-        """Note what the pictures of the targets are of."""
-        self._album.write(tracked)
-
     # in the thread that encodes pictures
 
     def _encode(self) -> None:
@@ -187,7 +180,6 @@ class Server(Link):
             if wait_s > 0 and not self._closing.wait(wait_s):
                 version, tracked = self._controller.wait(-1, 0)  # a newer frame may have come
             sent_at = time.monotonic()
-            self._album.develop()
             if tracked is None or not self._viewers:
                 continue
             jpeg = last.jpeg if last and last.index == tracked.index else None
@@ -202,11 +194,7 @@ class Server(Link):
 
     def _state_text(self, tracked: TrackedFrame) -> str:
         """All that the page displays beside a picture, as JSON."""
-        more = {
-            "board": self._board,
-            "video": bool(self._options.save),
-            "album": self._album.version,
-        }
+        more = {"board": self._board, "video": bool(self._options.save)}
         return json.dumps(dict(self._controller.state(tracked), **more))
 
     def _is_watched(self) -> bool:
@@ -224,9 +212,7 @@ class Server(Link):
 
     def _routes(self) -> List[web.RouteDef]:
         description = self._files[DESCRIPTION]
-        requests = api.Api(
-            self._controller, self._state_text, description, self._options, self._album
-        )
+        requests = api.Api(self._controller, self._state_text, description, self._options)
         pages = ["/"] + ["/" + name for name in self._files if name != DESCRIPTION]
         routes = [web.get("/ws", self._serve_socket), web.get("/enter", self._log_in)]
         return routes + requests.routes() + [web.get(path, self._static) for path in pages]
@@ -282,8 +268,10 @@ class Server(Link):
 
     def _update_wanted(self) -> None:
         """Tell the encoder whether a browser is ready for a picture."""
-        ready = any(viewer.ready for viewer in self._viewers)
-        (self._wanted.set if ready else self._wanted.clear)()
+        if any(viewer.ready for viewer in self._viewers):
+            self._wanted.set()
+        else:
+            self._wanted.clear()
 
     @web.middleware
     async def _check(

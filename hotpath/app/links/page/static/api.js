@@ -30,6 +30,5 @@ export const record = (on) => ask("POST", "api/recording", { on });
 export const confirm = (number) => ask("POST", "api/confirm", { confirm: true, number });
 export const reject = (number) => ask("POST", "api/reject", { reject: true, number });
 export const rename = (number, name) => ask("PUT", `api/targets/${number}/name`, { name });
-export const timeLine = () => ask("GET", "api/timeline");
 export const stop = () => ask("POST", "api/stop", { stop: true });
 export const state = () => ask("GET", "api/state");

@@ -5,7 +5,6 @@ import { Aim } from "./aim.js";
 import { Alarm } from "./alarm.js";
 import { Link } from "./link.js";
 import { Figures, Targets, nameOf, put } from "./panel.js";
-import { TimeLine } from "./timeline.js";
 import { View } from "./view.js";
 import { STEP, Zoom } from "./zoom.js";
 
@@ -23,7 +22,6 @@ const targets = new Targets({
   confirm: (number) => tell(api.confirm(number), "Confirmed: this is the target."),
   reject,
 });
-const timeLine = new TimeLine(byId("timeline"), byId("line"), byId("place"), byId("when"), api.timeLine);
 const alarm = new Alarm(byId("alarm"));
 let state = null; // the newest
 let link_is = "connecting";
@@ -31,7 +29,6 @@ let frozen = false; // by the user, to aim
 let adding = false; // the next box is one more target
 let asking = false; // whether a new box may replace a target
 let seeking = false; // whether the user moves the recording's place
-let lookedAt = null; // the time of a stream whose pictures are shown; null: now
 let awaited = null; // number of a target that was chosen and is not in the states yet
 let pointed = null; // number of the target that was tapped last
 let tightened = null; // number of the target whose drawn box may be taken back
@@ -112,8 +109,7 @@ function letGo() {
 
 function newRun() {
   view.clear();
-  view.selected = awaited = pointed = lookedAt = null;
-  targets.lookAt(null);
+  view.selected = awaited = pointed = null;
   frozen = adding = false;
 }
 
@@ -188,16 +184,19 @@ function fullScreen() {
   else byId("screen").requestFullscreen?.();
 }
 
-// a stream has no other place: the pictures of that moment are shown
-function lookBack() {
-  const ago = -Number(byId("place").value);
-  lookedAt = ago && state.time_s !== null ? Math.max(0, state.time_s - ago) : null;
-  targets.lookAt(lookedAt);
-  show(true);
+// the place in a recording; a stream has none
+function showPlace() {
+  byId("seek").hidden = state.live || !(state.frames > 1);
+  const place = byId("place");
+  if (!seeking) Object.assign(place, { max: state.frames - 1, value: state.frame });
+  const frame = Number(place.value);
+  const seconds = frame === state.frame ? state.time_s : (state.time_s * frame) / Math.max(1, state.frame);
+  put(byId("when"), state.time_s === null ? `frame ${frame}` : clock(seconds));
 }
 
+const clock = (seconds) => `${Math.floor(seconds / 60)}:${(seconds % 60).toFixed(1).padStart(4, "0")}`;
+
 async function seek(event) {
-  if (state.live) return lookBack();
   const frame = Number(event.target.value);
   const asked = "The targets are dropped, and the recording waits there for a new box.";
   let goes = true;
@@ -284,7 +283,7 @@ function show(atOnce = false) {
     else byId(name).href = path;
   }
   byId("place").disabled = off;
-  timeLine.show(state, view.selected, seeking, lookedAt);
+  showPlace();
   const writes = state.recording.on && state.recording.can;
   button("record", "i-record", writes ? "Recording" : "Record", writes, off);
   byId("record").setAttribute("aria-disabled", !state.recording.can);
@@ -303,8 +302,7 @@ function show(atOnce = false) {
   if (atOnce || now - figuresAt > FIGURES_MS) {
     figuresAt = now;
     targets.show(state.targets, view.selected, {
-      album: state.album, time_s: state.time_s, can: state.can_lose, asked: state.confirm, off,
-      silent: isSilent(),
+      can: state.can_lose, asked: state.confirm, off, silent: isSilent(),
     });
     figures.show(state);
     if (view.state) targets.showPresence(view.state);
@@ -328,7 +326,7 @@ function hint() {
     return state.targets.length > 1 ? `Tap or drag a new box for ${called(view.selected)}` : "Tap or drag a new box";
   }
   if (target?.lost) return "Searching. Red dashes: its last place";
-  if (target?.state === "unsure") return "Compare the two pictures";
+  if (target?.state === "unsure") return "It may be another object";
   if (pointed !== null && pointed === view.selected) return "Tap in the box for a larger object";
   return "";
 }
@@ -398,9 +396,8 @@ async function stop() {
 
 byId("pause").addEventListener("click", pause);
 byId("place").addEventListener("input", () => {
-  if (state.live) return lookBack();
   seeking = true;
-  timeLine.show(state, view.selected, true, null);
+  showPlace();
 });
 byId("place").addEventListener("change", seek);
 byId("record").addEventListener("click", record);

@@ -1,11 +1,9 @@
-// What is beside the picture: the list of targets with their pictures, and the figures. Text changes only where a value
+// What is beside the picture: the list of targets, and the figures. Text changes only where a value
 // changed.
 
 import { colourOf, sureOf } from "./view.js";
 
 const byId = (id) => document.getElementById(id);
-
-const PICTURES_MS = 1000; // new pictures of a target are asked for as often
 
 export class Targets {
   // on: { select(number), drop(number), rename(number), confirm(number), reject(number) }
@@ -15,9 +13,9 @@ export class Targets {
     this.items = new Map();
   }
 
-  // album: number of its version; time_s: of the newest frame; can: whether a target can be lost;
-  // asked: whether steering waits; silent: whether the source sends nothing
-  show(targets, selected, { album, time_s, can, asked, off, silent }) {
+  // can: whether a target can be lost; asked: whether steering waits; off: whether the run does not
+  // answer; silent: whether the source sends nothing
+  show(targets, selected, { can, asked, off, silent }) {
     for (const [number, item] of this.items) {
       if (!targets.some((target) => target.number === number)) {
         item.root.remove();
@@ -39,7 +37,6 @@ export class Targets {
       item.yes.hidden = off || !(isUnsure || (chosen && asked));
       item.no.hidden = off || !(isUnsure || chosen) || !can || target.lost;
       item.question.hidden = item.yes.hidden;
-      this.#picture(item, target, album, time_s, silent);
     }
     byId("no-target").hidden = targets.length > 0;
   }
@@ -52,29 +49,6 @@ export class Targets {
       const sure = target.presence ?? target.score; // a network that cannot tell has only a score
       put(item.sure, sure === null ? "–" : sureOf(sure));
       item.bar.style.transform = `scaleX(${sure ?? 0})`;
-    }
-  }
-
-  // what the box holds now, beside the target as it was selected
-  #picture(item, target, album, time_s, silent) {
-    const now = performance.now();
-    if (item.lookedAt !== null) put(item.now.text, `${Math.round(time_s - item.lookedAt)} s ago`);
-    else put(item.now.text, target.lost ? "last place" : silent ? "last picture" : "now");
-    if (item.album === album || now - item.asked < PICTURES_MS || item.lookedAt !== null) return;
-    item.album = album;
-    item.asked = now;
-    const path = `api/targets/${target.number}/`;
-    if (!item.first.img.complete || !item.first.img.naturalWidth) item.first.img.src = `${path}selected?v=${album}`;
-    item.now.img.src = `${path}picture?v=${album}`;
-  }
-
-  // show the pictures of an earlier time of a stream; null: of now
-  lookAt(time_s) {
-    for (const [number, item] of this.items) {
-      item.lookedAt = time_s;
-      item.album = null;
-      item.asked = 0;
-      if (time_s !== null) item.now.img.src = `api/targets/${number}/picture?time_s=${time_s}`;
     }
   }
 
@@ -101,9 +75,6 @@ export class Targets {
     drop.type = "button";
     drop.setAttribute("aria-label", `Drop target ${number}`);
     drop.innerHTML = '<svg aria-hidden="true"><use href="#i-cross"/></svg>';
-    const pair = add(root, "div", "pair");
-    const first = shot(pair, "as selected", `Target ${number} as it was selected`);
-    const now = shot(pair, "now", `What the box of target ${number} holds now`);
     const answers = add(root, "div", "answers");
     const question = add(answers, "p", "question");
     question.textContent = "Is it the same object?";
@@ -118,26 +89,13 @@ export class Targets {
     pick.addEventListener("click", () => this.on.select(number));
     drop.addEventListener("click", () => this.on.drop(number));
     this.list.append(root);
-    const item = { root, name, word, kind, sure, bar, edit, drop, first, now, question, yes, no, album: null, asked: 0, lookedAt: null };
+    const item = { root, name, word, kind, sure, bar, edit, drop, question, yes, no };
     this.items.set(number, item);
     return item;
   }
 }
 
 export const nameOf = ({ number, name }) => name || `Target ${number}`;
-
-// a small picture with a word below it
-function shot(parent, word, alt) {
-  const root = add(parent, "figure");
-  const img = add(root, "img");
-  img.alt = alt;
-  img.addEventListener("error", () => root.classList.add("empty"));
-  img.addEventListener("load", () => root.classList.remove("empty"));
-  root.classList.add("empty");
-  const text = add(root, "figcaption");
-  text.textContent = word;
-  return { img, text };
-}
 
 export class Figures {
   constructor() {

@@ -122,8 +122,8 @@ def test_a_detectors_huge_tensor_is_refused_and_a_failure_said(tmp_path, monkeyp
     with pytest.raises(NetworkFailed, match="can't be run: bad allocation;"):
         detector.detect(tiny_detector.frame([]))
     model = tiny_detector.model()
-    model.graph.node.append(onnx.helper.make_node("Expand", ["object", "shape"], ["huge"]))
-    shape = onnx.numpy_helper.from_array(np.array([4096, 4096, 16, 16]), "shape")
+    model.graph.node.append(onnx.helper.make_node("Expand", ["cells", "far"], ["huge"]))
+    shape = onnx.numpy_helper.from_array(np.array([1 << 23, 3, 16, 16]), "far")
     model.graph.initializer.append(shape)
     onnx.save(model, str(tmp_path / "tiny_detector.onnx"))
     with refusal(BadNetwork, "too large"):

@@ -9,13 +9,13 @@ SIDE, CELLS = 128, 16  # input pixels, cells a side
 BOX = 0.1875  # of the picture's side: 24 of 128 pixels
 
 TOML = """
-family = "fastestdet"
+family = "yolox"
 classes = "colours.toml"
 [input]
 side = [128, 128]
 scale = [0.00392156862745098, 0.00392156862745098, 0.00392156862745098]
 [detection]
-map_size = 16
+strides = [8]
 score = 0.5
 overlap = 0.2
 [[file]]
@@ -33,22 +33,25 @@ def write_detector(folder, toml=TOML):
 
 
 def model():
-    """(1, 3, 128, 128) blue, green, red, 0 to 1 -> (1, 7, 16, 16)."""
-    size = np.log(BOX / (1 - BOX))
-    regression = np.zeros((1, 4, CELLS, CELLS), np.float32)
-    regression[:, 2:] = size
+    """(1, 3, 128, 128) blue, green, red, 0 to 1 -> (1, 256, 7)."""
+    # no offset, the logarithm of the size in strides of 8 pixels, and an object everywhere
+    places = np.zeros((1, 5, CELLS, CELLS), np.float32)
+    places[:, 2:4] = np.log(BOX * CELLS)
+    places[:, 4] = 1
     colours = np.zeros((2, 3, 1, 1), np.float32)
     colours[0, 0] = colours[1, 2] = 1
     # a cell's value is the mean of the box around its corner, so that a whole square is brightest
     pool = {"kernel_shape": [24, 24], "strides": [8, 8], "pads": [12, 12, 4, 4]}
     nodes = [
         ("AveragePool", ["image"], ["cells"], dict(pool, count_include_pad=1)),
-        ("ReduceMax", ["cells"], ["object"], dict(axes=[1], keepdims=1)),
         ("Conv", ["cells", "colours"], ["classes"]),
-        ("Concat", ["object", "regression", "classes"], ["out"], dict(axis=1)),
+        ("Concat", ["places", "classes"], ["maps"], dict(axis=1)),
+        ("Reshape", ["maps", "shape"], ["rows"]),
+        ("Transpose", ["rows"], ["out"], dict(perm=[0, 2, 1])),
     ]
-    ends = {"image": (1, 3, SIDE, SIDE)}, {"out": (1, 7, CELLS, CELLS)}
-    return model_of(nodes, *ends, {"regression": regression, "colours": colours}, 11)
+    ends = {"image": (1, 3, SIDE, SIDE)}, {"out": (1, CELLS * CELLS, 7)}
+    constants = {"places": places, "colours": colours, "shape": np.array([1, 7, CELLS * CELLS])}
+    return model_of(nodes, *ends, constants, 11)
 
 
 def frame(squares, width=256, height=256):

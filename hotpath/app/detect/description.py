@@ -47,8 +47,6 @@ class Description:
     score: float
     overlap: float
     strides: Tuple[float, ...]
-    map_size: int
-    object_share: float
 
     def __init__(
         self,

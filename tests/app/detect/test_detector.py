@@ -70,15 +70,15 @@ def test_each_shipped_description_is_whole_and_of_a_family():
 @pytest.mark.parametrize(
     "old, new, sentence",
     [
-        ('family = "fastestdet"', 'family = "yolo9"', "is not known; did you mean yolox?"),
-        ('family = "fastestdet"', "", "family is missing"),
+        ('family = "yolox"', 'family = "yolo9"', "is not known; did you mean yolox?"),
+        ('family = "yolox"', "", "family is missing"),
         ("score = 0.5", "scores = 0.4", "did you mean score"),
         ("score = 0.5", "score = 8", "must lie in 0 to 1"),
         ("side = [128, 128]", "side = [128]", "must hold 2 numbers"),
         ("colours.toml", "coco17", "no classes are called 'coco17'"),
         ("[[file]]\n", "[file]\n", r"one \[\[file\]\] must name the ONNX file"),
         ("[[file]]\n", '[[file]]\nname = "x"\n[[file]]\n', r"one \[\[file\]\] must name"),
-        ("map_size", "strides = [8]\nmap_size", "not a known key"),
+        ("[[file]]", "map_size = 16\n[[file]]", "not a known key"),
         ("[detection]", "[[input]]\n[detection]", "can't be read as TOML"),
     ],
 )
@@ -93,7 +93,7 @@ def test_unknown_names_are_one_sentence(toml, tmp_path):
     with refusal(UnknownNetwork, "unknown name"):
         load_detector("n" * 300)  # no file can be called so
     with refusal(UnknownNetwork, "unknown name"):
-        load_detector("yolox_giant")
+        load_detector("fastestdet")
     with refusal(BadNetwork, "unknown class"):
         load_detector(toml, classes=["rred"])
     with refusal(BadNetwork, "missing file"):
@@ -101,7 +101,7 @@ def test_unknown_names_are_one_sentence(toml, tmp_path):
 
 
 def test_a_network_of_another_shape_is_one_sentence(tmp_path):
-    path = written(tmp_path, "map_size = 16", "map_size = 8")
+    path = written(tmp_path, "strides = [8]", "strides = [4]")
     with refusal(BadNetwork, "wrong outputs"):
         load_detector(path).detect(np.zeros((9, 9, 3), np.uint8))
     (tmp_path / "tiny_detector.onnx").write_bytes(b"no network")

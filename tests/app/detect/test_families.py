@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hotpath.app.detect import describe
-from hotpath.app.detect.families import deim, fastestdet, yolox
+from hotpath.app.detect.families import deim, yolox
 from hotpath.runtime.errors import BadNetwork
 from tests.support.errors import refusal
 
@@ -51,23 +51,6 @@ def test_a_grid_is_made_only_where_the_network_has_so_many_cells(side, strides):
         tracemalloc.stop()
 
 
-def test_fastestdet_equals_a_plain_loop_over_its_cells():
-    description = describe("fastestdet")
-    rng = np.random.default_rng(1)
-    maps = rng.normal(0, 1, (85, 22, 22))
-    maps[[0, *range(5, 85)]] = rng.random((81, 22, 22))
-    boxes, scores, classes = fastestdet.decode([maps[None]], description)
-    for y in range(0, 22, 5):
-        for x in range(0, 22, 3):
-            cell, values = y * 22 + x, maps[:, y, x]
-            cx, cy = (x + math.tanh(values[1])) / 22, (y + math.tanh(values[2])) / 22
-            w, h = (1 / (1 + math.exp(-values[k])) for k in (3, 4))
-            wanted = [352 * v for v in (cx - w / 2, cy - h / 2, w, h)]
-            best = max(range(80), key=lambda k: values[5 + k])
-            assert near(boxes[cell], wanted) and classes[cell] == best
-            assert near(scores[cell], values[0] ** 0.6 * values[5 + best] ** 0.4)
-
-
 def test_deim_turns_corners_into_sizes():
     corners = np.array([[[1, 2, 11, 22], [5, 5, 6, 7]]])
     outputs = [np.array([[3, 0]]), corners, np.array([[0.9, 0.5]])]
@@ -78,6 +61,6 @@ def test_deim_turns_corners_into_sizes():
 
 def test_outputs_of_another_family_are_refused():
     wrong = [np.zeros((1, 10, 85))]
-    for family, name in ((yolox, "yolox_nano"), (fastestdet, "fastestdet"), (deim, "deimv2_atto")):
+    for family, name in ((yolox, "yolox_nano"), (deim, "deimv2_atto")):
         with refusal(BadNetwork, "wrong outputs"):
             family.decode(wrong, describe(name))

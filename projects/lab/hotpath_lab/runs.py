@@ -67,7 +67,7 @@ def key(spec: Spec, clip: Any) -> str:
 
 def follow_and_store(specs: Sequence[Spec], clip: Any, out: Path) -> None:
     """Track one clip by one tracker after the other and write their files."""
-    held = workers.Counted(_in_memory(clip), len(specs))
+    held = _in_memory(clip)
     for spec in specs:
         _store(_followed(spec, clip, held), spec, clip, out)
 

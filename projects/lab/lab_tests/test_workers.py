@@ -1,10 +1,12 @@
 """Clips are shared out to processes that end with the command that started them."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
+from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -63,45 +65,18 @@ def test_the_processes_end_with_the_command(number):
     command.stdout.close()
 
 
-def two_turns(clip):
-    """Follow a clip twice, as two trackers do, and tell how far the bar is then."""
-    counted = workers.Counted(clip, 2)
-    seen = []
-    for _ in range(2):
-        seen += [workers._done.value for _ in counted]
-    assert len(seen) == 2 * len(clip)
-    assert seen[-1] == seen[0] + len(clip) - 0.5
-
-
 def test_a_computer_whose_processes_share_no_memory_is_named(monkeypatch):
-    def fails(*_):
-        raise OSError(38, "Function not implemented")
-
-    context = workers.multiprocessing.get_context("spawn")
-    monkeypatch.setattr(type(context), "Value", fails)
+    fails = Mock(side_effect=OSError(38, "Function not implemented"))
+    monkeypatch.setattr(type(multiprocessing.get_context("spawn")), "Lock", fails)
+    monkeypatch.setattr(workers, "usable_cores", lambda: 2)
     with pytest.raises(BadRun, match="Function not implemented.*mount /dev/shm"):
-        list(over_clips(time.localtime, [(CLIPS[0], ())], 2))
+        list(over_clips(time.localtime, [(clip, ()) for clip in CLIPS], 2))
 
 
-def test_the_bar_moves_with_each_frame_of_each_tracker(monkeypatch):
-    shown = []
-    monkeypatch.setattr(workers, "_show", lambda bar, done: shown.append(done.value))
-    monkeypatch.setattr(workers, "REDRAW_S", 0.001)
-    todo = [(range(40), (range(40),)), (range(20), (range(20),))]
-    done = list(over_clips(two_turns, todo, 1))
-    assert [error for _, error in done] == [None, None]
-    assert shown[-1] == 60
-    assert sorted(shown) == shown
+def test_a_clip_that_fails_is_told_and_the_others_are_done():
+    def function(number):
+        if number == 1:
+            raise BadRun("broken")
 
-
-def test_frames_of_other_processes_move_the_bar(monkeypatch):
-    shown = []
-    monkeypatch.setattr(workers, "_show", lambda bar, done: shown.append(done.value))
-    todo = [(range(5), (range(5),))] * 2
-    assert len(list(over_clips(_counted, todo, 2))) == 2
-    assert shown[-1] == 10
-
-
-def _counted(clip):
-    assert workers._done is not None, "the process has no counter"
-    assert len(list(workers.Counted(clip, 1))) == 5
+    done = list(over_clips(function, [(clip, (n,)) for n, clip in enumerate(CLIPS)], 1))
+    assert [str(error or "") for _, error in done] == ["", "broken", "", "", ""]

@@ -8,7 +8,7 @@ Networks of the families ``points``, ``centre`` and ``corners``, with windows th
 """
 
 import math
-from typing import Any, Iterable, Iterator, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Iterable, Iterator, NamedTuple, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -200,14 +200,10 @@ class Answers(NamedTuple):
     Attributes:
         cells: int (n,), row-major index of the cell whose box is taken.
         overlaps: float64 (n,), of that box with the true one.
-        boxes: n of these boxes, see ``box_at``.
-        weights: n maps of the cells' weights; of None in the family ``corners``.
     """
 
     cells: np.ndarray
     overlaps: np.ndarray
-    boxes: Sequence[np.ndarray]
-    weights: Sequence[Optional[np.ndarray]]
 
 
 class Finder:
@@ -230,30 +226,27 @@ class Finder:
             return score_map, np.array(rest[0][0], np.float64)
         return score_map, centre_distances(self.network, np.array(rest[0][0]), np.array(rest[1][0]))
 
-    def find(self, features: Any, crop: np.ndarray) -> Tuple[int, np.ndarray, Optional[np.ndarray]]:
-        """Return (cell, box, weights of the cells).
+    def find(self, features: Any, crop: np.ndarray) -> Tuple[int, np.ndarray]:
+        """Return (cell, box).
 
         The cell is a row-major index, the box has its centre from the crop's centre and its size.
-        The family ``corners`` has no weights.
         """
         if self.network.family == "corners":
             put(self.engine.search_crop, crop, self.network)
             _, _, box = Corners(self.network).box(self.engine.search(features))
             column, row = (int(min(max(at, 0), 1 - 1e-9) * CORNERS_CELLS) for at in box[:2])
             shares = np.array(box) - (0.5, 0.5, 0, 0)
-            return row * CORNERS_CELLS + column, shares * self.network.search, None
+            return row * CORNERS_CELLS + column, shares * self.network.search
         score_map, distances = self.search(features, crop)
         cell = best_cell(score_map)
-        return cell, box_at(cell, distances, _stride(self.network)), weighed(score_map)
+        return cell, box_at(cell, distances, _stride(self.network))
 
     def run(self, pairs: Pairs) -> Answers:
         """Find the target of every pair."""
         features = [self.exemplar(crop) for crop in pairs.exemplars]
-        columns = zip(
-            *(self.find(features[c], crop) for c, crop in zip(pairs.clip, pairs.searches))
-        )
-        cells, boxes, weights = (list(column) for column in columns)
-        return Answers(np.array(cells, int), pairs.overlaps_of(boxes), boxes, weights)
+        found = (self.find(features[c], crop) for c, crop in zip(pairs.clip, pairs.searches))
+        cells, boxes = (list(column) for column in zip(*found))
+        return Answers(np.array(cells, int), pairs.overlaps_of(boxes))
 
 
 def centre_distances(network: Network, size: np.ndarray, offset: np.ndarray) -> np.ndarray:
@@ -276,15 +269,10 @@ def put(buffer: np.ndarray, crop: np.ndarray, network: Network) -> None:
     buffer[...] = pack(crop, network.mean, network.scale, swap, buffer.dtype)
 
 
-def weighed(probability_map: np.ndarray) -> np.ndarray:
-    """Return the weights of cells: their scores, with little weight on the Hanning window."""
-    weights = probability_map * (1 - WINDOW) + hanning_window(len(probability_map)) * WINDOW
-    return np.asarray(weights)
-
-
 def best_cell(probability_map: np.ndarray) -> int:
-    """Return the row-major index of the best cell."""
-    return int(np.argmax(weighed(probability_map)))
+    """Return the row-major index of the best cell, with little weight on the Hanning window."""
+    weights = probability_map * (1 - WINDOW) + hanning_window(len(probability_map)) * WINDOW
+    return int(np.argmax(weights))
 
 
 def box_at(cell: int, distances: np.ndarray, stride: float) -> np.ndarray:

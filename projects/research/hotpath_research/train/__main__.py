@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,9 @@ from hotpath_research.train import own
 from hotpath_research.train.bank import Bank, build_bank
 from hotpath_research.train.export import export
 from hotpath_research.train.films import follow_all
-from hotpath_research.train.loop import Log, Runner, Stage, place
+from hotpath_research.train.loop import Log, Runner, Stage
 from hotpath_research.train.network import Kestrel
-from hotpath_research.train.options import BATCH, SCALES, parser
+from hotpath_research.train.options import parser
 from hotpath_research.train.origin import FREE, UNKNOWN, origin_of
 from hotpath_research.train.pairs import Drawer
 from hotpath_research.train.ring import Ring, held_layout, learnt_pair, start_writers, stop_writers
@@ -58,27 +58,23 @@ def run(options: argparse.Namespace) -> int:
         )
     if options.accumulate < 1:
         raise TrainingStopped(f"--accumulate {options.accumulate} takes no batch; give 1 or more")
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise TrainingStopped("one process trains on one GPU; start it without torchrun")
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     if options.find_lr:
         options.stages = options.stages[:1]
-    join(options)
     judges = own.prepared(options)
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(1)
     log = Log(out / "log.jsonl")
     log(event="started", options=vars(options), versions=versions(), git=commit())
-    work, writers = in_turn(lambda: prepare(options, out, log, judges))
+    work, writers = prepare(options, out, log, judges)
     try:
         for number, name in enumerate(options.stages):
             run_stage(name, options, out, log, work, options.start if number == 0 else None)
     finally:
         stop_writers(writers)
-    rank, world = place()
-    if world > 1:
-        torch.distributed.destroy_process_group()
-    if rank:
-        return 0
     if options.find_lr:
         return 0
     if judges:
@@ -86,34 +82,6 @@ def run(options: argparse.Namespace) -> int:
     if options.stages[-1] == "head":
         print(json.dumps(export(out / "head.pt", out / "export"), indent=1))
     return 0
-
-
-def join(options: argparse.Namespace) -> None:
-    """Join the processes of torchrun, if it started this one: each draws its own batches."""
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not torch.distributed.is_initialized():
-        on_gpu = options.device.startswith("cuda")
-        torch.distributed.init_process_group("nccl" if on_gpu else "gloo")
-        if on_gpu:
-            options.device = "cuda:" + os.environ["LOCAL_RANK"]
-            torch.cuda.set_device(options.device)
-    if place()[0]:
-        options.processes = 0  # the first process draws the pairs for all
-    if options.scale_lr:
-        factor = (options.batch * options.accumulate * place()[1] / BATCH) ** SCALES[
-            options.scale_lr
-        ]
-        options.lr = {name: rate * factor for name, rate in options.lr.items()}
-
-
-def in_turn(body: Callable[[], Any]) -> Any:
-    """Let the first process run ``body`` before the others: it writes what they read."""
-    rank, world = place()
-    for turn in range(min(world, 2)):
-        if turn == min(rank, 1):
-            result = body()
-        if world > 1:
-            torch.distributed.barrier()
-    return result
 
 
 def versions() -> dict[str, str]:

@@ -28,10 +28,8 @@ from hotpath.runtime import engines
 from hotpath.runtime.networks import load_network
 from hotpath.video.clips import Clip, find_clips
 from hotpath_research.train.judging import LOST, against, change, together
-from hotpath_research.train.ranks import ranks
 
 REPEATS = 3  # crops of every frame
-TOP = (1, 3, 5)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -79,7 +77,7 @@ def by_source(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
 def overlaps(
     sources: dict[str, list[Clip]], finders: dict[Any, Finder], repeats: int = 1
 ) -> dict[str, Any]:
-    """Name of a network -> {source: (overlap of every pair, its clip, rank of the true cell)}."""
+    """Name of a network -> {source: (overlap of every pair, its clip)}."""
     results: dict[Any, Any] = {name: {} for name in finders}
     for source, clips in sources.items():
         cut: dict[Any, Pairs] = {}  # networks of the same crops share them
@@ -89,8 +87,7 @@ def overlaps(
                 check(finder.network)
                 cut[shape] = Pairs(clips, finder.network, repeats)
             answers = finder.run(cut[shape])
-            ranked = ranks(cut[shape], answers)
-            results[name][source] = answers.overlaps, cut[shape].clip, ranked
+            results[name][source] = answers.overlaps, cut[shape].clip
     return results
 
 
@@ -101,19 +98,12 @@ def _shape_of(network: Any) -> tuple[Any, ...]:
 
 
 def summary(results: dict[str, Any]) -> dict[str, Any]:
-    """The figures of a network: of all sources, and one-step overlap of each.
-
-    ``top1``, ``top3``, ``top5``: share of the pairs in which the cell of the true centre is among
-    the best 1, 3 or 5; missing for a family without a score of cells.
-    """
-    means = {name: estimate(*values[:2]) for name, values in results.items()}
+    """The figures of a network: of all sources, and one-step overlap of each."""
+    means = {name: estimate(*values) for name, values in results.items()}
     mean, error = together(list(means.values()))
-    lost = float(np.mean([(values < LOST).mean() for values, _, _ in results.values()]))
+    lost = float(np.mean([(values < LOST).mean() for values, _ in results.values()]))
     values = {name: round(value.mean, 4) for name, value in means.items()}
     figures = {"one_step": mean, "error": error, "lost": lost}
-    ranked = [of_source for _, _, of_source in results.values()]
-    if all(of_source is not None for of_source in ranked):
-        figures.update({f"top{k}": float(np.mean([(r < k).mean() for r in ranked])) for k in TOP})
     return {**{key: round(value, 4) for key, value in figures.items()}, "sources": values}
 
 
@@ -121,9 +111,7 @@ def _all_better(results: dict[str, Any], shipped: str) -> bool:
     """Print a verdict for every candidate; whether all are better."""
     better = True
     for name in list(results)[1:]:
-        pairs = [
-            (results[name][source][0], *results[shipped][source][:2]) for source in results[name]
-        ]
+        pairs = [(results[name][source][0], *results[shipped][source]) for source in results[name]]
         compared = change(pairs)
         reasons = against(compared)
         better = better and not reasons

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import distributed, nn
+from torch import nn
 
 from hotpath.base import cache
 from hotpath.calib.errors import TrainingStopped
@@ -28,13 +28,6 @@ GRADIENT = 5.0  # longest gradient, others are shortened to it
 LOG_STEPS = 100
 
 
-def place() -> tuple[int, int]:
-    """Number of this process among those of torchrun, and how many they are: (0, 1) without it."""
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return 0, 1
-    return distributed.get_rank(), distributed.get_world_size()
-
-
 class Log:
     """One JSON object a line, appended; ``log.jsonl`` in the run's folder."""
 
@@ -42,8 +35,6 @@ class Log:
         self.path = path
 
     def __call__(self, **values: Any) -> None:
-        if place()[0]:
-            return
         line = json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%S"), **values})
         print(line, flush=True)
         with open(self.path, "a") as file:
@@ -105,18 +96,6 @@ class Stage(NamedTuple):
     accumulate: int = 1  # batches whose gradients make one step
 
 
-class Step(nn.Module):
-    """A stage's step as a module, so that several processes can average its gradients."""
-
-    def __init__(self, network: nn.Module, step: Callable[..., Any]) -> None:
-        super().__init__()
-        self.network, self.step = network, step
-
-    def forward(self, numbers: Sequence[int]) -> dict[str, Any]:
-        losses: dict[str, Any] = self.step(self.network, numbers)
-        return losses
-
-
 class Runner:
     """Runs a stage to its end. Afterwards, ``average`` is the network to use."""
 
@@ -139,7 +118,6 @@ class Runner:
             parameter.requires_grad_(True)
         self.average = copy.deepcopy(self.network).eval()
         self.optimisers = optimisers(self.network, stage.lr)
-        self.rank, self.world = place()
         if stage.compiled:
             for part in self.network.children():
                 part.compile()
@@ -177,8 +155,6 @@ class Runner:
         self.finished, self.mean = state["finished"], state["mean"]
 
     def _save(self) -> None:
-        if self.rank:
-            return
         state = {
             "config": self.network.config,
             "network": self.network.state_dict(),
@@ -197,8 +173,8 @@ class Runner:
         return self.pairs() / self.stage.pairs
 
     def pairs(self) -> int:
-        """Pairs that all processes together have trained on."""
-        return self.steps * self.stage.accumulate * self.stage.batch * self.world
+        """Pairs that it was trained on."""
+        return self.steps * self.stage.accumulate * self.stage.batch
 
     def rate(self) -> float:
         """The learning rate of the next step."""
@@ -239,11 +215,6 @@ class Runner:
                 for group in optimiser.param_groups:
                     for parameter in group["params"]:
                         parameter.requires_grad_(group["part"] not in frozen)
-            self.call: Any = Step(self.network, self.stage.step)
-            if self.world > 1:
-                self.call = nn.parallel.DistributedDataParallel(
-                    self.call, find_unused_parameters=True
-                )
         for layer in self.network.modules() if self.stage.fixed_norms else ():
             if isinstance(layer, nn.BatchNorm2d):
                 layer.eval()
@@ -272,9 +243,9 @@ class Runner:
 
     def _backward(self, number: int) -> dict[str, float]:
         """Add the gradients of one batch of a step; returns its losses."""
-        numbers = [self.seed, self.steps] + [self.rank] * (self.world > 1)
+        numbers = [self.seed, self.steps]
         numbers += [number] * (number > 0)  # the first batch is that of a step without more
-        losses = self.call(numbers)
+        losses = self.stage.step(self.network, numbers)
         total = sum(value for name, value in losses.items() if name[0] != "_")
         if not torch.isfinite(total):
             raise TrainingStopped(
@@ -287,8 +258,6 @@ class Runner:
 
     def _judge(self) -> None:
         """Judge the averaged weights, and keep them for ``judge.py``."""
-        if self.rank:
-            return
         with torch.no_grad():
             figures = self.stage.judge(self.average.eval())
         self._say({"event": "judged"}, figures)

@@ -22,7 +22,6 @@ differ from the default.
 
 PAIRS = {"features": 3e5, "head": 4e5}
 BATCH = 32
-SCALES = {"sqrt": 0.5, "linear": 1.0}  # power of the pairs a step
 RATES = {"features": 5e-3, "head": 3e-3}
 
 
@@ -165,11 +164,6 @@ def parser() -> argparse.ArgumentParser:
     add("--accumulate", type=int, default=1, metavar="N", help="batches of a step, for small GPUs")
     text = "sweep the learning rate of the first stage, write lr.csv and lr.png into OUT, and end"
     add("--find-lr", action="store_true", help=text)
-    add(
-        "--scale-lr",
-        choices=SCALES,
-        help=f"let the rates follow the pairs a step of all processes, from {BATCH} on",
-    )
     add("--judgements", type=int, default=8, metavar="N", help="validations during a stage")
     add("--checkpoint-seconds", type=float, default=120, metavar="S", help="between checkpoints")
 

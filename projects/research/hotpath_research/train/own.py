@@ -112,7 +112,7 @@ def _missed(clip: Clip, finder: Finder, frames: Sequence[int]) -> list[int]:
         pairs = Pairs([clip], finder.network, frames=[frame], around=around)
         if frame and len(pairs):
             exemplar = finder.exemplar(pairs.exemplars[0]) if exemplar is None else exemplar
-            _, box, _ = finder.find(exemplar, pairs.searches[0])
+            _, box = finder.find(exemplar, pairs.searches[0])
             if pairs.overlaps_of([box])[0] < OUTLIER:
                 missed.append(frame)
                 continue

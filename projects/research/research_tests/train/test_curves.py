@@ -13,7 +13,15 @@ from hotpath_research.train import curves, judging, loop  # noqa: E402
 from research_tests.train.test_losses import ONE_PICTURE, batch, losses, maps_of  # noqa: E402
 from tests.support import ROOT  # noqa: E402
 
-OF_OWN_CLIPS = {"before", "after", "gain", "error", "better", "clips"}  # keys of --learn-boxes
+OF_OWN_CLIPS = {
+    "before",
+    "after",
+    "gain",
+    "error",
+    "better",
+    "clips",
+    "frames",
+}  # keys of --learn-boxes
 
 
 def documented(heading):

@@ -1,16 +1,11 @@
 """The command that decides between two networks."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from hotpath.calib import one_step_overlap
-from hotpath.runtime import engines
-from hotpath.runtime.networks import load_network
 from hotpath.video.clips import find_clips
 from hotpath_research.train import judge, judging
-from hotpath_research.train.ranks import offset_middle, rank, true_cell
 from research_tests.train.conftest import write_wider
 from tests.support import tiny
 from tests.support.clips import write_clip
@@ -98,42 +93,3 @@ def test_more_lost_targets_rule_a_gain_out():
     candidate = np.where(np.arange(200) % 20 == 0, 0.1, 0.7)
     found = judging.change([(candidate, np.full(200, 0.6), clip)])
     assert found.lost == pytest.approx(0.05) and "lost more often" in judging.against(found)[0]
-
-
-def test_the_top_shares_are_means_of_sources_with_equal_weight():
-    ranks = {"a": np.array([0, 2, 5, 25]), "b": np.array([0, 0, 4, 4])}
-    results = {name: (np.full(4, 0.5), np.zeros(4), value) for name, value in ranks.items()}
-    found = judge.summary(results)
-    assert (found["top1"], found["top3"], found["top5"]) == (0.375, 0.5, 0.75)
-    results["b"] = (*results["b"][:2], None)  # a family without a score of cells
-    assert "top1" not in judge.summary(results)
-
-
-def test_a_network_that_finds_the_square_ranks_its_cell_high(world):
-    clips, good, _ = world
-    network = load_network(str(good))
-    finder = one_step_overlap.Finder(
-        network, engines.create("onnxruntime", network, network.locate(None))
-    )
-    results = judge.overlaps(judge.by_source(find_clips([clips])), {"good": finder})
-    found = judge.summary(results["good"])
-    assert found["top1"] <= found["top3"] <= found["top5"] and found["top5"] > 0.9
-
-
-def test_the_rank_of_the_true_cell_is_how_many_cells_weigh_more():
-    """A map of four cells a side, 8 search pixels each; the crop's centre is a corner of cells."""
-    centre = SimpleNamespace(family="centre", stride=8.0)
-    points = SimpleNamespace(family="points", stride=8.0)
-    assert true_cell(centre, (0.0, 0.0, 9, 9), 4, 0.5) == (2, 2)
-    assert true_cell(centre, (-0.1, 7.9, 9, 9), 4, 0.5) == (2, 1)
-    assert true_cell(centre, (3.9, -4.1, 9, 9), 4, 0.0) == (1, 2)
-    assert true_cell(centre, (16.0, 0.0, 9, 9), 4, 0.5) is None  # beyond the map
-    cells = np.array([10, 5])  # at (0, 0) and (-8, -8)
-    inside = np.array([(3.0, 5.0, 9, 9), (-1.0, -4.0, 9, 9)])  # offsets from 0 to 1
-    assert offset_middle(centre, cells, inside, 4) == 0.5
-    around = np.array([(3.0, -3.0, 9, 9), (-8.0, -9.0, 9, 9)])
-    assert offset_middle(centre, cells, around, 4) == offset_middle(points, cells, inside, 4) == 0
-    weights = np.arange(16.0).reshape(4, 4)
-    weights[0, 0] = 15.0  # as much as the best one
-    assert [rank(weights, cell) for cell in ((3, 3), (0, 0), (3, 2), (3, 0))] == [0, 0, 2, 4]
-    assert rank(weights, None) == 16

@@ -1,7 +1,5 @@
 """The schedule of a stage, and going on after a kill."""
 
-import socket
-
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -10,7 +8,6 @@ from hotpath.calib.errors import TrainingStopped  # noqa: E402
 from hotpath_research.train import export, start  # noqa: E402  (after the check for torch)
 from hotpath_research.train.loop import WARM_UP, Log, Runner, Stage, load  # noqa: E402
 from tests.support.malformed import Planted  # noqa: E402
-from tests.support.ports import free_port  # noqa: E402
 
 
 class Line(torch.nn.Module):
@@ -72,29 +69,6 @@ def test_a_planted_pickle_is_refused_and_does_not_run(read, tmp_path):
     with pytest.raises(TrainingStopped, match="features.pt.*checkpoint"):
         read(path)
     assert not (tmp_path / "trap").exists()
-
-
-def both(rank, port, folder):
-    """One of two processes: its gradient depends on its rank."""
-    address = f"tcp://127.0.0.1:{port}"
-    torch.distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
-
-    def step(network, numbers):
-        assert numbers[-1] == rank
-        return {"loss": ((network.bias - 4 * rank) ** 2).sum()}
-
-    stage = Stage("line", Line(), lambda net: net, step, lambda net: {}, 2000, 0.05, 1, 1)
-    run = Runner(stage, folder, Log(folder / "log.jsonl"))
-    run.run()
-    torch.save(run.network.bias.detach(), folder / f"{rank}.pt")
-    torch.distributed.destroy_process_group()
-
-
-def test_the_gradients_of_two_processes_are_averaged(tmp_path):
-    torch.multiprocessing.spawn(both, (free_port(socket.SOCK_STREAM), tmp_path), nprocs=2)
-    found = [float(torch.load(tmp_path / f"{rank}.pt")) for rank in (0, 1)]
-    assert found[0] == found[1] == pytest.approx(2.0, abs=0.05)
-    assert torch.load(tmp_path / "line.pt")["steps"] == 1000  # half of the pairs each
 
 
 def test_fixed_norms_keep_their_statistics(tmp_path):

@@ -160,7 +160,8 @@ def test_a_network_that_gained_is_written_with_its_numbers(world, tmp_path):
     assert told["gain"] > told["error"] and told["clips"] == ["filmb", "filmd"]
     toml = tmp_path / "export" / "spoilt_own.toml"
     made, began = load_network(str(toml)), load_network(str(start))
-    assert (made.window, made.search_lost_below) == (began.window, began.search_lost_below)
+    assert made.window_influence == began.window_influence
+    assert made.search_lost_below == began.search_lost_below
     frames, boxes = tiny.film(3)
     tracker = load_tracker(str(toml), engine="onnxruntime")
     tracker.init(frames[0], boxes[0])

@@ -2,7 +2,6 @@
 
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,7 +21,6 @@ from research_tests.train.test_curves import OF_OWN_CLIPS, documented  # noqa: E
 from research_tests.training import TEACHER, read_log, used_network, write_training  # noqa: E402
 from tests.calib.test_one_step_overlap import write_square  # noqa: E402
 from tests.support import ROOT, needs, tiny  # noqa: E402
-from tests.support.ports import free_port  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +105,7 @@ def test_a_frozen_part_stays_until_its_pairs_are_over(world, tmp_path):
         assert any(key.endswith("running_mean") for key in moved[name])
 
 
-def test_parts_have_rates_that_follow_the_batch(world, tmp_path):
+def test_parts_have_rates_of_their_own(world, tmp_path):
     rates = []
 
     def spy(runner):
@@ -117,28 +115,19 @@ def test_parts_have_rates_that_follow_the_batch(world, tmp_path):
 
     step, loop.Runner._step = loop.Runner._step, spy
     try:
-        more = ["--lr", "backbone=0.001", "features=0.004", "--scale-lr", "sqrt"]
+        more = ["--lr", "backbone=0.001", "features=0.004"]
         main(features(world, tmp_path, *more, pairs=8))
     finally:
         loop.Runner._step = step
-    whole = 0.004 / loop.WARM_UP * (8 / 32) ** 0.5
+    whole = 0.004 / loop.WARM_UP
     assert rates[0]["project"] == pytest.approx(whole, rel=0.01)
     assert rates[0]["backbone"] == pytest.approx(whole / 4, rel=0.01)
 
 
-@pytest.mark.slow("two processes load PyTorch")
-def test_two_processes_of_torchrun_train_one_network(world, tmp_path):
-    main(features(world, tmp_path / "fill", pairs=8))
-    run = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    run += ["--master-addr", "127.0.0.1", "--master-port", str(free_port(socket.SOCK_STREAM))]
-    run += ["-m", "hotpath_research.train", *features(world, tmp_path / "two", pairs=64)]
-    done = subprocess.run(run, cwd=str(ROOT), capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr
-    told = judged(tmp_path / "two", "features")
-    assert told[-1]["steps"] == 4 and told[-1]["pairs"] == 64  # each process had half of them
-    assert (
-        len([line for line in read_log(tmp_path / "two" / "log.jsonl") if "options" in line]) == 1
-    )
+def test_several_processes_are_refused(world, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(TrainingStopped, match="without torchrun"):
+        main(features(world, tmp_path))
 
 
 @pytest.mark.slow("PyTorch compiles both parts")

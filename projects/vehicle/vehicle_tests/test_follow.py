@@ -67,6 +67,16 @@ def test_a_moving_target_is_followed_closely_with_a_calibration(path, known):
     assert found.held == 0.0 and found.off < 5.0
 
 
+def test_a_target_is_kept_though_a_fifth_of_the_packets_is_lost():
+    found = after(healthy(sim.curve(6), loss=0.2))
+    assert found.held == 0.0 and found.off < 3.0
+
+
+def test_a_step_is_settled_in_four_seconds_by_the_calibration():
+    case = sim.Case("a step", sim.standing(14, -7), 14, 4.0, {})
+    assert after(case).off < 1.5
+
+
 @pytest.mark.parametrize("path", [sim.ramp(3), sim.curve(3), sim.standing(14)])
 def test_a_slow_target_is_followed_without_a_calibration(path):
     found = after(healthy(path), None)

@@ -553,17 +553,6 @@ def test_a_camera_turns_as_fast_as_it_was_asked_in_whatever_order_it_lists_its_s
         assert camera.velocity == pytest.approx(WISH, abs=0.001)
 
 
-@pytest.mark.parametrize("turns, zooms", LISTS[:2])
-def test_to_take_the_first_space_and_name_none_turns_ten_times_too_fast(turns, zooms, monkeypatch):
-    """The fault that the test above must notice."""
-    monkeypatch.setattr(product, "_generic_of", lambda spaces: spaces[0])
-    with contextlib.closing(Listing(turns, zooms)) as camera:
-        broken = Camera(address(camera), LOGIN)
-        broken._forms = [product.Form(uri=False, zoom=True, timeout=False)]
-        broken.move(lambda: WISH)
-        assert camera.velocity[:2] == (1.0, -1.0)
-
-
 @pytest.mark.parametrize("turns, moves", [([(GENERIC, 1.0)], True), (LISTS[0][0], False)])
 def test_a_velocity_without_a_uri_goes_only_to_a_camera_with_one_space(turns, moves):
     with contextlib.closing(Listing(turns, [(GENERIC, 1.0)], takes_uris=False)) as camera:

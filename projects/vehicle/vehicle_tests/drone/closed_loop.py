@@ -1,40 +1,22 @@
-"""The gimbal's closed loop: the picture, the gimbal, the radio and time are simulated."""
+"""A textured world that a camera looks at, and a gimbal with its manager that turns it."""
 
 import functools
 import math
-from collections import namedtuple
 
 import cv2
 import numpy as np
 
 from hotpath.runtime.frames.directions import vertical_fov_deg
-from hotpath.runtime.frames.pictures import picture_mark
-from hotpath.runtime.types import Track
-from hotpath_vehicle.aim.calibration import Calibration
-from hotpath_vehicle.follow import Follow
 from hotpath_vehicle.gimbal.angles import turned
-from hotpath_vehicle.gimbal.settings import load_settings
 from hotpath_vehicle.mavlink import numbers as m
 from hotpath_vehicle.mavlink.codec import Codec
-from hotpath_vehicle.mavlink.gimbal_manager import GimbalManager
-from hotpath_vehicle.mavlink.messages import View
 from vehicle_tests.support.quaternions import quaternion_of
 
-FRAME_S = 1.0 / 30
-TICK_S = 1.0 / 300
-COMMAND_S = 0.03  # from a command until the gimbal turns
-DELAY_S = 0.1  # from the capture of a frame until its command moves the gimbal
 SIZE = (640, 360)
 FOV_DEG = (60.0, vertical_fov_deg(60.0, SIZE))
 WORLD = (2600, 1600)
 WORLD_FOCAL = 900.0  # pixels of the world's picture per unit of tangent
 TARGET_PX = (80, 96)  # in the world's picture
-
-# frames have the time at which they were taken
-CALIBRATION = Calibration("rtsp://camera", SIZE, "gimbal 1/154/154", FOV_DEG[0], COMMAND_S, 0.02)
-
-Sample = namedtuple("Sample", "time_s x y yaw")
-Sample.__doc__ = "The target's offset as shares of the frame, the camera's yaw in degrees."
 
 
 class World:
@@ -167,89 +149,6 @@ class Gimbal:
         return "GIMBAL_MANAGER_STATUS", state
 
 
-class Radio:
-    """Carries packets both ways, late and not all of them."""
-
-    def __init__(self, delay_s, loss, gone):
-        self._delay_s, self._loss, self._gone = delay_s, loss, gone
-        self._rng = np.random.RandomState(2)
-        self._packets = []
-
-    def send(self, now, to, packet):
-        lost = self._rng.rand() < self._loss or any(a <= now < b for a, b in self._gone)
-        if not lost:
-            self._packets.append((now + self._delay_s, to, packet))
-
-    def arrived(self, now, to):
-        due = [p for at, where, p in self._packets if where == to and at <= now]
-        self._packets = [e for e in self._packets if e[1] != to or e[0] > now]
-        return due
-
-
-class Simulation:
-    """A camera with a calibration follows the target of a world."""
-
-    def __init__(self, world, targets, loss=0.0, gone=()):
-        settings = load_settings()
-        self.world, self.gimbal = world, Gimbal()
-        self.targets = targets
-        aim = Follow(settings, FOV_DEG, CALIBRATION)
-        self.manager = GimbalManager(aim, 1, 100, settings["lost"]["link"])
-        self._codec = Codec(1, 100)
-        # the gimbal's own delay is a part of the whole
-        self._radio = Radio(COMMAND_S, loss, gone)
-        self._behind_s = DELAY_S - COMMAND_S
-        self.samples = []
-
-    def run(self, seconds):
-        number = None
-        index = 0
-        frames = []
-        next_frame = 0.0
-        for tick in range(int(round(seconds / TICK_S))):
-            now = tick * TICK_S
-            self.gimbal.move(now, TICK_S)
-            self._exchange(now)
-            for message in self.gimbal.due(now):
-                self._radio.send(now, "us", self.gimbal.codec.encode(*message))
-            if now >= next_frame:  # a frame is taken now, and its box is known later
-                next_frame += FRAME_S
-                frames.append((now,) + self.world.seen(now, *self.gimbal.angle))
-            if frames and now >= frames[0][0] + self._behind_s:
-                taken, frame, truth = frames.pop(0)
-                if number is None:
-                    number = self.targets.add(frame, truth)
-                    track = Track(truth, 1.0)
-                else:
-                    track = self.targets.update(frame)[number]
-                view = View(index, taken, SIZE, track, number, 30.0, picture_mark(frame))
-                self._send(now, self.manager.frame(view, now))
-                x, y = truth[0] + truth[2] / 2, truth[1] + truth[3] / 2
-                yaw = math.degrees(self.gimbal.angle[1])
-                self.samples.append(Sample(taken, x / SIZE[0] - 0.5, y / SIZE[1] - 0.5, yaw))
-                index += 1
-            elif tick % 15 == 0:
-                self._send(now, self.manager.tick(now))
-        self.targets.drop(number)
-        return self.samples
-
-    def _exchange(self, now):
-        for packet in self._radio.arrived(now, "gimbal"):
-            for answer in self.gimbal.receive(self.gimbal.codec.decode(packet), now):
-                self._radio.send(now, "us", self.gimbal.codec.encode(*answer))
-        for packet in self._radio.arrived(now, "us"):
-            self.manager.receive(self._codec.decode(packet), now)
-
-    def _send(self, now, messages):
-        for message in messages:
-            self._radio.send(now, "gimbal", self._codec.encode(*message))
-
-
-def standing(yaw_deg, pitch_deg):
-    place = math.radians(yaw_deg), math.radians(pitch_deg)
-    return lambda time_s: place
-
-
 def wandering(rate_deg=12.0):
     """A target that moves on a curve, at most at that rate in yaw and half of it in pitch."""
     period = 9.0
@@ -260,16 +159,3 @@ def wandering(rate_deg=12.0):
         return swing * math.sin(turn), swing / 2 * 0.7 * math.sin(1.4 * turn + 1.0) - 0.1
 
     return path
-
-
-def off_centre(samples, since_s=0.0):
-    """(frames, 2): absolute offsets as shares of the frame, from a time on."""
-    return np.abs([[s.x, s.y] for s in samples if s.time_s >= since_s])
-
-
-def settled_after(samples, within=0.05):
-    """Seconds until the target stays within that share of the centre; None: it never does."""
-    outside = [s.time_s for s in samples if max(abs(s.x), abs(s.y)) > within]
-    if not outside:
-        return 0.0
-    return None if outside[-1] >= samples[-1].time_s else outside[-1] + FRAME_S

@@ -108,7 +108,7 @@ def parser() -> argparse.ArgumentParser:
         nargs="*",
         default=[],
         metavar="CLASS",
-        help="use only pictures of these licence classes, see sources.toml (default: all)",
+        help="use only pictures of these licence classes, see sources.csv (default: all)",
     )
     add(
         "--validation",

@@ -13,10 +13,10 @@ from hotpath.runtime.networks import load_network, names, sha256_of
 from hotpath_research.train.loop import read_log
 
 LOG = "log.jsonl"  # of a run
-UNKNOWN = {"R": 0}  # the licences of a checkpoint without a log beside it, see sources.toml
+UNKNOWN = {"R": 0}  # the licences of a checkpoint without a log beside it, see sources.csv
 UNSETTLED = "not settled"
 FREE = "Apache-2.0: our training saw only free pictures"  # what a free licence begins with
-FREE_CLASSES = {"A", "B"}  # of sources.toml
+FREE_CLASSES = {"A", "B"}  # of sources.csv
 FREE_LICENCES = ("Apache-2.0", "MIT", "BSD", "CC0", "CC BY 4.0")  # what a teacher's begins with
 MOST_SOURCES = 4  # that a TOML names
 

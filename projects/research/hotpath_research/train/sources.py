@@ -1,25 +1,34 @@
 """Licence classes of training pictures: which files a run may see.
 
-``sources.toml`` beside this file lists every source with its licence. A file that it does not list
-has class R, so that a picture of unknown origin never counts as free.
+``sources.csv`` beside this file lists every source with its licence, and its repository on GitHub
+with the commit if it has one. ``files`` are patterns of FOLDER/NAME, where FOLDER holds the file or
+the clip; the first one that matches counts. A file that none matches has class R, so that a picture
+of unknown origin never counts as free. Of a JSON file of COCO, only pictures of free licences
+count.
 """
 
 import collections
+import csv
 import fnmatch
 from collections.abc import Iterable
 from pathlib import Path
 
-from hotpath.base import toml
 from hotpath.calib.errors import BadImages
 
-TABLE = Path(__file__).with_name("sources.toml")
-CLASSES = ("A", "B", "SA", "S", "R")  # the table says what they mean
+TABLE = Path(__file__).with_name("sources.csv")
+CLASSES = {
+    "A": "free; the licence is stated for the pictures themselves",
+    "B": "free; the licence of the repository covers the files, and no origin of each is stated",
+    "SA": "free, but share-alike; whether that reaches trained weights is not settled",
+    "S": "free stock; the terms of the site may restrict training",
+    "R": "research or non-commercial use only, or not stated",
+}
 
 Source = collections.namedtuple("Source", "name licence_class licence patterns")
 
 
 class Sources:
-    """The sources of ``sources.toml``, restricted to some licence classes.
+    """The sources of ``sources.csv``, restricted to some licence classes.
 
     Args:
         licences: classes that may be seen, of ``CLASSES``; empty: all of them.
@@ -35,8 +44,8 @@ class Sources:
             )
         self.licences = set(licences or CLASSES)
         self._sources = [
-            Source(entry["name"], entry["class"], entry["licence"], tuple(entry["files"]))
-            for entry in toml.read(TABLE, BadImages)["source"]
+            Source(row["name"], row["class"], row["licence"], tuple(row["files"].split()))
+            for row in rows()
         ]
 
     def of(self, path: str | Path) -> Source:
@@ -51,3 +60,9 @@ class Sources:
     def allow(self, path: str | Path) -> bool:
         """Whether the run may see this file or clip folder."""
         return self.of(path).licence_class in self.licences
+
+
+def rows() -> list[dict[str, str]]:
+    """The rows of the table."""
+    with open(TABLE, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

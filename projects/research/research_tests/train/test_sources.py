@@ -2,14 +2,13 @@
 
 import pytest
 
-from hotpath.base import toml
 from hotpath.calib.errors import BadImages
-from hotpath_research.train.sources import CLASSES, TABLE, Sources
+from hotpath_research.train.sources import CLASSES, Sources, rows
 from tests.support.errors import refusal
 
 
 def test_every_source_has_a_name_a_licence_and_a_class():
-    entries = toml.read(TABLE, BadImages)["source"]
+    entries = rows()
     assert len({entry["name"] for entry in entries}) == len(entries) > 0
     assert all(entry["class"] in CLASSES and entry["licence"] for entry in entries)
     assert all(entry["files"] for entry in entries)

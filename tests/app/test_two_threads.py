@@ -3,24 +3,20 @@
 Trackers and targets are in ``tests/runtime/tracker/test_lock.py``.
 """
 
-import contextlib
 import os
 from types import SimpleNamespace
 from unittest.mock import Mock
 
-import cv2
 import numpy as np
 import pytest
 
 from hotpath.app.links.base import Context
 from hotpath.app.links.control import Controller
-from hotpath.app.links.requests import Refused
 from hotpath.app.records import LinkOptions, PageOptions
 from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.runtime.types import Box, Track
 from hotpath.video import save
 from hotpath.video.base import WAITING, TrackedFrame
-from hotpath.video.results import Results
 from hotpath.video.sources import open_source
 from tests.support import tiny
 from tests.support.pairs import Kind, assert_takes_turns
@@ -75,21 +71,9 @@ def source(address):
     return Kind(opened, calls, besides, check)
 
 
-def write_source(kind, folder):
-    """A source of twelve frames of that kind; its path."""
-    path, frames = folder / kind, tiny.film(FRAMES)[0]
-    if kind.startswith("film"):
-        tiny.write_video(path, frames)
-        return str(path)
-    path.mkdir()
-    for number, frame in enumerate(frames):
-        cv2.imwrite(str(path / f"{number:02}.png"), frame)
-    return str(path)
-
-
-@pytest.mark.parametrize("kind", ["film.avi", "pictures"])
-def test_two_threads_in_two_methods_of_a_recording(kind, tmp_path):
-    assert_two_threads("source", write_source(kind, tmp_path))
+def test_two_threads_in_two_methods_of_a_recording(tmp_path):
+    tiny.write_video(tmp_path / "film.avi", tiny.film(FRAMES)[0])
+    assert_two_threads("source", str(tmp_path / "film.avi"))
 
 
 def test_two_threads_in_two_methods_of_a_live_source():
@@ -100,32 +84,13 @@ def test_two_threads_in_two_methods_of_a_live_source():
 # files
 
 
-def results(folder):
-    """Results, whose rows stay whole."""
-    path = os.path.join(folder, "rows.csv")
-
-    def check(opened, pair):
-        with open(path) as file:
-            lines = file.read().splitlines()
-        whole = not opened.rows or len(lines) == 1 + opened.rows
-        assert whole and all(line.count(",") == 1 for line in lines), lines
-
-    calls = {
-        "write": lambda opened, n: opened.write([n, n / 2]),
-        "kept": lambda opened, n: opened.kept,
-        "close": lambda opened, n: opened.close(),
-    }
-    return Kind(lambda: Results(path, ("frame", "x")), calls, check=check)
-
-
-def video(folder, background):
-    """A video, encoded in the caller's thread or in one of its own, which plays."""
+def video(folder):
+    """A video, encoded in a thread of its own."""
     path, written = os.path.join(folder, "out.mp4"), []
 
     def opened():
         written.clear()
-        made = save.Video(path, 25)
-        return save.BackgroundVideo(made, False, lambda ms: None) if background else made
+        return save.BackgroundVideo(save.Video(path, 25), False, lambda ms: None)
 
     def write(made, n):
         made.write(PICTURE)
@@ -139,21 +104,15 @@ def video(folder, background):
     calls = {
         "write": write,
         "kept": lambda made, n: made.kept,
+        "check": lambda made, n: made.check(),
         "close": lambda made, n: made.close(),
     }
-    if background:
-        calls["check"] = lambda made, n: made.check()
     return Kind(opened, calls, check=check)
 
 
-def test_two_threads_in_two_methods_of_results(tmp_path):
-    assert_two_threads("results", str(tmp_path))
-
-
-@pytest.mark.parametrize("background", ["", "in the background"])
-def test_two_threads_in_two_methods_of_a_saved_video(background, tmp_path):
+def test_two_threads_in_two_methods_of_a_saved_video(tmp_path):
     pytest.importorskip("av")
-    assert_two_threads("video", str(tmp_path), background)
+    assert_two_threads("video", str(tmp_path))
 
 
 # links
@@ -192,45 +151,6 @@ def page():
     return Kind(opened, link_calls(), ("start",))
 
 
-LOOP = ("next_frame_is_due", "write", "finish", "end", "record", "pause", "stop", "drop_target")
-
-
-def control():
-    """A controller: what its loop calls, beside what any thread may call."""
-
-    def refused(call):
-        with contextlib.suppress(Refused):
-            call()
-
-    calls = {
-        "next_frame_is_due": lambda run, n: run.next_frame_is_due(),
-        "write": lambda run, n: run.write(tracked(n)),
-        "finish": lambda run, n: run.finish(),
-        "end": lambda run, n: run.end(),
-        "record": lambda run, n: run.record(n % 2 == 0),
-        "pause": lambda run, n: refused(lambda: run.pause(True)),
-        "stop": lambda run, n: run.stop(),
-        "drop_target": lambda run, n: refused(lambda: run.drop_target(0)),
-        "call": lambda run, n: refused(lambda: run.call(run.stop).cancel()),
-        "wait": lambda run, n: run.wait(n, 0.001),
-        "state": lambda run, n: run.state(tracked(n)),
-        "notify": lambda run, n: run.notify(),
-        "frame_at": lambda run, n: run.frame_at(n),
-        "recording": lambda run, n: run.recording,
-        "fps": lambda run, n: run.fps,
-        "finds_at_points": lambda run, n: run.finds_at_points,
-    }
-    besides = (
-        "add_target",
-        "confirm",
-        "reject",
-        "rename",
-        "seek",
-    )  # as ``drop_target``, which ``call`` hands over
-    return Kind(controller, calls, besides, is_allowed=lambda *two: not set(two) <= set(LOOP))
-
-
-@pytest.mark.parametrize("kind", ["page", "control"])
-def test_two_threads_in_two_methods_of_a_link(kind):
-    pytest.importorskip({"page": "aiohttp"}.get(kind, "cv2"))
-    assert_two_threads(kind)
+def test_two_threads_in_two_methods_of_a_link():
+    pytest.importorskip("aiohttp")
+    assert_two_threads("page")

@@ -11,16 +11,14 @@ import hmac
 import io
 import secrets
 import time
-from typing import Any, Callable, Dict, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Optional, Set
 from urllib.parse import urlsplit
 
 from hotpath.app.links.base import is_loopback
 from hotpath.app.links.requests import Refused
 
 MOST_CONNECTIONS = 64  # open at once
-MOST_FROM_ONE_ADDRESS = 32
-REQUEST_S = 5.0  # a new connection must have sent a whole request by then
-NEXT_REQUEST_S = 20.0  # the next request must follow within this time
+STRANGER_S = 5.0  # a new connection must have shown the token by then
 HEADERS = {
     "Server": "hotpath",
     "X-Content-Type-Options": "nosniff",
@@ -85,10 +83,10 @@ def _equal(given: Optional[str], secret: str) -> bool:
 
 
 class ConnectionLimiter:
-    """Limits how many connections are open, and how long each may take to send a request.
+    """Limits how many connections are open, and how long one may wait until it shows the token.
 
-    A newcomer takes the place of the oldest connection that has not shown the token. So strangers
-    can't keep the owner out.
+    A newcomer takes the place of the oldest connection that has not shown it. So strangers can't
+    keep the owner out.
 
     Args:
         handler: function that makes aiohttp's protocol for one connection.
@@ -96,8 +94,7 @@ class ConnectionLimiter:
 
     def __init__(self, handler: Callable[[], asyncio.Protocol]) -> None:
         self._handler = handler
-        # transport -> (address, deadline of the next whole request or None)
-        self._open: Dict[asyncio.Transport, Tuple[str, Optional[float]]] = {}  # the oldest first
+        self._open: Dict[asyncio.Transport, float] = {}  # since when, the oldest first
         self._known: Set[asyncio.Transport] = set()  # those of them that have shown the token
 
     def __call__(self) -> "asyncio.Protocol":
@@ -105,21 +102,15 @@ class ConnectionLimiter:
 
     def accept(self, transport: asyncio.Transport) -> None:
         """Hand a new connection to HTTP, or end it at once."""
-        peer = transport.get_extra_info("peername")
-        address = peer[0] if peer else ""
-        self._open = {t: v for t, v in self._open.items() if not t.is_closing()}
-        self._known.intersection_update(self._open)
-        from_address = [t for t, (other, _) in self._open.items() if other == address]
-        is_full = len(self._open) >= MOST_CONNECTIONS
-        if is_full or len(from_address) >= MOST_FROM_ONE_ADDRESS:
-            rivals = self._open if len(from_address) < MOST_FROM_ONE_ADDRESS else from_address
-            stranger = next((t for t in rivals if t not in self._known), None)
+        self._forget_closed()
+        if len(self._open) >= MOST_CONNECTIONS:
+            stranger = next((t for t in self._open if t not in self._known), None)
             if stranger is None:
                 transport.abort()
                 return
             stranger.abort()
             del self._open[stranger]
-        self._open[transport] = (address, time.monotonic() + REQUEST_S)
+        self._open[transport] = time.monotonic()
         protocol = self._handler()
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
@@ -129,26 +120,18 @@ class ConnectionLimiter:
         if transport in self._open:
             self._known.add(transport)
 
-    def request_began(self, transport: asyncio.Transport) -> None:
-        """A whole request came in: no deadline while it is answered."""
-        if transport in self._open:
-            self._open[transport] = (self._open[transport][0], None)
+    def _forget_closed(self) -> None:
+        self._open = {t: since for t, since in self._open.items() if not t.is_closing()}
+        self._known.intersection_update(self._open)
 
-    def request_ended(self, transport: asyncio.Transport) -> None:
-        """The request was answered: the next one has its own deadline."""
-        if transport in self._open:
-            deadline = time.monotonic() + NEXT_REQUEST_S
-            self._open[transport] = (self._open[transport][0], deadline)
-
-    async def close_late_connections(self) -> None:
-        """For ever: close connections that miss their deadline."""
+    async def close_strangers(self) -> None:
+        """For ever: close connections that have not shown the token in time."""
         while True:
             await asyncio.sleep(0.5)
-            now = time.monotonic()
-            for transport, (_, deadline) in list(self._open.items()):
-                if transport.is_closing():
-                    del self._open[transport]
-                elif deadline is not None and now > deadline:
+            self._forget_closed()
+            latest = time.monotonic() - STRANGER_S
+            for transport, since in self._open.items():
+                if since < latest and transport not in self._known:
                     transport.abort()
 
 

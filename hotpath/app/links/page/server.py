@@ -47,6 +47,7 @@ MOST_VIEWERS = 16
 HEARTBEAT_S = 0.5  # the state is sent at least this often
 RELOAD_S = 5.0  # a browser that left may come back by then
 PING_S = 15.0  # a browser that does not answer is disconnected
+IDLE_S = 20.0  # without a request a connection is closed
 BODY_BYTES = 2048
 MESSAGE_BYTES = 256
 
@@ -223,10 +224,12 @@ class Server(Link):
         app.router.add_routes(self._routes())
         silent = logging.Logger("page")  # bad requests of strangers do not go to the terminal
         silent.addHandler(logging.NullHandler())
-        runner = web.AppRunner(app, access_log=None, logger=silent, lingering_time=2.0)
+        runner = web.AppRunner(
+            app, access_log=None, logger=silent, lingering_time=2.0, keepalive_timeout=IDLE_S
+        )
         await runner.setup()
         self._limiter = ConnectionLimiter(runner.server)
-        background = [self._limiter.close_late_connections(), self._read_sensors()]
+        background = [self._limiter.close_strangers(), self._read_sensors()]
         tasks = [asyncio.ensure_future(task) for task in background]
         listener = await self._loop.create_server(self._limiter, sock=self._socket, backlog=128)
         await self._ending.wait()
@@ -278,7 +281,6 @@ class Server(Link):
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         """Check every request, add the headers to every answer, and give errors as JSON."""
-        self._limiter.request_began(request.transport)
         try:
             if request.path != "/enter":
                 self.guard.check(
@@ -296,9 +298,6 @@ class Server(Link):
             response = error(wrong.status, wrong.reason.lower(), wrong.headers.get("Allow"))
         except asyncio.TimeoutError:
             response = error(504, "the run did not answer in time")
-        # a file goes out after this, for as long as its reader takes
-        if request.transport is not None and not isinstance(response, web.FileResponse):
-            self._limiter.request_ended(request.transport)
         if not response.prepared:
             response.headers.update(access.HEADERS)
             response.headers.setdefault("Content-Security-Policy", policy(request.host))

@@ -171,30 +171,28 @@ def test_a_message_not_understood_ends_its_socket_alone(local, message):
     assert local.state()["frame"] == 0
 
 
-def connection(limiter, host):
+def connection(limiter):
     transport = Mock(**{"is_closing.side_effect": lambda: transport.abort.called})
-    transport.get_extra_info.return_value = (host, 1)
     limiter.accept(transport)
     return transport
 
 
-def test_connections_are_few_and_one_address_has_half_of_them():
+def test_connections_are_few_and_the_oldest_stranger_goes_first():
     limiter = ConnectionLimiter(Mock())
-    every = [connection(limiter, host) for host in ["one"] * 40 + ["other"] * 40 + ["third"]]
-    left = [each for each in every if not each.abort.called]
-    assert len(left) == 64 and left[-1] is every[-1]  # the oldest went
-    assert not any(each in left for each in every[:9])
+    every = [connection(limiter) for _ in range(81)]
+    assert [each.abort.called for each in every] == [True] * 17 + [False] * 64
 
 
 def test_a_connection_with_the_token_never_ends_for_a_stranger():
     limiter = ConnectionLimiter(Mock())
-    owners = [connection(limiter, "one") for _ in range(32)]
-    for each in owners:
+    owners = [connection(limiter) for _ in range(64)]
+    for each in owners[:63]:
         limiter.trust(each)
-    assert connection(limiter, "one").abort.called  # 32 of one address are the most
-    strangers = [connection(limiter, f"stranger {n % 3}") for n in range(500)]
-    assert not any(each.abort.called for each in owners)
-    assert sum(not each.abort.called for each in strangers) == 32
+    strangers = [connection(limiter) for n in range(500)]
+    assert owners[63].abort.called and not any(each.abort.called for each in owners[:63])
+    assert sum(not each.abort.called for each in strangers) == 1
+    limiter.trust(strangers[-1])
+    assert connection(limiter).abort.called, "every place is an owner's"
 
 
 @pytest.mark.parametrize("kind", ["hold", "half a request", "reconnect"])

@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("aiohttp")
 
 from hotpath.app.links.page import access
+from hotpath.app.links.page import server as page_server
 from hotpath.app.links.page.server import Server
 from hotpath.app.records import LinkOptions, PageOptions
 
@@ -20,7 +21,8 @@ BYTES = 24 << 20  # more than a system keeps for one connection
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    monkeypatch.setattr(access, "NEXT_REQUEST_S", 0.5)
+    monkeypatch.setattr(access, "STRANGER_S", 0.5)
+    monkeypatch.setattr(page_server, "IDLE_S", 0.5)
     video = tmp_path / "film.mp4"
     video.write_bytes(b"x" * BYTES)
 
@@ -51,7 +53,7 @@ def asked(server, path):
 
 
 def test_a_slow_reader_has_its_whole_file(server):
-    """A file takes longer than the time within which the next request must follow."""
+    """A file takes longer than a stranger, or an idle connection, is waited for."""
     with asked(server, "/api/video") as connection:
         answer = connection.getresponse()
         assert answer.status == 200

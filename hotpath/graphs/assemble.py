@@ -9,7 +9,7 @@ import math
 import pathlib
 from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from onnx import ModelProto, ValueInfoProto, helper
+from onnx import ModelProto, ValueInfoProto
 
 from hotpath.graphs import convert, lifting, models, normalise, parts
 from hotpath.graphs.models import shape_of
@@ -44,9 +44,6 @@ class Graphs(NamedTuple):
     def precision(self) -> str:
         """The numbers that the network's files have: "fp32" or "int8"."""
         return "int8" if any(map(convert.is_quantised, (self.exemplar, self.search))) else "fp32"
-
-
-JOIN = "+"  # between the names of outputs whose channels are joined
 
 
 def build(network: Network, paths: Mapping[str, pathlib.Path]) -> Graphs:
@@ -131,8 +128,6 @@ def order_maps(network: Network, search: ModelProto) -> ModelProto:
     Raises:
         BadNetwork: the outputs are not those that the TOML describes.
     """
-    if any(JOIN in name for name in network.maps):
-        search = _join(network, search)
     expected = decode.shapes(network)
     there = list(search.graph.output)
     chosen = _find(network, there, network.maps) if network.maps else _by_shape(expected, there)
@@ -151,18 +146,6 @@ def order_maps(network: Network, search: ModelProto) -> ModelProto:
 def _base_name(name: str) -> str:
     """The name of an output in its file; in the search graph it has a prefix."""
     return name.split("/", 1)[-1]
-
-
-def _join(network: Network, search: ModelProto) -> ModelProto:
-    """Add an output for each entry "a+b" of ``[head] maps``."""
-    there = list(search.graph.output)
-    for entry in network.maps:
-        if JOIN in entry:
-            names = [name.strip() for name in entry.split(JOIN)]
-            parts = [value.name for value in _find(network, there, names)]
-            search.graph.node.append(helper.make_node("Concat", parts, ["joined/" + entry], axis=1))
-            search.graph.output.append(ValueInfoProto(name="joined/" + entry))
-    return models.infer_shapes(search)
 
 
 def _find(

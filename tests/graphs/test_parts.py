@@ -5,9 +5,7 @@ import functools
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
 
-from hotpath.graphs import models
 from hotpath.runtime import load_tracker
 from hotpath.runtime.networks import load_network
 from tests.support import blobs, tiny
@@ -60,26 +58,4 @@ def test_a_graph_that_takes_the_search_part_first_is_recognised(tmp_path, film, 
     del model.graph.input[:]
     model.graph.input.extend(swapped)
     onnx.save(model, str(path))
-    np.testing.assert_array_equal(follow(toml, pictures, boxes), expected)
-
-
-def test_a_map_in_several_outputs_is_joined(tmp_path):
-    pictures, boxes = blobs.film(6)
-    toml = blobs.write_network(tmp_path, "lighttrack")
-    expected = follow(toml, pictures, boxes)
-    path = tmp_path / "lighttrack_track.onnx"
-    model = onnx.load(str(path))
-    channels = {models.shape_of(value)[1]: value.name for value in model.graph.output}
-    score, boxes_map = channels[1], channels[4]
-    parts = [boxes_map + "/horizontal", boxes_map + "/vertical"]
-    model.graph.node.append(helper.make_node("Split", [boxes_map], parts, axis=1))
-    model.graph.node[-1].attribute.append(helper.make_attribute("split", [2, 2]))
-    del model.graph.output[:]
-    model.graph.output.extend(
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        for name, shape in [(score, (1, 1, 16, 16))] + [(name, (1, 2, 16, 16)) for name in parts]
-    )
-    onnx.save(model, str(path))
-    maps = 'maps = ["{}", "{}"]\n'.format(score, "+".join(parts))
-    toml.write_text(toml.read_text().replace("[head]\n", "[head]\n" + maps))
     np.testing.assert_array_equal(follow(toml, pictures, boxes), expected)

@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     add_networks_dir(cli)
     add("--calibration", metavar="FILE", type=pathlib.Path, help=table)
     add("--dla", type=int, metavar="CORE", help="run on this DLA core what it can run")
-    add("--provider", choices=("cuda", "tensorrt"), help="of ONNX Runtime, for an NVIDIA GPU")
+    add("--provider", choices=("cuda",), help="of ONNX Runtime, for an NVIDIA GPU")
     add("--engine", metavar="NAME", help="that runs the bundle (default: the board's own)")
     words = (
         "for TensorRT: what computes the correlation (default: the kernel before TensorRT 8.5.1)"

@@ -27,7 +27,7 @@ class Order:
         networks_dir: folder that is searched for the network's files, or None.
         calibration: path of a table of ranges, or None for the one that was made here.
         dla: number of the DLA core, or None.
-        provider: provider of ONNX Runtime: "cuda" or "tensorrt", or None for the processor.
+        provider: provider of ONNX Runtime: "cuda", or None for the processor.
         engine: name of the engine that the bundle is for, or None for the board's own.
         force: whether to build a precision that the board lacks.
         correlation: for TensorRT, one of ``CORRELATIONS``, or None for what its version can do.

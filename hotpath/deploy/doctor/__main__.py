@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
             text = "the network to check it with (default: the board's and its witness)"
             command.add_argument("--network", metavar="NAME|FILE.toml", help=text)
             text = "check ONNX Runtime and this provider of it, in fp32, instead of TensorRT"
-            command.add_argument("--provider", choices=("cuda", "tensorrt"), help=text)
+            command.add_argument("--provider", choices=("cuda",), help=text)
             text = "the evidence to write (default: %(default)s)"
             command.add_argument("--out", default="bringup.json", metavar="FILE", help=text)
             text = "folder of all bundles (default: %(default)s)"

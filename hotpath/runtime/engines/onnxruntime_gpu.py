@@ -1,4 +1,4 @@
-"""Run a network with ONNX Runtime on an NVIDIA GPU, by its CUDA or its TensorRT provider.
+"""Run a network with ONNX Runtime on an NVIDIA GPU, by its CUDA provider.
 
 This engine owns the device memory of all tensors, and all work goes to its one stream. So nothing
 passes through the host between the steps of a frame. It is the engine for the GPU of a computer.
@@ -13,21 +13,16 @@ from hotpath.runtime.engines.onnxruntime import as_written
 from hotpath.runtime.engines.shared.gpu import GpuEngine
 from hotpath.runtime.errors import BadNetwork, NetworkFailed, NoEngine
 
-# provider's short name -> (names in ONNX Runtime, the first that can runs a node; kind of memory)
-PROVIDERS = {
-    "cuda": (("CUDAExecutionProvider",), "cuda"),
-    "tensorrt": (("TensorrtExecutionProvider", "CUDAExecutionProvider"), "cuda"),
-}
-
 
 class Engine(GpuEngine):
     """Runs a network's ONNX files with ONNX Runtime on an NVIDIA GPU.
 
-    The setting ``provider`` names one of ``PROVIDERS``. Without it, ``DEFAULT`` is used.
+    Class attributes:
+        provider, memory: its execution provider, and the kind of memory that this one takes.
 
     Raises:
         NoGpu: there is no driver, or neither CuPy nor PyCUDA.
-        NoEngine: this ONNX Runtime has no such provider.
+        NoEngine: this ONNX Runtime has no CUDA provider, or a bundle is for another one.
         BadNetwork: the files are not what the TOML says.
     """
 
@@ -35,15 +30,14 @@ class Engine(GpuEngine):
     runs_files = True
     libraries = ("onnxruntime",)
     install = "pip install onnxruntime-gpu"
-    DEFAULT = "cuda"
-    capturable = False  # its providers synchronise in a run, which ends a capture with error 900
+    provider, memory = "CUDAExecutionProvider", "cuda"
+    capturable = False  # its provider synchronises in a run, which ends a capture with error 900
 
     def __init__(self, setup: Setup) -> None:
         self._library: ModuleType = importlib.import_module("onnxruntime")
         if hasattr(self._library, "preload_dlls"):  # from 1.21 on: CUDA's libraries from pip
             self._library.preload_dlls()
-        self.provider = setup.settings.get("provider") or self.DEFAULT
-        self._check_provider()
+        self._check_provider(setup.settings.get("provider"))
         super().__init__(setup)
         try:
             self._load(setup)
@@ -51,19 +45,18 @@ class Engine(GpuEngine):
             self.close()
             raise
 
-    def _check_provider(self) -> None:
-        if not isinstance(self.provider, str) or self.provider not in PROVIDERS:
+    def _check_provider(self, asked: object) -> None:
+        if asked not in (None, "cuda"):
             raise NoEngine(
-                "ONNX Runtime has no provider {!r} for a GPU here; build the bundle again with "
-                "--provider one of {}".format(self.provider, ", ".join(sorted(PROVIDERS))),
+                f"ONNX Runtime runs here by its provider cuda, not by {asked!r}; build the bundle "
+                "again with --provider cuda, or without it for TensorRT",
                 what="unknown provider",
             )
-        provider = PROVIDERS[self.provider][0][0]
         here = self._library.get_available_providers()
-        if provider not in here:
+        if self.provider not in here:
             raise NoEngine(
                 "this ONNX Runtime has no {} (it has {}); run `pip uninstall onnxruntime && pip "
-                "install onnxruntime-gpu`".format(provider, ", ".join(here)),
+                "install onnxruntime-gpu`".format(self.provider, ", ".join(here)),
                 what="no provider",
             )
 
@@ -83,19 +76,17 @@ class Engine(GpuEngine):
 
     def _captured(self, model: Any, windows: int = 1) -> Any:
         """A session that replays a CUDA graph, where all its nodes run on the GPU."""
-        if self.provider == "cuda":
-            try:
-                return _OnStream(self._library, self, model, windows, graph=True)
-            except (BadNetwork, NetworkFailed):  # a node is left to the processor
-                pass
-        return _OnStream(self._library, self, model, windows)
+        try:
+            return _OnStream(self._library, self, model, windows, graph=True)
+        except (BadNetwork, NetworkFailed):  # a node is left to the processor
+            return _OnStream(self._library, self, model, windows)
 
     def describe(self) -> Dict[str, Any]:
         """Return a dict: engine, library version, device, precision."""
         return {
             "engine": self.name,
             "version": self._library.__version__,
-            "device": f"{self.provider} (sm_{self.device.capability})",
+            "device": f"cuda (sm_{self.device.capability})",
             "precision": self._graphs.precision,
             "threads": 1,
         }
@@ -116,8 +107,8 @@ class _OnStream:
 
         self._handle = engine.device.handle(engine.stream)
         self._float = np.float32
-        names, self._kind = PROVIDERS[engine.provider]
-        self._session = self._open(library, engine, model, names, graph)
+        self._kind = engine.memory
+        self._session = self._open(library, engine, model, graph)
         self._library, self._graph = library, graph
         self._inputs = [value.name for value in self._session.get_inputs()]
         self._names = self._inputs + [value.name for value in self._session.get_outputs()]
@@ -129,22 +120,18 @@ class _OnStream:
         if graph:
             self.run(self._handle, windows)
 
-    def _open(
-        self, library: ModuleType, engine: Engine, model: Any, names: Any, graph: bool
-    ) -> Any:
+    def _open(self, library: ModuleType, engine: Engine, model: Any, graph: bool) -> Any:
         """Open a session of a model on the engine's stream."""
         chosen = {"user_compute_stream": str(self._handle), "device_id": "0"}
-        chosen = chosen if self._kind == "cuda" else {}
         if graph:
             chosen["enable_cuda_graph"] = "1"
-        rest = [name for name in ("CPUExecutionProvider",) if name not in names]
         options = library.SessionOptions()
         options.log_severity_level = 3
         try:
             session = library.InferenceSession(
                 model.path,
                 options,
-                providers=[(name, dict(chosen)) for name in names] + rest,
+                providers=[(engine.provider, chosen), "CPUExecutionProvider"],
                 **as_written(library, model.keeps_floats),
             )
         except Exception as error:  # its exception classes are private and differ by version
@@ -152,10 +139,10 @@ class _OnStream:
                 f"ONNX Runtime {library.__version__} can't load {engine.network.name} on the GPU: "
                 f"{str(error).strip().splitlines()[0]}"
             ) from None
-        if names[0] not in session.get_providers():
+        if engine.provider not in session.get_providers():
             raise NoEngine(
-                f"ONNX Runtime {library.__version__} can't use {names[0]}: CUDA's or cuDNN's "
-                "libraries do not load; run `python -m hotpath boards`"
+                f"ONNX Runtime {library.__version__} can't use {engine.provider}: CUDA's or "
+                "cuDNN's libraries do not load; run `python -m hotpath boards`"
             )
         return session
 

@@ -84,16 +84,14 @@ SECTIONS: Dict[str, Keys] = {
         "correlation": Key(
             str, "pixelwise", ("pixelwise", "depthwise", "both", "cross", "attention", "none")
         ),
-        # names of the outputs in the family's order, where their shapes are equal; "a+b" joins
-        # the channels of two outputs
+        # names of the outputs in the family's order, where their shapes are equal
         "maps": Key(tuple, ()),
     },
     "tracking": {
-        # presence (runtime/identity/identity.py) of a target, smoothed, below which it is lost; 0:
-        # never
+        # certainty (runtime/identity/identity.py) of a target below which it is lost; 0: never
         "search_lost_below": Key(float, 0.0, low=0, high=1),
-        # while lost, the presence in a window from which on a place is looked at again; and the one
-        # of a target that is certain, 0: no search. From the middle of it and search_lost_below on,
+        # while lost, the certainty in a window from which on a place is looked at again; and that
+        # of a target that is found, 0: no search. From the middle of it and search_lost_below on,
         # an object is followed
         "look_above": Key(float, 0.0, low=0, high=1),
         "found_above": Key(float, 0.0, low=0, high=1),

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from hotpath.runtime import engines
-from hotpath.runtime.engines import onnxruntime_gpu as adapter
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.errors import NoEngine
 from hotpath.runtime.networks import load_network
-from hotpath_nogpu.cuda.onnx_engine import close, open_both
+from hotpath_nogpu.cuda.onnx_engine import OnHost, close, open_both
 from hotpath_nogpu.tensorrt.machine import Device
 from tests.support import tiny
 from tests.support.errors import refusal
@@ -21,22 +20,16 @@ def network(tmp_path):
     return load_network(tiny.write_network(tmp_path))
 
 
-@pytest.fixture(autouse=True)
-def provider(monkeypatch):
-    monkeypatch.setitem(adapter.PROVIDERS, "test", (("CPUExecutionProvider",), "cpu"))
-
-
-class OneWindow(adapter.Engine):
+class OneWindow(OnHost):
     """Its graphs may mix windows."""
 
     def read_graphs(self, setup):
         return super().read_graphs(setup)._replace(several={})
 
 
-def opened(network, engine=adapter.Engine):
+def opened(network, engine=OnHost):
     """The engine on a device that is the host's memory."""
-    settings = {"provider": "test"}
-    return engine(Setup(network, network.locate(), device=Device(), settings=settings))
+    return engine(Setup(network, network.locate(), device=Device()))
 
 
 @pytest.fixture
@@ -70,7 +63,7 @@ def test_the_device_interface_copies_nothing_through_the_host(engine):
 
 @pytest.mark.parametrize("batched", [True, False])
 def test_several_windows_have_places_of_their_own(network, batched):
-    engine = opened(network, adapter.Engine if batched else OneWindow)
+    engine = opened(network, OnHost if batched else OneWindow)
     device = engine.device
     engine.exemplar_crop[...], _ = pictures(4)
     features, regions = engine.exemplar(), [pictures(seed)[1] for seed in range(4)]

@@ -367,7 +367,7 @@ def test_a_provider_that_is_none_is_one_sentence(computers):
     computers.engine, computers.settings["provider"] = "onnxruntime", "cuda"
     with refusal(bundle.BadBundle, "damaged"):
         loading.open_setup(loading.Setup(bundle=computers))
-    for wrong in ("rocm", 7, ["cuda"]):
+    for wrong in ("tensorrt", 7, ["cuda"]):
         computers.engine = "onnxruntime_gpu"
         computers.settings["provider"] = wrong
         with refusal(NoEngine, "unknown provider"):

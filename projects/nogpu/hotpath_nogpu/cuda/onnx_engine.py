@@ -32,6 +32,15 @@ class OnFakeStream(adapter._OnStream):
         super().run(handle, windows)
 
 
+class OnHost(adapter.Engine):
+    """The engine on the host's memory, which captures no CUDA graph."""
+
+    provider, memory = "CPUExecutionProvider", "cpu"
+
+    def _captured(self, model, windows=1):
+        return adapter._OnStream(self._library, self, model, windows)
+
+
 def open_both(name, files=None, library="auto", log=None):
     """A network on the fake GPU, and on the processor beside it: a ``Gpu`` and a ``Processor``.
 
@@ -41,13 +50,12 @@ def open_both(name, files=None, library="auto", log=None):
         library: that launches kernels.
         log: function of one sentence.
     """
-    adapter.PROVIDERS["test"] = (("CPUExecutionProvider",), "cpu")
     adapter._OnStream = OnFakeStream
     device = devices.open_device(library)
     build.match_compiler(device.driver_version)
     network = load_network(name)
-    paths, settings = network.locate(files), {"provider": "test"}
-    engine = adapter.Engine(Setup(network, paths, device=device, settings=settings))
+    paths = network.locate(files)
+    engine = OnHost(Setup(network, paths, device=device))
     host = engines.create("onnxruntime", network, paths)
     return Gpu(network, engine, cpu.load(), log), Processor(network, host, cpu.load())
 

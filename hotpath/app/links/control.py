@@ -217,7 +217,7 @@ class Controller:
         try:
             self._write_late(frames[0]._replace(tracks={number: track}))
             for tracked in _evenly_spread(frames[1:], CATCH_UP_FRAMES):
-                track = self.targets.follow(number, tracked.frame, tracked.time_s)
+                track = self.targets.update_one(number, tracked.frame, tracked.time_s)
                 self._write_late(tracked._replace(tracks={number: track}))
         except HotpathError:
             self.targets.drop(number)

@@ -89,8 +89,5 @@ class Device(device.Device):
     def event(self) -> Any:
         return cupy.cuda.Event()
 
-    def follow(self, stream: Any, event: Any) -> None:
-        self._ask(stream.wait_event, event)
-
     def elapsed_ms(self, first: Any, second: Any) -> float:
         return cupy.cuda.get_elapsed_time(first, second)

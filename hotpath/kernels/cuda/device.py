@@ -37,7 +37,6 @@ class Device:
     done. Streams, events, modules and kernels are objects of the library. Each library's class adds
 
         stream(), event(), handle(stream)    new ones; the driver's handle of a stream
-        follow(stream, event)                later work on the stream waits for the event
         module(path), kernel(module, name)   of a cubin or PTX file
         elapsed_ms(first, second)            between two events that have happened
 

@@ -94,9 +94,6 @@ class Device(device.Device):
     def event(self) -> Any:
         return cuda.Event()
 
-    def follow(self, stream: Any, event: Any) -> None:
-        self._ask(stream.wait_for_event, event)
-
     def elapsed_ms(self, first: Any, second: Any) -> float:
         return second.time_since(first)
 

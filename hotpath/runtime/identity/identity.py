@@ -4,9 +4,9 @@ The target is followed from the box that the user drew. As long as it is not los
 box is taken to be the same, and the state is ``tracked``. Suppose that the target is then hidden
 for two seconds. Its certainty (``value``), the smoothed mean of the network's score, the
 classifier's answer and the similarity of the colours, falls, and within a few frames the target is
-``unsure`` and then ``lost``. For FOLLOWED frames only the usual window is examined, because most
-targets return there; then the search goes through the whole picture. An object that it finds is
-followed as a candidate (a tentative track), and it is ``unsure`` until it is verified. In each
+``unsure`` and then ``lost``. For BEFORE_SEARCH frames only the usual window is examined, because
+most targets return there; then the search goes through the whole picture. An object that it finds
+is followed as a candidate (a tentative track), and it is ``unsure`` until it is verified. In each
 frame, its similarity says how much it resembles the target, from 0 (what 95 % of all other objects
 reach by chance) to 1. If the mean over at least FRAMES and at most MOST_FRAMES frames reaches a
 share of REFERENCE, the candidate is verified: it is ``tracked``, and ``track.found`` is true. For
@@ -66,7 +66,7 @@ UNVERIFIED_PHASES = (Phase.TENTATIVE, Phase.GONE)
 
 
 KEPT = 0.6  # share of the last frame's value in this one's
-FOLLOWED = 16  # frames after a loss in which only the usual window is looked at
+BEFORE_SEARCH = 16  # frames after a loss in which only the usual window is looked at
 MOST_FRAMES = 30  # of a tentative object, whose mean counts
 FRAMES = 3  # that a verification takes at least
 PATIENCE = 240  # unverified frames until a candidate is given up
@@ -246,7 +246,7 @@ class Identity:
 
     def reject(self) -> None:
         """Take the user's word that this is not the target: it is lost, and searched for."""
-        self._lose(FOLLOWED + 1)
+        self._lose(BEFORE_SEARCH + 1)
         self.value = None if self.value is None else 0.0
 
     def propose(self) -> None:
@@ -296,7 +296,7 @@ class Identity:
             self.phase, self._recent = Phase.VERIFIED, REFERENCE
             self.probation = PROBATION if self.rules.share > 0 else 0
         elif self._unverified >= PATIENCE:
-            self._lose(FOLLOWED + 1)
+            self._lose(BEFORE_SEARCH + 1)
 
     def _compare(self, frames: int) -> None:
         """Update the similarity of an accepted target, ``frames`` after the last time."""
@@ -363,7 +363,7 @@ class Identity:
     @property
     def wants_search(self) -> bool:
         """Whether the search shall begin: the usual window has been examined for long enough."""
-        return self.phase == Phase.GONE and self.gone_frames > FOLLOWED
+        return self.phase == Phase.GONE and self.gone_frames > BEFORE_SEARCH
 
     @property
     def is_lost(self) -> bool:

@@ -88,7 +88,7 @@ class Neighbours:
             self._target, self._others = Trajectory(target), []
         else:
             self._target.step(target)
-        self._follow(beside, apart)
+        self._step(beside, apart)
         return has_swapped
 
     def _is_taken(self, way: Trajectory, target: Place, beside: List[Place], apart: float) -> bool:
@@ -98,7 +98,7 @@ class Neighbours:
         is_nearer = way.away(target) < self._target.away(target)
         return is_nearer and all(way.away(place) >= apart for place in beside)
 
-    def _follow(self, beside: List[Place], apart: float) -> None:
+    def _step(self, beside: List[Place], apart: float) -> None:
         """Give each neighbour the place nearest to where it is expected; what is left is new."""
         for way in self._others:
             nearest = min(beside, key=way.away, default=None)

@@ -168,14 +168,14 @@ class Search:
 
     @property
     def learns(self) -> bool:
-        """Whether ``follow`` may learn the next frame, which then needs the window's features."""
+        """Whether ``learn`` may learn the next frame, which then needs the window's features."""
         identity, ridge = self.identity, self.classifier.ridge
         if not identity.learns or ridge.busy:
             return False
         return identity.since + 1 in (AT_FIRST if ridge.updates < EARLY else LATER)
 
-    def follow(self, state: np.ndarray, result: WindowResult) -> None:
-        """End a frame in which the target was followed or found again.
+    def learn(self, state: np.ndarray, result: WindowResult) -> None:
+        """End a frame in which the target was tracked or found again.
 
         The classifier learns the target if that can change its answers. The place of a tracked
         target is stored. For a target that stays lost, the search begins.
@@ -189,7 +189,7 @@ class Search:
         is_tracked, learns = identity.phase == Phase.CONFIRMED, identity.learns
         turns = AT_FIRST if classifier.ridge.updates < EARLY else LATER
         if not is_tracked or identity.since in turns:
-            classifier.follow(state, result, learns)
+            classifier.learn(state, result, learns)
         if is_tracked:
             self._rejected = None
             x, y, w, h = state.tolist()  # a sixth of the time of arrays
@@ -304,8 +304,8 @@ class Search:
         if self._grids is None:
             frame_size = frame.shape[1], frame.shape[0]
             self._grids = Grids(self.network, self._certain, frame_size)
-        following: Window = self._grids.next(lambda: self._colours_in(frame))
-        return following
+        window: Window = self._grids.next(lambda: self._colours_in(frame))
+        return window
 
     def _coloured(self, frame: AnyFrame) -> Optional[Window]:
         """Return the window around the place with most of the target's colours, or None."""
@@ -368,7 +368,7 @@ class Search:
             return None, math.nan, 0.0
         free, rivals = list(range(len(scores))), self._rivals
         if self._rejected is not None:
-            self._rejected = self._follow_rejected(self._rejected, kind, result)
+            self._rejected = self._place_of_rejected(self._rejected, kind, result)
         if self._rejected is not None:
             rivals = np.concatenate([rivals, [geometry.box_of(self.network, self._rejected)]])
         if len(rivals):  # no other target is there
@@ -390,7 +390,7 @@ class Search:
         value = cues.of(frame, states[chosen], result, scores[chosen], looked)
         return states[chosen], scores[chosen], value
 
-    def _follow_rejected(
+    def _place_of_rejected(
         self, rejected: np.ndarray, kind: str, result: WindowResult
     ) -> Optional[np.ndarray]:
         """Return where the rejected object is among the places of a window; None to forget it."""

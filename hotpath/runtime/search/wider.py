@@ -24,8 +24,8 @@ BETTER = 0.1  # by how much the other place must be better, mean of the cues
 AGAIN = 3  # of frames in succession with a low score, the first ones get a wider window, too
 
 
-class Followed(NamedTuple):
-    """A target that is followed and would be searched for.
+class Watched(NamedTuple):
+    """A target that is tracked and would be searched for.
 
     Attributes:
         search: its ``Search``.
@@ -43,7 +43,7 @@ def look_again(
     frame: AnyFrame,
     results: List[WindowResult],
     spent: StepMs,
-    targets: Sequence[Tuple[int, Optional[Followed]]],
+    targets: Sequence[Tuple[int, Optional[Watched]]],
 ) -> List[WindowResult]:
     """Look at the wider windows of followed targets whose scores collapsed.
 
@@ -58,10 +58,10 @@ def look_again(
             targets that get no wider window.
     """
     faint, clear = [], []
-    for number, followed in targets:
-        if followed is None:
+    for number, watched in targets:
+        if watched is None:
             continue
-        search, exemplar, state = followed
+        search, exemplar, state = watched
         low = results[number].scores[0] < search.network.wider_below
         if low and search.faint < AGAIN:
             faint.append(

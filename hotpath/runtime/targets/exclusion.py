@@ -32,6 +32,7 @@ import numpy as np
 
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.boxes import overlaps
+from hotpath.runtime.tracker.frame import box_shown
 from hotpath.runtime.tracker.tracker import Tracker
 from hotpath.runtime.types import LOST, UNSURE, Box, Track
 
@@ -89,7 +90,7 @@ class Exclusion:
             losers: the targets that have no object of their own, of ``refused``.
         """
         live = _live(trackers)
-        owned = {n: _followed(trackers[n]) for n in live if n not in losers}
+        owned = {n: _own_box(trackers[n]) for n in live if n not in losers}
         decided = {}
         for number, track in tracks.items():
             path = self._paths.setdefault(number, _Path())
@@ -99,13 +100,13 @@ class Exclusion:
                 held = path.hold(number in live, shape)
                 if held is None:
                     last = path.state  # the box in this frame holds another target
-                    box = track.box if last is None else tracker.shown(last)
+                    box = track.box if last is None else box_shown(tracker, last)
                     track = track._replace(box=box, lost=True, state=LOST, presence=0.0)
                 else:
-                    box = tracker.shown(held)
+                    box = box_shown(tracker, held)
                     track = Track(box, track.score, False, UNSURE, presence=MOVED_ON)
             elif number in owned:
-                path.follow(tracker._state)
+                path.step(tracker._state)
             else:
                 path.held = 0
             if number not in owned:
@@ -123,7 +124,7 @@ class Exclusion:
     def contested(self, trackers: Mapping[int, Tracker]) -> Set[Tuple[int, int]]:
         """Return the pairs of targets that follow the same object, the older one first."""
         live = _live(trackers)
-        boxes = [_followed(trackers[number]) for number in live]
+        boxes = [_own_box(trackers[number]) for number in live]
         shares = overlaps(boxes, boxes)
         pairs = set()
         for row, column in zip(*np.nonzero(np.tri(len(live), k=-1))):
@@ -175,8 +176,8 @@ def refused(
     of_each = [{n for pair in pairs for n in pair if n in losers} for pairs in contested]
     for number in networks[0]:
         is_loser = number in losers or any(each.is_held(number) for each in exclusions)
-        follows = any(number in live - out for live, out in zip(lives, of_each))
-        if is_loser and not follows:
+        has_own = any(number in live - out for live, out in zip(lives, of_each))
+        if is_loser and not has_own:
             for out in of_each:
                 out.add(number)
     return of_each
@@ -187,8 +188,8 @@ def _live(trackers: Mapping[int, Tracker]) -> List[int]:
     return [n for n, tracker in trackers.items() if not tracker.identity.is_unverified]
 
 
-def _followed(tracker: Tracker) -> Box:
-    """Return the box that a tracker follows, whatever the convention of the box that was drawn."""
+def _own_box(tracker: Tracker) -> Box:
+    """Return the box of what a tracker holds, whatever the convention of the drawn box."""
     return geometry.box_of(tracker.network, tracker._state)
 
 
@@ -216,7 +217,7 @@ class _Path:
         state[:2] += self._velocity
         return state
 
-    def follow(self, state: np.ndarray) -> None:
+    def step(self, state: np.ndarray) -> None:
         """Record the state of a target that has its own object."""
         if self.held:
             self.held = 0

@@ -256,7 +256,7 @@ class TargetFinder:
         """Return a target's track in this frame when the detector saw an older one."""
         if look.frame is now.frame:
             return Track(found.box, found.score, presence=GIVEN, **found.named)
-        followed: Track = self._targets.follow(number, now.frame, now.time_s)
+        followed: Track = self._targets.update_one(number, now.frame, now.time_s)
         return followed
 
     def _drop_missing(

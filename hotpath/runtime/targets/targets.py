@@ -1,6 +1,6 @@
 """Several targets in one run. Each has its own tracker, and all share one device.
 
-``hotpath.runtime.tracker.tracker.look`` gives the device the windows of all targets in one list.
+``hotpath.runtime.tracker.frame.look`` gives the device the windows of all targets in one list.
 """
 
 import math
@@ -18,17 +18,18 @@ from hotpath.runtime.networks import DEFAULT_NETWORK, FASTER_PAIR, SHARE
 from hotpath.runtime.options import DEFAULTS, Options
 from hotpath.runtime.targets.exclusion import Exclusion, refused
 from hotpath.runtime.targets.finding import TargetFinder
-from hotpath.runtime.tracker.lock import ExclusiveLock, exclusive
-from hotpath.runtime.tracker.motion import is_time
-from hotpath.runtime.tracker.tracker import (
-    NO_BOX,
-    NO_COPY,
-    Tracker,
+from hotpath.runtime.tracker.frame import (
+    avoid,
+    box_shown,
+    hold,
     judge,
     look,
     of_all,
-    why_no_search_on,
+    with_velocity,
 )
+from hotpath.runtime.tracker.lock import ExclusiveLock, exclusive
+from hotpath.runtime.tracker.motion import is_time
+from hotpath.runtime.tracker.tracker import NO_BOX, NO_COPY, Tracker, why_no_search_on
 from hotpath.runtime.types import Boxes, Track
 
 MANY = 4  # targets; with more, a sentence names the faster network
@@ -140,10 +141,11 @@ class Targets:
         tracker = self._tracker(number)
         if tracker.doubt or tracker._state is None:
             return str(tracker.doubt)
-        box = tracker.shown(tracker._state)
+        box = box_shown(tracker, tracker._state)
         for other, older in self._trackers.items():
-            is_followed = older._state is not None and not older.identity.is_unverified
-            if other < number and is_followed and overlap(box, older.shown(older._state)) >= ALIKE:
+            if other >= number or older._state is None or older.identity.is_unverified:
+                continue
+            if overlap(box, box_shown(older, older._state)) >= ALIKE:
                 return (
                     f"the box is nearly that of target {other}, so both follow the same object; "
                     "draw it around another one"
@@ -239,7 +241,7 @@ class Targets:
         self._tracker(number).suggest(boxes)
 
     @exclusive
-    def follow(self, number: int, frame: AnyFrame, time_s: Optional[float] = None) -> Track:
+    def update_one(self, number: int, frame: AnyFrame, time_s: Optional[float] = None) -> Track:
         """Find only one target in a frame. This serves a target that was added late."""
         track = self._tracker(number).update(frame, time_s)
         return track._replace(**self._classes.get(number, {}))
@@ -288,10 +290,10 @@ class Targets:
             if exclude is not None:
                 exclude([trackers], [tracks], looked.shape)
         else:
-            from hotpath.runtime.tracker.witness import follow_both  # few boards have a witness
+            from hotpath.runtime.tracker.witness import look_and_judge  # few boards have a witness
 
-            tracks, self.step_ms = follow_both(trackers, frame, exclude)
-        tracks = {number: trackers[number].moved(track, time_s) for number, track in tracks.items()}
+            tracks, self.step_ms = look_and_judge(trackers, frame, exclude)
+        tracks = {n: with_velocity(trackers[n], track, time_s) for n, track in tracks.items()}
         return of_all(trackers, tracks)
 
     def _exclude(
@@ -307,9 +309,9 @@ class Targets:
             for number, decision in exclusion.resolve(trackers, of_each, shape, out).items():
                 of_each[number] = decision.track
                 if decision.rivals is not None:
-                    trackers[number].avoid(decision.rivals)
+                    avoid(trackers[number], decision.rivals)
                 if decision.held is not None:
-                    trackers[number].hold(decision.held)
+                    hold(trackers[number], decision.held)
 
     def _of_devices(self) -> List[Dict[int, Tracker]]:
         """Return the trackers of each device, by number of their targets."""
@@ -328,7 +330,7 @@ class Targets:
         for trackers, exclusion in zip(self._of_devices(), self._exclusions):
             exclusion.forget(number)
             for tracker in trackers.values():
-                tracker.avoid(np.zeros((0, 4)))
+                avoid(tracker, np.zeros((0, 4)))
         if len(self) < 2:  # nobody has its object
             self._exclusions = [Exclusion() for _ in self._devices]
 

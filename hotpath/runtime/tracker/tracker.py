@@ -1,42 +1,29 @@
 """The tracker: it is given a target in one frame, and follows it through the frames after it.
 
-``Tracker.init``, ``look`` and ``judge`` show the path of a frame. A device crops the windows, runs
-the network and selects the best location (``hotpath.runtime.devices``). The identity decides
-whether that is the target. The search chooses windows while the target is lost. The learner
-recognises the target by its features.
+``Tracker.init`` takes the first frame, and ``hotpath.runtime.tracker.frame`` has the path of each
+later one. A device crops the windows, runs the network and selects the best location
+(``hotpath.runtime.devices``). The identity decides whether that is the target. The search chooses
+windows while the target is lost. The learner recognises the target by its features.
 """
 
-import contextlib
-import math
-import time
 import warnings
-from typing import Any, Dict, List, Mapping, NamedTuple, NoReturn, Optional, Sequence, Tuple
+from typing import Any, NoReturn, Optional, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.base.errors import NO_SCORE
 from hotpath.base.log import users_level
 from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode
 from hotpath.runtime.devices.base import STEPS, Device, StepMs, WindowRequest
-from hotpath.runtime.errors import BadFrame, NetworkFailed, NotReady
+from hotpath.runtime.errors import BadFrame, NotReady
 from hotpath.runtime.frames import geometry
-from hotpath.runtime.identity.identity import Identity, Phase, rules_of
+from hotpath.runtime.identity.identity import Identity, rules_of
 from hotpath.runtime.search.search import Search, create
-from hotpath.runtime.search.wider import Followed, look_again
 from hotpath.runtime.tracker.first_box import UNSMOOTHED, DoubtfulBox, bias_of, doubt_of
+from hotpath.runtime.tracker.frame import box_shown, judge, look, of_all, with_velocity
 from hotpath.runtime.tracker.lock import ExclusiveLock, exclusive
 from hotpath.runtime.tracker.motion import Motion, is_time
-from hotpath.runtime.types import (
-    LOST,
-    Box,
-    Boxes,
-    Track,
-    WindowResult,
-    checked_box,
-    checked_boxes,
-    given_track,
-)
+from hotpath.runtime.types import Box, Boxes, Track, checked_box, checked_boxes, given_track
 
 NO_COPY = (
     "a tracker holds a loaded network, so it can't be copied or pickled; call load_tracker() in "
@@ -59,7 +46,7 @@ class Tracker:
         first: the ``Track`` of the frame of ``init``; None before it.
         doubt: a sentence that says why the first box is hard to track; "" if it is not.
         step_ms: milliseconds of each step of the last frame: a dict with crop, network, select.
-            The last one includes ``update_with``.
+            The last one includes all decisions.
         kernels_name: the kernels that crop and select: "c++", "numpy" or "cuda".
         searches: whether the tracker searches for a lost target.
         verifies: whether an object must be verified after a loss before it is tracked.
@@ -73,7 +60,7 @@ class Tracker:
         ('tracked', 1, False)
     """
 
-    warns = True  # of a first box that is hard to track
+    _warns = True  # of a first box that is hard to track
 
     def __init__(
         self,
@@ -163,7 +150,7 @@ class Tracker:
         box = checked_box(box, shape)
         motion, picture = Motion(box, time_s), device.picture(frame)
         doubt = doubt_of(picture, box, shape)
-        if doubt and self.warns:  # an error, if the user's filter makes it one
+        if doubt and self._warns:  # an error, if the user's filter makes it one
             warnings.warn(DoubtfulBox(doubt), stacklevel=users_level())
         self._forget()  # there is no target until all of this has worked
         state = geometry.state_of(self.network, box, shape[1], shape[0])
@@ -207,11 +194,11 @@ class Tracker:
         try:
             if self._closed or self._state is None:
                 self._check_target()
-            return self.moved(self._followed(frame), time_s)
+            return with_velocity(self, self._track_in(frame), time_s)
         finally:
             self.lock.release()
 
-    def _followed(self, frame: Any) -> Track:
+    def _track_in(self, frame: Any) -> Track:
         """Return the track of the next frame, without a velocity."""
         alone = {0: self}
         looked = look(alone, frame)
@@ -232,95 +219,7 @@ class Tracker:
             self._check_target()
         if self.first is not None and state is self._drawn:
             return self.first.box
-        return self.shown(state)
-
-    def shown(self, state: np.ndarray) -> Box:
-        """Return the box that the user gets for a state, by the convention of the drawn box."""
-        if self._bias is not None:
-            state = state * self._bias
-            geometry.keep(self.network, state, self._shape[1], self._shape[0])
-        return geometry.box_of(self.network, state)
-
-    # The steps of a frame, in the order in which ``look`` and ``judge`` run them.
-
-    @property
-    def followed(self) -> Optional[Followed]:
-        """Return what a wider window needs; None while lost, or without a search."""
-        if self.search is None or not self.searches or self.search.active:
-            return None
-        return Followed(self.search, self._exemplar, self._state)
-
-    def requests(self, frame: Any, shape: Tuple[int, ...]) -> List[WindowRequest]:
-        """Return the windows of a frame that the device has to look at.
-
-        Args:
-            frame, shape: from ``Device.take``. If the shape has changed, the target's box is scaled
-                with it.
-        """
-        if shape != self._shape:
-            self._rescale(shape)
-        exemplar = self._exemplar
-        state = self._state
-        if self.search is not None and self.search.active:
-            window = self.search.window(state, self.device.picture(frame))
-            return [WindowRequest(exemplar, window.state, window.factor, window.prior, False)]
-        if self._scales:
-            return [WindowRequest(exemplar, state, scale, None) for scale in self._scales]
-        reads = self.search is not None and (not self.device.copies or self.search.learns)
-        return [WindowRequest(exemplar, state, 1.0, self._prior, reads)]
-
-    def update_with(self, frame: Any, results: Sequence[WindowResult]) -> Track:
-        """Judge what the windows show, and move the target.
-
-        Args:
-            frame: the frame that ``requests`` got.
-            results: a ``WindowResult`` for each of its windows.
-
-        Raises:
-            NetworkFailed: the output is not finite. The target stays where it was.
-        """
-        search, shown = self.search, results[0]
-        value = appearance = None
-        looking = search if search is not None and search.active else None
-        picture = frame if search is None else self.device.picture(frame)
-        if looking is not None:
-            value, score, place = looking.update(picture, shown, self._state)
-        elif self._decoder is not None:
-            shown = results[len(results) // 2]
-            maps, (height, width) = [scale.maps for scale in results], self._shape[:2]
-            place, score = self._decoder.among(maps, self._state, shown.scale, width, height)
-        else:
-            chosen, appearance = (0, None) if search is None else search.choose(shown)
-            place, score = shown.states[chosen], shown.scores[chosen]
-        if not math.isfinite(sum(place.tolist()) + score):
-            raise NetworkFailed(NO_SCORE, what="no score")
-        self._state = place
-
-        # whether that is the target, and where to look next
-        if looking is not None:
-            self.identity.searched(place, value)
-        else:
-            self.identity.observe(picture, place, shown, score, appearance)
-
-        # report the state; then learn, and search for a target that stays lost
-        track = self._track(score)
-        if search is not None and (looking is None or value is not None):
-            search.follow(place, shown)
-        return track
-
-    def _track(self, score: float) -> Track:
-        """Return the track of a frame in which the target is followed or searched for."""
-        state, presence = self.identity.report()
-        if state != LOST:
-            self._last = self._state
-        track = Track(self.shown(self._last), score, state == LOST, state, presence=presence)
-        return track._replace(found=True) if self.identity.found else track
-
-    def moved(self, track: Track, time_s: Optional[float]) -> Track:
-        """Return a track from ``update_with`` with ``velocity`` and ``predicted`` for that time."""
-        return self._motion.step(track, time_s)
-
-    # what others know about the target
+        return box_shown(self, state)
 
     @exclusive
     def suggest(self, boxes: Boxes) -> None:
@@ -374,39 +273,6 @@ class Tracker:
         self.identity.reject()
         if self.search is not None:
             self.search.reject(self._state)
-
-    @exclusive
-    def propose(self, box: Box) -> None:
-        """Follow what a box of the last frame holds; it must be verified as after a loss."""
-        state = geometry.state_of(self.network, box, self._shape[1], self._shape[0])
-        self._state = state if self._bias is None else state / self._bias
-        self.identity.propose()
-        if self.search is not None:
-            self.search.active = False
-
-    @exclusive
-    def hold(self, state: np.ndarray) -> None:
-        """Set where the target may be while another target is in its place.
-
-        The tracker learns nothing there. If it searches for lost targets, it searches from there.
-
-        Args:
-            state: float64 [cx, cy, w, h], frame pixels.
-        """
-        self._state = state.copy()
-        self.identity.displace(Phase.DOUBTFUL)
-        if self.search is not None:
-            self.search.restart(self._state)
-
-    @exclusive
-    def avoid(self, boxes: np.ndarray) -> None:
-        """Set the boxes of other targets, in which this target is neither found nor suspected.
-
-        Args:
-            boxes: (n, 4) float64 (x, y, w, h), 0-based pixels of the frame.
-        """
-        if self.search is not None:
-            self.search.avoid(boxes, self._state)
 
     @exclusive
     def release(self) -> None:
@@ -485,82 +351,6 @@ class Tracker:
                 f"{self.network.name} gives, {least:g} pixels; scale the pictures up",
                 what="too small",
             )
-
-
-class Looked(NamedTuple):
-    """What a device has shown of a frame, before anything is decided.
-
-    Attributes:
-        frame, shape: from ``Device.take``.
-        results: number of a target -> the ``WindowResult`` of its windows; a target for which the
-            output of the network is not finite has none.
-        step_ms: milliseconds of each step, of all targets together; ``judge`` adds to it.
-    """
-
-    frame: Any
-    shape: Tuple[int, ...]
-    results: Dict[int, Sequence[WindowResult]]
-    step_ms: StepMs
-
-
-def look(trackers: Mapping[int, Tracker], frame: Any) -> Looked:
-    """Look at the next frame for one or more targets: the first half of the path of a frame.
-
-    No target moves here, so that all of them stay where they were if a network fails.
-
-    Args:
-        trackers: number of a target -> its tracker. They share one device, which gets the windows
-            of all of them in one list.
-        frame: as in ``Tracker.update``.
-    """
-    device = next(iter(trackers.values())).device
-    frame, shape = device.take(frame)
-    requests: List[WindowRequest] = []
-    followed, spans = [], []
-    for tracker in trackers.values():
-        begin = len(requests)
-        requests += tracker.requests(frame, shape)
-        followed.append((begin, tracker.followed))
-        spans.append((begin, len(requests)))
-    shown, step_ms = device.run(frame, requests)  # crop, network and select, of all windows
-    shown = look_again(device, frame, shown, step_ms, followed)
-    results: Dict[int, Sequence[WindowResult]] = {}
-    for number, (begin, end) in zip(trackers, spans):
-        if _is_finite(shown[begin:end]):
-            results[number] = shown[begin:end]
-    return Looked(frame, shape, results, step_ms)
-
-
-def _is_finite(results: Sequence[WindowResult]) -> bool:
-    """Whether all places of some windows are numbers; maps are checked when they are decoded."""
-    return all(
-        math.isfinite(sum(shown.scores) + float(shown.states.sum()))
-        for shown in results
-        if shown.states is not None
-    )
-
-
-def judge(trackers: Mapping[int, Tracker], looked: Looked) -> Dict[int, Track]:
-    """Decide where the targets are: the second half of the path of a frame.
-
-    Returns:
-        number -> ``Track``, without a velocity (see ``Tracker.moved``). Where the output of the
-        network is not finite, there is none, and the target stays where it was.
-    """
-    began = time.perf_counter()
-    tracks: Dict[int, Track] = {}
-    for number, results in looked.results.items():
-        with contextlib.suppress(NetworkFailed):
-            tracks[number] = trackers[number].update_with(looked.frame, results)
-    looked.step_ms["select"] += (time.perf_counter() - began) * 1e3
-    return tracks
-
-
-def of_all(trackers: Mapping[int, Tracker], tracks: Dict[int, Track]) -> Dict[int, Track]:
-    """Return the tracks; raises ``NetworkFailed`` if a target has none."""
-    if len(tracks) < len(trackers):
-        raise NetworkFailed(NO_SCORE, what="no score")
-    return tracks
 
 
 def why_no_search_on(device: Device) -> str:

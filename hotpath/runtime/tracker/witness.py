@@ -44,8 +44,9 @@ from hotpath.runtime.identity.identity import (
     logistic,
 )
 from hotpath.runtime.tracker.first_box import fills_frame
+from hotpath.runtime.tracker.frame import Looked, box_shown, judge, look, of_all, propose
 from hotpath.runtime.tracker.lock import exclusive
-from hotpath.runtime.tracker.tracker import NO_BOX, Looked, Tracker, judge, look, of_all
+from hotpath.runtime.tracker.tracker import NO_BOX, Tracker
 from hotpath.runtime.types import LOST, TRACKED, UNSURE, Box, Boxes, Track
 
 AGREE = 0.4  # area that two boxes of one object share, of the geometric mean of both areas
@@ -72,9 +73,9 @@ class WitnessedTracker(Tracker):
     def __init__(self, device: Device, witness: Tracker, **options: Any) -> None:
         super().__init__(device, **options)
         self.witness = witness
-        witness.warns = False  # its first box has the same doubts
+        witness._warns = False  # its first box has the same doubts
         self._shown: Optional[Track] = None  # the last track
-        self.pool = _thread_on(device)
+        self._pool = _thread_on(device)
         self._begin()
 
     @exclusive
@@ -100,12 +101,12 @@ class WitnessedTracker(Tracker):
         self._found = [False, False]  # which of the two has verified it since it was last tracked
         self._usual = [0.0, 0.0]  # mean presence of both while they claimed it
 
-    def _followed(self, frame: Any) -> Track:
+    def _track_in(self, frame: Any) -> Track:
         alone = {0: self}
-        tracks, self.step_ms = follow_both(alone, frame)
+        tracks, self.step_ms = look_and_judge(alone, frame)
         return of_all(alone, tracks)[0]
 
-    def agreed(self, own: Track, other: Track) -> Track:
+    def _agreed(self, own: Track, other: Track) -> Track:
         """Return what both say of a frame: the tracks of this network and of the witness."""
         identities, tracks = (self.identity, self.witness.identity), (own, other)
         track = agreement(
@@ -146,27 +147,27 @@ class WitnessedTracker(Tracker):
     @exclusive
     def confirm(self) -> None:
         """See ``Tracker.confirm``. The network that followed something else follows this, too."""
-        for tracker, follows in self._followers():
-            if not follows:
-                tracker.propose(self.box)
+        for tracker, has_it in self._who_has_it():
+            if not has_it:
+                propose(tracker, self.box)
             Tracker.confirm(tracker)
 
     @exclusive
     def reject(self) -> None:
         """See ``Tracker.reject``. A network that follows something else goes on."""
-        followers = [tracker for tracker, follows in self._followers() if follows]
-        if not followers:  # the box is where the target was last seen
+        have_it = [tracker for tracker, has_it in self._who_has_it() if has_it]
+        if not have_it:  # the box is where the target was last seen
             raise NotReady(NO_BOX, what="lost")
-        for tracker in followers:
+        for tracker in have_it:
             Tracker.reject(tracker)
 
-    def _followers(self) -> List[Tuple[Tracker, bool]]:
-        """Return both trackers, and whether each of them follows what the last box shows."""
+    def _who_has_it(self) -> List[Tuple[Tracker, bool]]:
+        """Return both trackers, and whether each of them tracks what the last box shows."""
         box = self.box
         if self._shown is not None and self._shown.state == LOST:
             raise NotReady(NO_BOX, what="lost")
         return [
-            (each, not each.identity.is_lost and _agree(each.shown(each._state), box))
+            (each, not each.identity.is_lost and _agree(box_shown(each, each._state), box))
             for each in (self, self.witness)
         ]
 
@@ -175,8 +176,8 @@ class WitnessedTracker(Tracker):
         """See ``Tracker.release``."""
         super().release()
         self.witness.release()
-        if self.pool is not None:
-            self.pool.shutdown()
+        if self._pool is not None:
+            self._pool.shutdown()
 
     @exclusive
     def close(self) -> None:
@@ -193,7 +194,7 @@ def _thread_on(device: Device) -> Optional[ThreadPoolExecutor]:
     return ThreadPoolExecutor(1) if is_processor and engine.threads > 1 else None
 
 
-def follow_both(
+def look_and_judge(
     trackers: Mapping[int, WitnessedTracker],
     frame: Any,
     exclude: Optional[Callable[..., None]] = None,
@@ -212,7 +213,7 @@ def follow_both(
         (tracks, step_ms), as of ``look`` and ``judge``.
     """
     networks: List[Mapping[int, Tracker]] = [trackers, {n: t.witness for n, t in trackers.items()}]
-    seen = _look_at_once(networks, frame, next(iter(trackers.values())).pool)
+    seen = _look_at_once(networks, frame, next(iter(trackers.values()))._pool)
     lacking = [trackers.keys() - each.results.keys() for each in seen]
     for number in set().union(*lacking):  # no network goes on where the other one has failed
         for each in seen:
@@ -223,7 +224,7 @@ def follow_both(
     step_ms = {step: sum(each.step_ms[step] for each in seen) for step in STEPS}
     own, other = tracks
     both = [number for number in own if number in other]
-    return {n: trackers[n].agreed(own[n], other[n]) for n in both}, step_ms
+    return {n: trackers[n]._agreed(own[n], other[n]) for n in both}, step_ms
 
 
 def _look_at_once(
@@ -245,7 +246,7 @@ def _look_at_once(
 def lead(tracker: Tracker, track: Track) -> None:
     """Let a network that follows nothing take what the other one claims as its candidate."""
     if tracker.identity.phase == Phase.GONE:
-        tracker.propose(track.box)
+        propose(tracker, track.box)
 
 
 def is_below(track: Track, usual: float) -> bool:
@@ -290,27 +291,33 @@ def agreement(
         ['unsure', 'tracked']
     """
     a, b = log_odds(own.presence), log_odds(other.presence)
+    states = own.state, other.state
+    claims, losses = states.count(TRACKED), states.count(LOST)
     is_same_place = is_witness and _agree(own.box, other.box)
-    agrees = is_same_place and LOST not in (own.state, other.state)
-    claims = (own.state, other.state).count(TRACKED)
-    track, odds = own, TOGETHER * (a + b)
+    agrees = is_same_place and not losses
+
+    # whose box
+    track = own
+    if losses:
+        track = other if own.state == LOST and losses == 1 else own
+    elif not is_same_place and own.state != TRACKED and b > a:
+        track = other
+
+    # the presence
     if not agrees:
-        if LOST in (own.state, other.state):
-            track = other if own.state == LOST != other.state else own
-        elif not is_same_place and own.state != TRACKED and b > a:
-            track = other
-        odds = (a if track is own else b) + AFTER
+        presence = min(logistic((a if track is own else b) + AFTER), MOST_OF_ONE)
     elif claims < 2:
-        odds -= AFTER
-    presence = logistic(odds)
-    if not agrees or claims < 2:
-        presence = min(presence, MOST_OF_ONE)
-    elif is_falling:
-        presence = min(presence, logistic(max(a, b)))
+        presence = min(logistic(TOGETHER * (a + b) - AFTER), MOST_OF_ONE)
+    else:
+        presence = logistic(TOGETHER * (a + b))
+        if is_falling:
+            presence = min(presence, logistic(max(a, b)))
+
+    # the state
     state = UNSURE
     if agrees and presence >= MOST_UNVERIFIED and (claims == 2 or claims and is_unbroken):
         state = TRACKED
-    elif not claims and (is_chance or own.state == other.state == LOST):
+    elif not claims and (is_chance or losses == 2):
         state, agrees = LOST, False
     return track._replace(
         state=state, lost=state == LOST, presence=presence, found=False, witnessed=agrees

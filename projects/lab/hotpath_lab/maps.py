@@ -14,6 +14,7 @@ import numpy as np
 from hotpath.calib.errors import BadRun
 from hotpath.kernels.votes import probability
 from hotpath.runtime.network import Network
+from hotpath.runtime.tracker.frame import requests_of
 from hotpath.runtime.tracker.tracker import Tracker
 from hotpath.runtime.types import Box, Track, WindowResult
 
@@ -70,9 +71,8 @@ class MapPictures:
         """Track the next frame, and write its picture."""
         self._index += 1
         tracker = self._tracker
-        windows = [
-            request._replace(prior=None) for request in tracker.requests(frame, np.shape(frame))
-        ]
+        requests = requests_of(tracker, frame, np.shape(frame))
+        windows = [request._replace(prior=None) for request in requests]
         result, _ = tracker.device.run(frame, windows)
         maps = [score_map(tracker.network, window) for window in result]
         track: Track = tracker.update(frame)

@@ -17,6 +17,7 @@ from hotpath import load_tracker
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
+from hotpath.runtime.tracker.frame import requests_of
 from hotpath.video.clips import find_clips
 from hotpath_lab import evaluate, maps, oracle, runs, trackers
 from hotpath_lab.follow import follow
@@ -178,7 +179,7 @@ def test_score_maps_are_a_picture_a_frame_and_change_no_box(place):
     tracker = load_tracker(str(place / "tiny.toml"))
     tracker.init(clip[0], clip.boxes[0])
     for index in range(1, 8):
-        (request,) = tracker.requests(clip[index], clip[index].shape)
+        (request,) = requests_of(tracker, clip[index], clip[index].shape)
         (result,), _ = tracker.device.run(clip[index], [request._replace(prior=None)])
         area, scores = maps.score_map(tracker.network, result)
         row, column = np.unravel_index(scores.argmax(), scores.shape)

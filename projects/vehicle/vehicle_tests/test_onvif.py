@@ -137,7 +137,7 @@ def test_a_ball_stays_in_the_picture(camera):
         off.append(max(abs(2 * (x + w / 2) / SIZE[0] - 1), abs(2 * (y + h / 2) / SIZE[1] - 1)))
         if n == 0:
             number = targets.add(frame, (x, y, w, h))
-        track = targets.follow(number, frame) if n else RIGHT_UP._replace(box=Box(x, y, w, h))
+        track = targets.update_one(number, frame) if n else RIGHT_UP._replace(box=Box(x, y, w, h))
         follower.see(TrackedFrame(frame, n, None, {0: track}, now), now)
         camera.move(step_s)
         camera.velocity = follower.command(now)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.identity.identity import (
-    FOLLOWED,
+    BEFORE_SEARCH,
     MOST_FRAMES,
     MOST_UNVERIFIED,
     PATIENCE,
@@ -123,8 +123,8 @@ def test_no_search_begins_at_a_jump_and_one_begins_after_a_loss():
     for _ in range(40):
         see(target, FAIR, appearance=0.0)
         assert not target.wants_search
-    wants = [see(target, NONE) and target.wants_search for _ in range(FOLLOWED + 1)]
-    assert wants == [False] * FOLLOWED + [True]
+    wants = [see(target, NONE) and target.wants_search for _ in range(BEFORE_SEARCH + 1)]
+    assert wants == [False] * BEFORE_SEARCH + [True]
 
 
 def test_a_lost_target_needs_more_than_one_that_is_followed():
@@ -322,7 +322,7 @@ def test_what_the_user_rejects_is_lost_and_searched_for_at_once(phase):
 
 def test_a_loss_after_a_confirmation_counts_anew():
     target = at(Phase.GONE)
-    for _ in range(FOLLOWED):
+    for _ in range(BEFORE_SEARCH):
         see(target, POOR)
     target.confirm()
     see(target)

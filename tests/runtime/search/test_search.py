@@ -17,7 +17,7 @@ from hotpath.runtime.errors import NotReady
 from hotpath.runtime.frames import colour
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.identity.identity import (
-    FOLLOWED,
+    BEFORE_SEARCH,
     Identity,
     Phase,
     rules_of,
@@ -26,6 +26,7 @@ from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
 from hotpath.runtime.search.search import EARLY, Search
 from hotpath.runtime.search.windows import CHECK, COLOURED, HERE, NEAR, WIDE
+from hotpath.runtime.tracker.frame import avoid
 from hotpath.runtime.tracker.tracker import Tracker
 from hotpath.runtime.types import LOST, UNSURE, WindowResult
 from tests.support import ROOT, tiny
@@ -34,7 +35,7 @@ from tests.support.needs import needs_processes
 FOUND = "found"
 SIDE = 40
 GONE = 15
-SEARCHED = GONE + FOLLOWED  # about when the search begins
+SEARCHED = GONE + BEFORE_SEARCH  # about when the search begins
 BACK, END = SEARCHED + 14, SEARCHED + 36
 THRESHOLDS = tiny.LOSSY
 
@@ -295,7 +296,7 @@ def test_a_size_that_swells_before_a_loss_is_not_searched_for(toml):
     exemplar = tracker.device.exemplar(film.frames[0], state)
     (result,), _ = tracker.device.run(film.frames[0], [WindowRequest(exemplar, state)])
     for swollen in (1.3, 1.7, 2.0):
-        search.follow(state * (1, 1, swollen, swollen), result)
+        search.learn(state * (1, 1, swollen, swollen), result)
     search.start()
     lose(tracker.identity, 0.0)
     _, window = (search.window(state, film.frames[0]) for _ in range(2))
@@ -330,9 +331,9 @@ def test_after_an_object_was_given_up_the_search_looks_elsewhere_first(toml, val
     search.active = False
     identity.reject()  # as an object that stays unverified is given up, but for its value
     identity.value = value
-    search.classifier.follow = lambda *given: None
+    search.classifier.learn = lambda *given: None
     search.classifier.ridge = SimpleNamespace(updates=EARLY)
-    search.follow(begun.state, SimpleNamespace(scores=[1.0]))
+    search.learn(begun.state, SimpleNamespace(scores=[1.0]))
     assert search.active and search.window(begun.state, begun.frame).kind == first
 
 
@@ -352,7 +353,7 @@ def test_a_place_that_another_target_has_is_not_the_lost_one_s(toml):
         film, tracker = begun(toml)
         tracker.search.restart(tracker._state)  # looks there first
         lose(tracker.identity, 0.0)
-        tracker.avoid(np.reshape(rivals, (-1, 4)))
+        avoid(tracker, np.reshape(rivals, (-1, 4)))
         assert states_of(tracker, film.frames[1:2] * 4) == states
 
 
@@ -424,10 +425,10 @@ def test_nothing_is_learnt_from_a_find_on_probation(toml, probation):
     identity.probation = 9 * probation
     search.classifier = SimpleNamespace(
         ridge=SimpleNamespace(updates=EARLY, busy=False),
-        follow=lambda state, result, tracked: learnt.append(tracked),
+        learn=lambda state, result, tracked: learnt.append(tracked),
     )
     search._cues.tracked = 0
-    search.follow(begun.state, SimpleNamespace(scores=[1.0]))
+    search.learn(begun.state, SimpleNamespace(scores=[1.0]))
     assert learnt == [not probation] and search._cues.tracked == (not probation)
     identity.since = 1
     assert search.learns is not probation

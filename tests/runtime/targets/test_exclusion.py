@@ -7,10 +7,10 @@ import pytest
 
 from hotpath.runtime import load_targets
 from hotpath.runtime.errors import NotReady
-from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.targets.exclusion import HELD, MOVED_ON, SAME, Exclusion, refused
+from hotpath.runtime.tracker.frame import box_shown
 from hotpath.runtime.types import LOST, TRACKED, UNSURE, Track
 from tests.support import tiny
 
@@ -28,11 +28,8 @@ def pair(tmp_path):
 
 def _tracker(network, style=1.0):
     identity = SimpleNamespace(value=0.8, is_unverified=False)
-
-    def shown(state):
-        return geometry.box_of(network, state * [1, 1, style, style])
-
-    return SimpleNamespace(network=network, state=np.zeros(4), identity=identity, shown=shown)
+    bias = np.array([1, 1, style, style])
+    return SimpleNamespace(network=network, identity=identity, _bias=bias, _shape=SHAPE)
 
 
 def _frame(exclusion, trackers, *centres, state=TRACKED):
@@ -40,7 +37,7 @@ def _frame(exclusion, trackers, *centres, state=TRACKED):
     tracks = {}
     for number, (tracker, x) in enumerate(zip(trackers.values(), centres)):
         tracker._state = np.array([x, 200.0, 40.0, 80.0])
-        box = tracker.shown(tracker._state)
+        box = box_shown(tracker, tracker._state)
         told = state if number == len(centres) - 1 else TRACKED
         tracker.identity.is_unverified = told == LOST
         tracks[number] = Track(box, 0.9, told == LOST, told)
@@ -153,7 +150,9 @@ def test_two_networks_decide_together_whose_object_it_is(pair, surer):
     loser = {1 - surer}
     assert refused(exclusions, networks) == [loser, loser]
     for exclusion, trackers in both:
-        tracks = {n: Track(tracker.shown(tracker._state), 0.9) for n, tracker in trackers.items()}
+        tracks = {
+            n: Track(box_shown(tracker, tracker._state), 0.9) for n, tracker in trackers.items()
+        }
         exclusion.resolve(trackers, tracks, SHAPE, loser)
     for trackers in networks:
         trackers[1 - surer].identity.is_unverified = True
@@ -165,7 +164,7 @@ def test_a_target_that_one_network_still_follows_is_refused_by_the_other_alone(p
     exclusions, networks = zip(*both)
     _at(networks[0], 160, 160)  # 1 has hopped there, but not for the second network
     assert refused(exclusions, networks) == [{1}, set()]
-    tracks = {n: Track(t.shown(t._state), 0.9) for n, t in networks[0].items()}
+    tracks = {n: Track(box_shown(t, t._state), 0.9) for n, t in networks[0].items()}
     assert exclusions[0].resolve(networks[0], tracks, SHAPE, {1})[1].held is not None
     networks[0][1].identity.is_unverified = True  # a candidate at the place of the second network
     _at(networks[0], 160, 440)

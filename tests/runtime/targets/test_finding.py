@@ -49,7 +49,7 @@ def finder_of(place, targets, colours=("red", "blue"), **values):
 def run(finder, targets, frames, given=()):
     """The tracks of every frame; ``given``: boxes of the user in the first one."""
     numbers = [targets.add(frames[0], box) for box in given]
-    told = [finder.first(frames[0], {n: targets.follow(n, frames[0]) for n in numbers})]
+    told = [finder.first(frames[0], {n: targets.update_one(n, frames[0]) for n in numbers})]
     for frame in frames[1:]:
         told.append(finder.step(frame, targets.update(frame)))
         if finder._waiting:
@@ -270,7 +270,7 @@ def test_an_unsure_target_is_no_second_target_on_an_object(place, targets):
     frame = tiny_detector.frame([("red", 20, 40)])
     older, younger = (targets.add(frame, (20 + i, 40, 48, 48)) for i in range(2))
     finder._missed[younger] = 0  # as if the finder had added it
-    tracks = {n: targets.follow(n, frame) for n in (older, younger)}
+    tracks = {n: targets.update_one(n, frame) for n in (older, younger)}
     tracks[older] = tracks[older]._replace(state=UNSURE, presence=0.3)
     assert set(finder.first(frame, tracks)) == {older, younger}
 
@@ -355,13 +355,13 @@ def test_of_two_targets_on_one_object_the_younger_goes(place, targets):
     older = targets.add(frame, (20, 40, 48, 48))
     younger = targets.add(frame, (22, 41, 48, 48))
     finder._missed[younger] = 0  # as if the finder had added it
-    tracks = finder.first(frame, {n: targets.follow(n, frame) for n in (older, younger)})
+    tracks = finder.first(frame, {n: targets.update_one(n, frame) for n in (older, younger)})
     assert set(tracks) == {older} and f"target {older}" in targets.dropped[younger]
 
 
 def test_a_drawn_box_gets_the_class_of_its_detection(place, targets):
     finder, frames = finder_of(place, targets), moving(8)
     number = targets.add(frames[0], (20, 40, 48, 48))
-    tracks = finder.first(frames[0], {number: targets.follow(number, frames[0])})
+    tracks = finder.first(frames[0], {number: targets.update_one(number, frames[0])})
     assert tracks[number].class_name == "red"
     assert targets.update(frames[1])[number].class_name == "red"

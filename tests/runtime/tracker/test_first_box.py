@@ -16,6 +16,7 @@ from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.camera_frames import PlanarFrame
 from hotpath.runtime.frames.jpeg_frames import JpegFrame
 from hotpath.runtime.tracker.first_box import UNSMOOTHED, DoubtfulBox, bias_of, doubt_of
+from hotpath.runtime.tracker.frame import box_shown
 from hotpath.runtime.tracker.tracker import Tracker
 from hotpath.runtime.types import Box, WindowResult
 from tests.support import tiny
@@ -243,5 +244,5 @@ def test_a_styled_box_stays_in_the_picture(kestrel):
     film, truth = tiny.film(1)
     kestrel.init(film[0], truth[0])
     kestrel._bias = np.array([1.0, 1.0, 1.09, 1.09])
-    x, y, right, bottom = kestrel.shown(np.array([20.0, 220.0, 40.0, 40.0])).xyxy
+    x, y, right, bottom = box_shown(kestrel, np.array([20.0, 220.0, 40.0, 40.0])).xyxy
     np.testing.assert_allclose((x, y, right, bottom), (0, 220 - 21.8, 41.8, 240))

@@ -1,7 +1,6 @@
 """A target is claimed where two networks claim it, in the same place."""
 
 import math
-import pathlib
 import threading
 import types
 import warnings
@@ -22,20 +21,21 @@ from hotpath.runtime.identity.identity import (
 )
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
+from hotpath.runtime.tracker import frame as frame_path
 from hotpath.runtime.tracker.first_box import DoubtfulBox
+from hotpath.runtime.tracker.frame import box_shown, propose
 from hotpath.runtime.tracker.tracker import Tracker
 from hotpath.runtime.tracker.witness import (
     AGREE,
     MOST_OF_ONE,
     WitnessedTracker,
     agreement,
-    lead,
 )
 from hotpath.runtime.types import LOST, STATES, TRACKED, UNSURE, Box, Track
 from tests.support import tiny
 from tests.support.errors import refusal
 
-HERE, THERE = Box(0, 0, 10, 10), Box(50, 0, 10, 10)
+HERE, NEAR, THERE = Box(0, 0, 10, 10), Box(1, 0, 10, 10), Box(50, 0, 10, 10)
 ODDS_2, ODDS_3 = math.log(2), math.log(3)
 
 
@@ -59,6 +59,13 @@ def pair(networks):
         yield tracker
 
 
+@pytest.fixture
+def targets(networks):
+    """Several targets, which both networks track."""
+    with load_targets(networks[0], witness=networks[1]) as loaded:
+        yield loaded
+
+
 def begun(tracker, frames=20):
     """The film; its first frames are tracked, the others are left."""
     clip = tiny.Vanishing(120)
@@ -71,8 +78,8 @@ def begun(tracker, frames=20):
 
 def astray(tracker, other):
     """A tracker follows another place, far from that of the other one."""
-    tracker.propose(Box(250, 200, 40, 40))
-    assert overlap(tracker.shown(tracker._state), other.shown(other._state)) == 0
+    propose(tracker, Box(250, 200, 40, 40))
+    assert overlap(box_shown(tracker, tracker._state), box_shown(other, other._state)) == 0
 
 
 # -- what two tracks say
@@ -133,17 +140,41 @@ def test_the_prior_of_a_loss_counts_once():
     assert found[0] == pytest.approx(share(4 / 3 * math.log(1 / 9) - AFTER))
 
 
+@pytest.mark.parametrize(
+    "own, other, box, is_unbroken, state",
+    [
+        ((TRACKED, 0.9), (UNSURE, 0.3), NEAR, True, TRACKED),  # one claim is enough
+        ((UNSURE, 0.9), (TRACKED, 0.3), NEAR, True, TRACKED),
+        ((TRACKED, 0.9), (UNSURE, 0.3), NEAR, False, UNSURE),  # but not after a loss
+        ((TRACKED, 0.9), (UNSURE, 0.3), THERE, True, UNSURE),
+        ((UNSURE, 0.9), (UNSURE, 0.9), NEAR, True, UNSURE),
+        ((TRACKED, MOST_UNVERIFIED), (TRACKED, MOST_UNVERIFIED), HERE, False, UNSURE),
+    ],
+)
+def test_a_claim_needs_another_one_or_an_unbroken_doubt(own, other, box, is_unbroken, state):
+    first = Track(HERE, 0.9, False, own[0], presence=own[1])
+    second = Track(box, 0.8, False, other[0], presence=other[1])
+    track = agreement(first, second, is_unbroken=is_unbroken)
+    assert track.state == state and (own == other or track.presence <= MOST_OF_ONE)
+
+
+@pytest.mark.parametrize("presence, box", [(0.2, HERE), (0.35, THERE)])
+def test_the_box_of_the_more_certain_network_is_reported(presence, box):
+    first = Track(HERE, 0.9, False, UNSURE, presence=0.3)
+    assert agreement(first, Track(THERE, 0.8, presence=presence)).box is box
+
+
 def test_a_sum_of_two_that_fall_is_at_most_the_larger_one(pair):
     begun(pair)
     usual = [Track(HERE, 0.9, presence=each) for each in (0.95, 0.97)]
     for _ in range(60):
-        assert pair.agreed(*usual).presence > 0.97
+        assert pair._agreed(*usual).presence > 0.97
     crossed = [Track(HERE, 0.9, presence=each) for each in (0.77, 0.74)]
     assert agreement(*crossed).presence > 0.8
-    assert pair.agreed(*crossed).presence == pytest.approx(0.77)
-    assert pair.agreed(crossed[0], usual[1]).presence > 0.95  # one of them is as it was
+    assert pair._agreed(*crossed).presence == pytest.approx(0.77)
+    assert pair._agreed(crossed[0], usual[1]).presence > 0.95  # one of them is as it was
     pair._begin()
-    assert pair.agreed(*crossed).presence > 0.8  # which is usual here
+    assert pair._agreed(*crossed).presence > 0.8  # which is usual here
 
 
 def test_candidates_that_are_no_more_than_chance_are_lost(pair):
@@ -155,25 +186,9 @@ def test_candidates_that_are_no_more_than_chance_are_lost(pair):
     pair.identity.propose()
     for similarity, state in ((0.5, UNSURE), (0.99 * CHANCE * REFERENCE, LOST), (-1.0, LOST)):
         pair.identity._similarities.extend(30 * [similarity])
-        track = pair.agreed(first, second)
+        track = pair._agreed(first, second)
         assert (track.state, track.lost, track.box) == (state, state == LOST, HERE)
-        assert pair.agreed(first, second._replace(state=TRACKED)).state == UNSURE  # a claim
-
-
-@pytest.mark.parametrize("presence", [0.1, 0.3])
-@pytest.mark.parametrize("box", [HERE._replace(x=3), THERE])
-def test_the_box_is_that_of_the_network_that_follows_something(presence, box):
-    """Where a lost target was last seen is no box of it, however certain that network is."""
-    first = Track(HERE, 0.9, True, LOST, presence=0.2)
-    second = Track(box, 0.8, False, UNSURE, presence=presence)
-    for track in (agreement(first, second), agreement(second, first)):
-        assert track.box is box and track.presence < presence and track.state == UNSURE
-
-
-def test_the_box_of_the_less_certain_network_is_not_reported():
-    first = Track(HERE, 0.9, False, UNSURE, presence=0.3)
-    assert agreement(first, Track(THERE, 0.8, presence=0.2)).box is HERE
-    assert agreement(first, Track(THERE, 0.8, presence=0.35)).box is THERE
+        assert pair._agreed(first, second._replace(state=TRACKED)).state == UNSURE  # a claim
 
 
 MOVED = 10 * (1 - AGREE)  # pixels at which two boxes of ten share AGREE of their areas
@@ -197,29 +212,12 @@ def test_boxes_agree_if_they_have_enough_in_common(box, state):
     assert agreement(first, second).state == agreement(second, first).state == state
 
 
-@pytest.mark.parametrize("own, other", [(TRACKED, UNSURE), (UNSURE, TRACKED)])
-def test_one_claim_is_enough_where_the_other_only_doubts(own, other):
-    first = Track(HERE, 0.9, False, own, presence=0.9)
-    second = Track(HERE._replace(x=1), 0.8, False, other, presence=0.3)
-    assert agreement(first, second).state == UNSURE
-    track = agreement(first, second, is_unbroken=True)
-    assert (track.state, track.presence) == (TRACKED, MOST_OF_ONE)
-    assert agreement(first, second._replace(box=THERE), is_unbroken=True).state == UNSURE
-    doubt = first._replace(state=UNSURE)
-    assert agreement(doubt, doubt, is_unbroken=True).state == UNSURE
-
-
 def test_one_claim_is_not_enough_where_the_other_has_lost_the_target(pair):
     begun(pair)
     claims, doubts = Track(HERE, 0.9, presence=0.9), Track(HERE, 0.9, False, UNSURE, presence=0.3)
-    assert pair.agreed(claims, doubts).state == TRACKED
+    assert pair._agreed(claims, doubts).state == TRACKED
     pair.witness.identity.propose()  # follows an object that is not verified
-    assert pair.agreed(claims, doubts).state == UNSURE
-
-
-def test_two_that_doubt_do_not_make_a_certain_one():
-    doubt = Track(HERE, 0.9, presence=MOST_UNVERIFIED)
-    assert agreement(doubt, doubt).state == UNSURE
+    assert pair._agreed(claims, doubts).state == UNSURE
 
 
 def test_boxes_that_fill_the_picture_agree_on_nothing(pair):
@@ -229,12 +227,12 @@ def test_boxes_that_fill_the_picture_agree_on_nothing(pair):
         box = Box(4, 4, side * width, side * height)
         own, other = Track(box, 0.9, presence=0.9), Track(box, 0.8, presence=0.9)
         for each in (own, own._replace(box=Box(4, 4, width / 2, height))):
-            track = pair.agreed(each, other)
+            track = pair._agreed(each, other)
             assert (track.state, track.witnessed) == (state, agrees)
         assert pair.identity.is_disputed == pair.witness.identity.is_disputed == (not agrees)
     assert track.presence <= MOST_OF_ONE
     beyond = Box(-2 * width, 0, 2.5 * width, height)  # half of the picture
-    assert pair.agreed(*2 * [Track(beyond, 0.9, presence=0.9)]).state == TRACKED
+    assert pair._agreed(*2 * [Track(beyond, 0.9, presence=0.9)]).state == TRACKED
 
 
 # -- a run
@@ -330,16 +328,6 @@ def test_what_one_network_claims_is_a_candidate_of_one_that_is_lost(pair):
     assert not any(track.found for track in tracks)  # the first network had it all the time
 
 
-def test_a_candidate_of_its_own_is_not_given_up(pair):
-    clip, witness = begun(pair), pair.witness
-    astray(witness, pair)
-    for phase in (Phase.TENTATIVE, Phase.GONE):
-        witness.identity.phase = phase
-        lead(witness, Track(Box(*map(float, clip.boxes[20])), 0.9, presence=0.9))
-        goes = overlap(witness.shown(witness._state), clip.boxes[20]) > 0.9
-        assert goes == (phase == Phase.GONE)
-
-
 def test_a_frame_of_another_size_scales_both(pair):
     clip = begun(pair)
     track = pair.update(np.repeat(np.repeat(clip.frames[20], 2, 0), 2, 1))
@@ -418,101 +406,94 @@ def test_both_stay_where_they_were_if_one_network_fails(monkeypatch, networks, f
     pair.close()
 
 
-def test_a_witness_that_finds_no_score_among_its_maps_fails_as_a_network_does(
-    monkeypatch, networks
-):
-    pair = load_tracker(networks[0], witness=networks[1])
-    clip = begun(pair)
+def test_a_witness_that_finds_no_score_in_its_maps_fails_as_a_network_does(monkeypatch, pair):
+    clip, judge_one = begun(pair), frame_path.judge_one
 
-    def without_score(*_):
-        raise NetworkFailed("no score")
+    def without_score(tracker, *shown):
+        if tracker is pair.witness:
+            raise NetworkFailed("no score")
+        return judge_one(tracker, *shown)
 
     with monkeypatch.context() as patch, pytest.raises(NetworkFailed):
-        patch.setattr(pair.witness, "update_with", without_score)
+        patch.setattr(frame_path, "judge_one", without_score)
         pair.update(clip.frames[20])
     assert pair.update(clip.frames[20]).state == TRACKED
-    pair.close()
 
 
 # -- several targets
 
 
-def test_each_of_several_targets_has_its_witness(networks):
+def test_each_of_several_targets_has_its_witness(networks, targets):
     pictures, boxes = tiny.film(60)
-    with load_targets(networks[0], witness=networks[1]) as targets:
-        with load_tracker(networks[0], witness=networks[1]) as single:
-            number = targets.add(pictures[0], boxes[0])
-            single.init(pictures[0], boxes[0])
-            for picture in pictures[1:30]:
-                assert targets.update(picture) == {number: single.update(picture)}
-        assert targets.first(number).witnessed and targets.step_ms["network"] > 0
-        other = targets.add(pictures[29], (10, 10, 40, 40))
-        assert set(targets.update(pictures[30])) == {number, other}
-        targets.confirm(number)
-        targets.suggest(number, np.array([[1, 2, 3, 4]]))
-        targets.reject(number)
-        assert targets.update(pictures[31])[number].state != TRACKED
-        targets.restart(number, pictures[31], boxes[31])
-        assert targets.update(pictures[32])[number].state == TRACKED
-        witness = targets.witness.engine
-    assert targets.engine is not witness
+    with load_tracker(networks[0], witness=networks[1]) as single:
+        number = targets.add(pictures[0], boxes[0])
+        single.init(pictures[0], boxes[0])
+        for picture in pictures[1:30]:
+            assert targets.update(picture) == {number: single.update(picture)}
+    assert targets.first(number).witnessed and targets.step_ms["network"] > 0
+    other = targets.add(pictures[29], (10, 10, 40, 40))
+    assert set(targets.update(pictures[30])) == {number, other}
+    targets.confirm(number)
+    targets.suggest(number, np.array([[1, 2, 3, 4]]))
+    targets.reject(number)
+    assert targets.update(pictures[31])[number].state != TRACKED
+    targets.restart(number, pictures[31], boxes[31])
+    assert targets.update(pictures[32])[number].state == TRACKED
+    assert targets.engine is not targets.witness.engine
 
 
 @pytest.mark.parametrize("refuses", ["the network", "the witness"])
-def test_a_target_whose_new_box_is_refused_is_followed_as_before(monkeypatch, networks, refuses):
+def test_a_target_whose_new_box_is_refused_is_followed_as_before(monkeypatch, targets, refuses):
     pictures, boxes = tiny.film(6)
-    with load_targets(networks[0], witness=networks[1]) as targets:
-        number = targets.add(pictures[0], boxes[0])
-        targets.update(pictures[1])
-        device = targets.device if refuses == "the network" else targets.witness
+    number = targets.add(pictures[0], boxes[0])
+    targets.update(pictures[1])
+    device = targets.device if refuses == "the network" else targets.witness
 
-        def fail(*_):
-            raise NetworkFailed("the network failed")
+    def fail(*_):
+        raise NetworkFailed("the network failed")
 
-        with monkeypatch.context() as patch, pytest.raises(NetworkFailed):
-            patch.setattr(device, "exemplar", fail)
-            targets.restart(number, pictures[1], (10, 10, 40, 40))
-        track = targets.update(pictures[2])[number]
-        assert (track.state, track.witnessed) == (TRACKED, True)
-        assert overlap(track.box, boxes[2]) > 0.3
-        targets.restart(number, pictures[2], boxes[2])
-        assert targets.update(pictures[3])[number].state == TRACKED
+    with monkeypatch.context() as patch, pytest.raises(NetworkFailed):
+        patch.setattr(device, "exemplar", fail)
+        targets.restart(number, pictures[1], (10, 10, 40, 40))
+    track = targets.update(pictures[2])[number]
+    assert (track.state, track.witnessed) == (TRACKED, True)
+    assert overlap(track.box, boxes[2]) > 0.3
+    targets.restart(number, pictures[2], boxes[2])
+    assert targets.update(pictures[3])[number].state == TRACKED
 
 
-def test_two_targets_of_one_object_are_told_apart_for_each_network(networks):
+def test_two_targets_of_one_object_are_told_apart_for_each_network(targets):
     pictures, boxes = tiny.film(3)
     for picture in pictures:
         picture[180:220, 240:280] = 220
-    with load_targets(networks[0], witness=networks[1]) as targets:
-        _, other = (targets.add(pictures[0], box) for box in (boxes[0], (240, 180, 40, 40)))
-        targets.update(pictures[1])
-        for tracker in targets._of_devices():
-            tracker[other].propose(Box(*map(float, boxes[1])))
-            tracker[other].identity.confirm()
-        tracks = targets.update(pictures[2])
-        assert sorted(track.state for track in tracks.values()) == [TRACKED, UNSURE]
+    _, other = (targets.add(pictures[0], box) for box in (boxes[0], (240, 180, 40, 40)))
+    targets.update(pictures[1])
+    for tracker in targets._of_devices():
+        propose(tracker[other], Box(*map(float, boxes[1])))
+        tracker[other].identity.confirm()
+    tracks = targets.update(pictures[2])
+    assert sorted(track.state for track in tracks.values()) == [TRACKED, UNSURE]
 
 
-def test_only_the_target_for_which_a_network_fails_stays_where_it_was(monkeypatch, networks):
+def test_only_the_target_for_which_a_network_fails_stays_where_it_was(monkeypatch, targets):
     pictures, boxes = tiny.film(40)
-    with load_targets(networks[0], witness=networks[1]) as targets:
-        bad, good = (targets.add(pictures[0], boxes[0]) for _ in range(2))
-        for picture in pictures[1:10]:
-            targets.update(picture)
-        run = targets.witness.run
+    bad, good = (targets.add(pictures[0], boxes[0]) for _ in range(2))
+    for picture in pictures[1:10]:
+        targets.update(picture)
+    run = targets.witness.run
 
-        def failing(frame, requests):
-            results, step_ms = run(frame, requests)
-            return [results[0]._replace(scores=[float("nan")]), *results[1:]], step_ms
+    def failing(frame, requests):
+        results, step_ms = run(frame, requests)
+        return [results[0]._replace(scores=[float("nan")]), *results[1:]], step_ms
 
-        monkeypatch.setattr(targets.witness, "run", failing)
-        states = {n: [t[n]._state.copy() for t in targets._of_devices()] for n in (bad, good)}
-        with pytest.raises(NetworkFailed):
-            targets.update(pictures[10])
-        for number, before in states.items():
-            after = [trackers[number]._state for trackers in targets._of_devices()]
-            same = [np.array_equal(*each) for each in zip(before, after)]
-            assert same == 2 * [number == bad]
+    monkeypatch.setattr(targets.witness, "run", failing)
+    states = {n: [t[n]._state.copy() for t in targets._of_devices()] for n in (bad, good)}
+    with pytest.raises(NetworkFailed):
+        targets.update(pictures[10])
+    for number, before in states.items():
+        after = [trackers[number]._state for trackers in targets._of_devices()]
+        same = [np.array_equal(*each) for each in zip(before, after)]
+        assert same == 2 * [number == bad]
 
 
 def test_a_target_that_is_left_alone_is_confirmed_and_rejected_again(networks):
@@ -535,34 +516,30 @@ def test_a_target_that_is_left_alone_is_confirmed_and_rejected_again(networks):
 # -- loading
 
 
-def test_a_network_is_no_witness_of_itself(networks):
-    with refusal(BadOption, "no witness"):
-        load_tracker(networks[0], witness=networks[0])
-
-
-def test_a_network_under_another_name_is_no_witness_of_itself(tmp_path, networks):
-    path = pathlib.Path(networks[0])
-    for file in path.parent.glob("*.onnx"):
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    (tmp_path / "other.toml").write_text(path.read_text())
-    with refusal(BadOption, "no witness"):
-        load_tracker(networks[0], witness=str(tmp_path / "other.toml"))
-
-
 @pytest.mark.parametrize(
-    "name, witness", [("kestrel", "kestrel-int8"), ("kestrel-int8", "kestrel")]
+    "kind",
+    ["itself", "the same files", "its INT8 form", "its network", "never loses", "stays"],
 )
-def test_the_int8_form_of_a_network_is_no_witness_of_it(name, witness):
+def test_what_is_no_witness_is_refused(monkeypatch, tmp_path, networks, kind):
+    own, other = networks
+    if kind == "itself":
+        other = own
+    elif kind == "the same files":
+        for file in own.parent.glob("*.onnx"):
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+        other = tmp_path / "other.toml"
+        other.write_text(own.read_text())
+    elif kind in ("its INT8 form", "its network"):
+        own, other = ("kestrel", "kestrel-int8")[:: 1 if kind == "its INT8 form" else -1]
+    elif kind == "never loses":
+        (tmp_path / "never").mkdir()
+        other = tiny.write_network(tmp_path / "never")
+    else:  # where no target is lost, a witness is opened only if it is named
+        monkeypatch.setattr(loading, "recovers", lambda device, options: None)
+        with load_tracker(own) as alone:
+            assert type(alone) is Tracker
     with refusal(BadOption, "no witness"):
-        load_tracker(name, witness=witness, precision="fp32")
-
-
-def test_a_witness_that_is_named_where_no_target_is_lost_is_refused(monkeypatch, networks):
-    monkeypatch.setattr(loading, "recovers", lambda device, options: None)
-    with load_tracker(networks[0]) as alone:
-        assert type(alone) is Tracker
-    with refusal(BadOption, "no witness"):
-        load_tracker(networks[0], witness=networks[1])
+        load_tracker(own, witness=other, precision="fp32")
 
 
 def test_what_was_opened_before_a_refusal_is_closed(monkeypatch, tmp_path, networks):
@@ -584,12 +561,6 @@ def test_what_was_opened_before_a_refusal_is_closed(monkeypatch, tmp_path, netwo
         assert len(opened) == count and {*map(id, opened)} == {*map(id, closed)}
 
 
-def test_a_network_that_cannot_lose_a_target_is_no_witness(tmp_path, networks):
-    (tmp_path / "never").mkdir()
-    with refusal(BadOption, "no witness"):
-        load_tracker(networks[0], witness=tiny.write_network(tmp_path / "never"))
-
-
 def test_the_board_names_the_witness_of_its_own_network(monkeypatch, networks):
     board = boards.load_board(boards.HOST)
     here = board._replace(network="kestrel", witness=str(networks[1]))
@@ -606,12 +577,6 @@ def test_the_board_names_the_witness_of_its_own_network(monkeypatch, networks):
             if each is not None:
                 each.close()
                 each.engine.close()
-
-
-def test_every_board_names_two_networks_or_one():
-    for name in boards.names():
-        board = boards.load_board(name)
-        assert (board.witness is None) == (board.family == "fpga" or name == boards.ANDROID)
 
 
 @pytest.mark.parametrize("is_named", [False, True])

@@ -9,13 +9,13 @@ from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode, loading
 from hotpath.runtime.devices.base import Device, WindowRequest
 from hotpath.runtime.frames.boxes import overlaps
-from hotpath.runtime.identity.identity import FOLLOWED
+from hotpath.runtime.identity.identity import BEFORE_SEARCH
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.types import Track
 
 GONE = 20
-BACK = GONE + FOLLOWED + 14  # the search is on for some frames before
+BACK = GONE + BEFORE_SEARCH + 14  # the search is on for some frames before
 COUNT = BACK + 30
 OVERLAP = 0.6  # mean, of each target with its own patch
 

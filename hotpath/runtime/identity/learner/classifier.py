@@ -79,7 +79,7 @@ class Classifier:
         judged: np.ndarray = self.ridge.predict(samples)
         return judged
 
-    def follow(self, state: np.ndarray, result: WindowResult, tracked: bool) -> None:
+    def learn(self, state: np.ndarray, result: WindowResult, tracked: bool) -> None:
         """End a frame: compute one slice of an update, or begin one if the target is tracked.
 
         Args:

@@ -73,7 +73,7 @@ def test_a_look_alike_is_told_from_a_learnt_target():
     before = one.appearance(seen(now, boxes))
     assert before[0] > 0.5 and before[2] < 0
     for _ in range(30):
-        one.follow(TARGET, seen(now), True)
+        one.learn(TARGET, seen(now), True)
     after = one.appearance(seen(now, boxes))
     assert after[0] - after[1] > before[0] - before[1]
     assert after[0] > 0.5
@@ -85,5 +85,5 @@ def test_nothing_is_learnt_from_a_frame_that_is_not_tracked():
     now = seen(region({(8, 8): 3}, 1), TARGET[None])
     before = one.appearance(now)
     for _ in range(9):
-        one.follow(TARGET, now, False)
+        one.learn(TARGET, now, False)
     assert one.appearance(now) == before

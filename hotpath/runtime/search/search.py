@@ -304,8 +304,8 @@ class Search:
         if self._grids is None:
             frame_size = frame.shape[1], frame.shape[0]
             self._grids = Grids(self.network, self._certain, frame_size)
-        window: Window = self._grids.next(lambda: self._colours_in(frame))
-        return window
+        following: Window = self._grids.next(lambda: self._colours_in(frame))
+        return following
 
     def _coloured(self, frame: AnyFrame) -> Optional[Window]:
         """Return the window around the place with most of the target's colours, or None."""

@@ -8,20 +8,51 @@ about its target. A program that has a ``Tracker`` needs none of them.
 import contextlib
 import math
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 from hotpath.base.errors import NO_SCORE
-from hotpath.runtime.devices.base import StepMs, WindowRequest
-from hotpath.runtime.errors import NetworkFailed
+from hotpath.kernels.settings import SelectionPrior
+from hotpath.runtime.devices.base import Device, StepMs, WindowRequest
+from hotpath.runtime.errors import BadFrame, NetworkFailed
 from hotpath.runtime.frames import geometry
-from hotpath.runtime.identity.identity import Phase
+from hotpath.runtime.identity.identity import Identity, Phase
+from hotpath.runtime.network import Network
+from hotpath.runtime.search.search import Search
 from hotpath.runtime.search.wider import Watched, look_again
+from hotpath.runtime.tracker.lock import ExclusiveLock
+from hotpath.runtime.tracker.motion import Motion
 from hotpath.runtime.types import LOST, Box, Track, WindowResult
 
-if TYPE_CHECKING:
-    from hotpath.runtime.tracker.tracker import Tracker
+
+class Target:
+    """What the path of a frame reads and changes: the part of a ``Tracker`` that is of its target.
+
+    Attributes:
+        network, device: of the tracker.
+        identity, search: of the target; a tracker that cannot lose it has no search.
+        searches: whether a lost target is searched for.
+        lock: of the tracker.
+    """
+
+    network: Network
+    device: Device
+    identity: Identity
+    search: Optional[Search]
+    searches: bool
+    lock: ExclusiveLock
+
+    _state: Any = None  # float64 [cx, cy, w, h], frame pixels; each frame replaces the array
+    _last: Any = None  # the state in the last frame in which the target was not lost
+    _bias: Any = None  # of the drawn box, see ``hotpath.runtime.tracker.first_box``
+    _legible: Any = None  # (shape, state, last) before frames in which it is too small
+    _exemplar: Any = None
+    _shape: Tuple[int, ...] = ()
+    _scales: Sequence[float]
+    _decoder: Any  # of a family that searches several sizes
+    _prior: SelectionPrior
+    _motion: Motion
 
 
 class Looked(NamedTuple):
@@ -40,7 +71,7 @@ class Looked(NamedTuple):
     step_ms: StepMs
 
 
-def look(trackers: Mapping[int, "Tracker"], frame: Any) -> Looked:
+def look(trackers: Mapping[int, Target], frame: Any) -> Looked:
     """Look at the next frame for one or more targets: the first half of the path of a frame.
 
     No target moves here, so that all of them stay where they were if a network fails.
@@ -77,7 +108,7 @@ def _is_finite(results: Sequence[WindowResult]) -> bool:
     )
 
 
-def judge(trackers: Mapping[int, "Tracker"], looked: Looked) -> Dict[int, Track]:
+def judge(trackers: Mapping[int, Target], looked: Looked) -> Dict[int, Track]:
     """Decide where the targets are: the second half of the path of a frame.
 
     Returns:
@@ -93,14 +124,14 @@ def judge(trackers: Mapping[int, "Tracker"], looked: Looked) -> Dict[int, Track]
     return tracks
 
 
-def of_all(trackers: Mapping[int, "Tracker"], tracks: Dict[int, Track]) -> Dict[int, Track]:
+def of_all(trackers: Mapping[int, Target], tracks: Dict[int, Track]) -> Dict[int, Track]:
     """Return the tracks; raises ``NetworkFailed`` if a target has none."""
     if len(tracks) < len(trackers):
         raise NetworkFailed(NO_SCORE, what="no score")
     return tracks
 
 
-def requests_of(tracker: "Tracker", frame: Any, shape: Tuple[int, ...]) -> List[WindowRequest]:
+def requests_of(tracker: Target, frame: Any, shape: Tuple[int, ...]) -> List[WindowRequest]:
     """Return the windows of a frame that the device has to look at for a target.
 
     Args:
@@ -108,7 +139,7 @@ def requests_of(tracker: "Tracker", frame: Any, shape: Tuple[int, ...]) -> List[
         frame, shape: from ``Device.take``.
     """
     if shape != tracker._shape:
-        tracker._rescale(shape)
+        _rescale(tracker, shape)
     exemplar, state, search = tracker._exemplar, tracker._state, tracker.search
     if search is not None and search.active:
         window = search.window(state, tracker.device.picture(frame))
@@ -119,14 +150,46 @@ def requests_of(tracker: "Tracker", frame: Any, shape: Tuple[int, ...]) -> List[
     return [WindowRequest(exemplar, state, 1.0, tracker._prior, reads)]
 
 
-def _watched(tracker: "Tracker") -> Optional[Watched]:
+def _rescale(tracker: Target, shape: Tuple[int, ...]) -> None:
+    """Scale the target's state after the source changed its resolution.
+
+    In a frame where the target is smaller than the network's smallest box, its size and place
+    cannot be measured. After such frames, those from before are restored.
+    """
+    check_size(tracker, shape)
+    before = tracker._legible or (tracker._shape, tracker._state, tracker._last)
+    (height, width), was_legible = before[0][:2], tracker._legible is None
+    x, y = shape[1] / width, shape[0] / height
+    factors = (x, y, x, y)
+    tracker._state, tracker._last = before[1] * factors, before[2] * factors
+    is_legible = min(tracker._state[2:]) >= min(tracker.network.min_size, *before[1][2:])
+    tracker._legible = None if is_legible else before
+    x, y = shape[1] / tracker._shape[1], shape[0] / tracker._shape[0]
+    if tracker.search is not None:
+        tracker.search.rescale((x, y, x, y), None if was_legible else tracker._last)
+    tracker._motion.rescale(x, y)
+    tracker._shape = shape
+
+
+def check_size(tracker: Target, shape: Sequence[int]) -> None:
+    """Refuse a frame that is smaller than the network's smallest box."""
+    network = tracker.network
+    if min(shape[:2]) < network.min_size:
+        raise BadFrame(
+            f"a frame of {shape[1]}x{shape[0]} is smaller than the smallest box that "
+            f"{network.name} gives, {network.min_size:g} pixels; scale the pictures up",
+            what="too small",
+        )
+
+
+def _watched(tracker: Target) -> Optional[Watched]:
     """Return what a wider window needs; None while the target is lost, or without a search."""
     if tracker.search is None or not tracker.searches or tracker.search.active:
         return None
     return Watched(tracker.search, tracker._exemplar, tracker._state)
 
 
-def judge_one(tracker: "Tracker", frame: Any, results: Sequence[WindowResult]) -> Track:
+def judge_one(tracker: Target, frame: Any, results: Sequence[WindowResult]) -> Track:
     """Judge what the windows of one target show, and move the target.
 
     Args:
@@ -172,12 +235,12 @@ def judge_one(tracker: "Tracker", frame: Any, results: Sequence[WindowResult]) -
     return track
 
 
-def with_velocity(tracker: "Tracker", track: Track, time_s: Optional[float]) -> Track:
+def with_velocity(tracker: Target, track: Track, time_s: Optional[float]) -> Track:
     """Return a track of ``judge`` with ``velocity`` and ``predicted`` for that time."""
     return tracker._motion.step(track, time_s)
 
 
-def box_shown(tracker: "Tracker", state: np.ndarray) -> Box:
+def box_shown(tracker: Target, state: np.ndarray) -> Box:
     """Return the box that the user gets for a state, by the convention of the drawn box."""
     if tracker._bias is not None:
         state = state * tracker._bias
@@ -185,7 +248,7 @@ def box_shown(tracker: "Tracker", state: np.ndarray) -> Box:
     return geometry.box_of(tracker.network, state)
 
 
-def propose(tracker: "Tracker", box: Box) -> None:
+def propose(tracker: Target, box: Box) -> None:
     """Track what a box of the last frame holds; it must be verified as after a loss."""
     with tracker.lock:
         height, width = tracker._shape[:2]
@@ -196,7 +259,7 @@ def propose(tracker: "Tracker", box: Box) -> None:
             tracker.search.active = False
 
 
-def hold(tracker: "Tracker", state: np.ndarray) -> None:
+def hold(tracker: Target, state: np.ndarray) -> None:
     """Set where a target may be while another target is in its place.
 
     The tracker learns nothing there. If it searches for lost targets, it searches from there.
@@ -212,7 +275,7 @@ def hold(tracker: "Tracker", state: np.ndarray) -> None:
             tracker.search.restart(tracker._state)
 
 
-def avoid(tracker: "Tracker", boxes: np.ndarray) -> None:
+def avoid(tracker: Target, boxes: np.ndarray) -> None:
     """Set the boxes of other targets, in which a target is neither found nor suspected.
 
     Args:

@@ -7,7 +7,7 @@ windows while the target is lost. The learner recognises the target by its featu
 """
 
 import warnings
-from typing import Any, NoReturn, Optional, Sequence, Tuple
+from typing import Any, NoReturn, Optional, Sequence
 
 import numpy as np
 
@@ -15,12 +15,20 @@ from hotpath.base.log import users_level
 from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode
 from hotpath.runtime.devices.base import STEPS, Device, StepMs, WindowRequest
-from hotpath.runtime.errors import BadFrame, NotReady
+from hotpath.runtime.errors import NotReady
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.identity.identity import Identity, rules_of
 from hotpath.runtime.search.search import Search, create
 from hotpath.runtime.tracker.first_box import UNSMOOTHED, DoubtfulBox, bias_of, doubt_of
-from hotpath.runtime.tracker.frame import box_shown, judge, look, of_all, with_velocity
+from hotpath.runtime.tracker.frame import (
+    Target,
+    box_shown,
+    check_size,
+    judge,
+    look,
+    of_all,
+    with_velocity,
+)
 from hotpath.runtime.tracker.lock import ExclusiveLock, exclusive
 from hotpath.runtime.tracker.motion import Motion, is_time
 from hotpath.runtime.types import Box, Boxes, Track, checked_box, checked_boxes, given_track
@@ -33,7 +41,7 @@ NO_BOX = "the target is lost, so there is no box to confirm or reject; give a ne
 CANNOT_LOSE = "this tracker cannot lose a target, so there is nothing to reject; give a new box"
 
 
-class Tracker:
+class Tracker(Target):
     """Follows one target.
 
     Args:
@@ -49,7 +57,6 @@ class Tracker:
             The last one includes all decisions.
         kernels_name: the kernels that crop and select: "c++", "numpy" or "cuda".
         searches: whether the tracker searches for a lost target.
-        verifies: whether an object must be verified after a loss before it is tracked.
         why_no_search: why the tracker does not search. Empty if it does.
 
     Example:
@@ -73,34 +80,25 @@ class Tracker:
         self.engine = device.engine
         self.kernels_name = device.kernels_name
         self.step_ms: StepMs = dict.fromkeys(STEPS, 0.0)
-        # float64 [cx, cy, w, h], frame pixels; each frame replaces the array
-        self._state: Any = None
         self.first: Optional[Track] = None
         self.doubt = ""
-        self._bias: Any = None  # of the drawn box, see ``hotpath.runtime.tracker.first_box``
         self._drawn: Any = None  # the state of the drawn box, which has its bias already
-        self._last: Any = None  # the state in the last frame in which the target was not lost
-        self._legible: Any = None  # (shape, state, last) before frames in which it is too small
-        self._exemplar: Any = None
-        self._shape: Tuple[int, ...] = ()
         self._motion = Motion()
         self._closed = False
         self.lock = ExclusiveLock()
         self._scales = decode.scales(network)
-        self._decoder: Any = decode.create(network, kernels) if self._scales else None
+        self._decoder = decode.create(network, kernels) if self._scales else None
         self.why_no_search = why_no_search_on(device) if recover else "it was not asked for"
         self.searches = not self.why_no_search
         self.search: Optional[Search] = None  # judges, too, what is not searched for
-        self.chooses = False  # whether the learner chooses among the places that a frame proposes
         self._prior = ARGMAX
         if recover is not None and not why_no_search_on(device):
             self.search = create(network, kernels, recover)
             self.identity = self.search.identity
             if self.searches:
-                self.chooses, self._prior = self.search.chooses, self.search.prior
+                self._prior = self.search.prior
         else:
             self.identity = Identity(rules_of(network))
-        self.verifies = self.search is not None and self.identity.rules.share > 0
 
     @exclusive
     def init(
@@ -141,7 +139,7 @@ class Tracker:
             self._check_target()
         device, identity = self.device, self.identity
         frame, shape = device.take(frame)
-        self._check_size(shape)
+        check_size(self, shape)
         taken = "box"
         if snug or point is not None or box is None:
             from hotpath.runtime.tracker import point_prompt  # only for points and loose boxes
@@ -321,36 +319,6 @@ class Tracker:
         raise NotReady(
             "the tracker has no target yet; call init(frame, box) first", what="no target"
         )
-
-    def _rescale(self, shape: Tuple[int, ...]) -> None:
-        """Scale the target's state after the source changed its resolution.
-
-        In a frame where the target is smaller than the network's smallest box, its size and place
-        cannot be measured. After such frames, those from before are restored.
-        """
-        self._check_size(shape)
-        before = self._legible or (self._shape, self._state, self._last)
-        (height, width), was_legible = before[0][:2], self._legible is None
-        x, y = shape[1] / width, shape[0] / height
-        factors = (x, y, x, y)
-        self._state, self._last = before[1] * factors, before[2] * factors
-        is_legible = min(self._state[2:]) >= min(self.network.min_size, *before[1][2:])
-        self._legible = None if is_legible else before
-        x, y = shape[1] / self._shape[1], shape[0] / self._shape[0]
-        if self.search is not None:
-            self.search.rescale((x, y, x, y), None if was_legible else self._last)
-        self._motion.rescale(x, y)
-        self._shape = shape
-
-    def _check_size(self, shape: Tuple[int, ...]) -> None:
-        """Refuse a frame that is smaller than the network's smallest box."""
-        least = self.network.min_size
-        if min(shape[:2]) < least:
-            raise BadFrame(
-                f"a frame of {shape[1]}x{shape[0]} is smaller than the smallest box that "
-                f"{self.network.name} gives, {least:g} pixels; scale the pictures up",
-                what="too small",
-            )
 
 
 def why_no_search_on(device: Device) -> str:

@@ -101,7 +101,7 @@ def track(path, kind="bgr", change=None, after=0, pictures=None, box=None, **lib
     if kind == "nv12":
         frames = [PlanarFrame(planes_of(frame, "NV12")) for frame in frames]
     tracker = Tracker(gpu, recover=True)
-    report = {"peaks": counted(tracker) if tracker.chooses else []}
+    report = {"peaks": counted(tracker) if tracker.search and tracker.search.chooses else []}
     # what is uploaded first must not need a mean colour of the device's memory
     report["found"], report["costs"] = follow(
         tracker, given_of(frames[1:], kind, gpu.engine), frames[0], box

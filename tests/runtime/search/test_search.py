@@ -2,7 +2,6 @@
 
 import ast
 import functools
-import multiprocessing
 from types import SimpleNamespace
 
 import numpy as np
@@ -30,7 +29,6 @@ from hotpath.runtime.tracker.frame import avoid
 from hotpath.runtime.tracker.tracker import Tracker
 from hotpath.runtime.types import LOST, UNSURE, WindowResult
 from tests.support import ROOT, tiny
-from tests.support.needs import needs_processes
 
 FOUND = "found"
 SIDE = 40
@@ -236,35 +234,6 @@ def test_a_frame_of_the_search_looks_at_one_window(toml):
     tracker.init(film.frames[0], film.boxes[0])
     states_of(tracker, film.frames[1:])
     assert tracker.search.active and set(device.counts) == {1}
-
-
-def busy(stop):
-    """Work until the test is over."""
-    while not stop.is_set():
-        np.linalg.inv(np.random.rand(99, 99))
-
-
-def test_a_busy_computer_changes_no_box(toml):
-    needs_processes()
-    film = film_of(True)
-
-    def tracks():
-        tracker = load_tracker(toml)
-        tracker.init(film.frames[0], film.boxes[0])
-        return [tracker.update(frame) for frame in film.frames[1:]]
-
-    alone, stop = tracks(), multiprocessing.Event()
-    others = [multiprocessing.Process(target=busy, args=(stop,), daemon=True) for _ in range(4)]
-    for each in others:
-        each.start()
-    try:
-        beside = tracks()
-    finally:
-        stop.set()
-        for each in others:
-            each.join()
-    assert beside == alone  # every number of every frame, bit for bit
-    assert [track.found for track in alone].count(True) == 1
 
 
 def test_no_decision_reads_a_clock():

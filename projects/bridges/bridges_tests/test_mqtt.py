@@ -8,6 +8,7 @@ import socket
 import subprocess
 import threading
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from hotpath.app.records import LinkOptions
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import Track
 from hotpath.video.base import TrackedFrame
+from hotpath_bridges import mqtt
 from hotpath_bridges.mqtt import MqttLink, check_options, name_of
 from tests.app.test_track import film_command, here, world
 from tests.support import run
@@ -288,3 +290,89 @@ def test_a_name_holds_no_password():
     names = {"rtsp://u:p@10.0.0.9:554/live": "10-0-0-9-live", "film/drone 1.mp4": "drone-1"}
     assert {video: name_of(video) for video in names} == names
     assert name_of("-") == "camera" and name_of("/dev/video2") == "video2"
+
+
+# brokers that say nothing, take nothing, send too much or refuse
+
+
+def packets(connection):
+    """The type of each packet that a client sends; 1 is CONNECT (MQTT 3.1.1, table 2.1)."""
+    stream = connection.makefile("rb")
+    for first in iter(lambda: stream.read(1), b""):
+        length = shift = 0
+        while True:
+            (byte,) = stream.read(1)
+            length |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                break
+        stream.read(length)
+        yield first[0] >> 4
+
+
+def serve(connection, kind):
+    """Speak to one client as a broker of that kind."""
+    with contextlib.suppress(OSError):
+        for packet in packets(connection):
+            if kind == "silent":
+                continue
+            if packet == 1:
+                code = {"refuses": 5, "is unavailable": 3}.get(kind, 0)
+                connection.sendall(b"\x20\x02\0" + bytes([code]))
+            if kind == "floods":
+                connection.sendall(b"\x30\x80\x80\x80\x7f\0\x01a" + bytes(1 << 20))
+            if kind == "takes nothing":
+                time.sleep(60)
+
+
+@contextlib.contextmanager
+def fake_broker(kind):
+    """The address of a broker that does so."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept():
+            with contextlib.suppress(OSError):
+                while True:
+                    args = server.accept()[0], kind
+                    threading.Thread(target=serve, args=args, daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"mqtt://127.0.0.1:{server.getsockname()[1]}/home"
+        with contextlib.suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("kind", ["silent", "takes nothing"])
+def test_a_broker_that_takes_nothing_is_told(kind, monkeypatch):
+    monkeypatch.setattr(mqtt, "ANSWER_S", 0.5 if kind == "silent" else 60.0)
+    messages = []
+    with fake_broker(kind) as address:
+        with refusal(BadOutput, "not delivered"), link_to(address, messages) as link:
+            assert "does not answer" in "".join(messages) or kind != "silent"
+            for index in range(120):
+                link.write(frame(index))
+    assert link.replaced > 0
+
+
+def test_a_broker_that_sends_a_long_packet_costs_no_memory():
+    messages, until_s = [], time.monotonic() + ANSWER_S
+    with fake_broker("floods") as address:
+        tracemalloc.start()
+        try:
+            with link_to(address, messages):
+                while not messages and time.monotonic() < until_s:
+                    time.sleep(0.02)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert "sends a packet of" in messages[0] and peak < 32 << 20
+
+
+@pytest.mark.parametrize("kind", ["refuses", "is unavailable"])
+def test_a_refusal_is_said_once(kind):
+    messages = []
+    with fake_broker(kind) as address, pytest.raises(BadOutput, match="refuses the connection"):
+        with link_to(address, messages):
+            pass
+    time.sleep(0.2)
+    assert messages == []

@@ -1,7 +1,7 @@
 """Pipelines of GStreamer that OpenCV opens: the hardware decoders of Jetson and RK3588."""
 
 import re
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import cv2
 
@@ -62,65 +62,21 @@ def open_live(address: str, element: str, planes: bool) -> Any:
 
 
 class Recorded(CvCapture):
-    """The frames of a file, decoded by an element; ``read`` goes on in software where it fails.
+    """The frames of a file, decoded by an element.
 
     Args:
         path: the file.
         element: the decoder.
         planes: whether frames may be ``Picture``s.
-        in_software: function that opens the file in software, with the reason, after a failure.
     """
 
-    def __init__(
-        self, path: str, element: str, planes: bool, in_software: Callable[[], Any]
-    ) -> None:
-        self._kind = NV12 if planes else BGR
-        self._in_software = in_software
-        self._software: Any = None
-        self._number = 0  # of the next frame
-
-        def opened() -> Any:
-            text = pipeline(path, element, self._kind) + EACH_SINK
-            return cv2.VideoCapture(text, cv2.CAP_GSTREAMER)
-
-        super().__init__(opened)
+    def __init__(self, path: str, element: str, planes: bool) -> None:
+        self.element, self._kind = element, NV12 if planes else BGR
+        text = pipeline(path, element, self._kind) + EACH_SINK
+        super().__init__(lambda: cv2.VideoCapture(text, cv2.CAP_GSTREAMER))
 
     def read(self) -> Tuple[bool, Any]:
         """(True, the next frame), or (False, None) if there is none."""
-        if self._software is None:
-            good, frame = self._decoded()
-            if good or not self._is_early():
-                self._number += good
-                return good, frame
-            self._software = self._in_software()
-            self._capture.release()
-            if self._software is None or self._software.seek(self._number) is None:
-                return False, None
-        good, frame = self._software.read()
-        self.time_s = self._software.time_s
-        self.errors, self.skipped = self._software.errors, self._software.skipped
-        return good, frame
-
-    def seek(self, number: int) -> Optional[int]:
-        """As of ``CvCapture``."""
-        if self._software is not None:
-            at: Optional[int] = self._software.seek(number)
-            return at
-        at = super().seek(number)
-        self._number = at or 0
-        return at
-
-    def count(self) -> int:
-        """As of ``CvCapture``."""
-        return super().count() if self._software is None else int(self._software.count())
-
-    def release(self) -> None:
-        """Close the file."""
-        super().release()
-        if self._software is not None:
-            self._software.release()
-
-    def _decoded(self) -> Tuple[bool, Any]:
         good, frame = super().read()
         if not good or self._kind == BGR:
             return good, frame
@@ -130,20 +86,12 @@ class Recorded(CvCapture):
             return False, None
         return True, raw.PlanarFrame(planes)
 
-    def _is_early(self) -> bool:
-        """Whether frames are missing that the file states: more than a second, and a twentieth."""
-        frames = self.frames or 0
-        return self._number == 0 or frames - self._number > max(self.fps or 25.0, frames / 20.0)
 
-
-def open_recording(
-    path: str, element: str, planes: bool, in_software: Callable[[], Any]
-) -> Optional[Recorded]:
+def open_recording(path: str, element: str, planes: bool) -> Optional[Recorded]:
     """A capture of a file whose first frame the element decodes, or None."""
     for kind in (True, False) if planes else (False,):
-        capture = Recorded(path, element, kind, lambda: None)
+        capture = Recorded(path, element, kind)
         if capture.read()[0] and capture.seek(0) == 0:
-            capture._in_software = in_software
             return capture
         capture.release()
     return None

@@ -17,10 +17,8 @@ class Piped(Recording):
         path: the pipe, or ``-``.
         log: not called.
         planes: whether frames may be ``Picture``s.
-        depth: see ``Recording``. The first 16-bit picture sets the scale, and later ones widen it.
+        depth: see ``Recording``.
     """
-
-    can_seek = False
 
     def __init__(
         self, path: str, log: Log = None, planes: bool = False, depth: Optional[int] = None

@@ -42,8 +42,6 @@ class Recording(Source):
         depth: used bits of 16-bit pictures. None takes each picture's own range.
     """
 
-    can_seek = True
-
     def __init__(
         self,
         name: str,
@@ -82,9 +80,11 @@ class Recording(Source):
             return self._give_any(frame, time_s)
         if self._ended_early():
             of = "" if self.frames is None else f" of {self.frames}"
+            element = getattr(self._capture, "element", "")
+            failed = f", or {element} failed: try --decoder software" if element else ""
             raise BadSource(
                 f"{self.name}: broke at frame {self.given}{of}; the recording is cut off or "
-                "damaged",
+                f"damaged{failed}",
                 what="broke off",
             )
         return None
@@ -218,8 +218,10 @@ class Recording(Source):
         wrong for a variable rate. Then frames must be missing both by count and by time: more than
         a second, and more than a twentieth of them.
         """
-        if self._capture is None or self._cut_off is False:
+        if self._capture is None:
             return False
+        if self._cut_off is False and not getattr(self._capture, "element", ""):
+            return False  # but an element may end before a whole file does
         if self._stamps.strays:  # the length that is stated follows from them
             return bool(self._cut_off)
         if self.frames is None:
@@ -281,15 +283,10 @@ def _open_capture(path: str, planes: bool, decoder: Optional[Decoder]) -> Any:
     It is GStreamer's where the decoder is, else PyAV's, else OpenCV's.
     """
     if decoder is not None and decoder.element:
-        full, element = os.path.abspath(path), decoder.element
-
-        def in_software(why: str = "failed in the middle") -> Any:
-            assert decoder is not None
-            decoder.fail(why)
-            return _open_capture(path, planes, decoder)
-
-        capture: Any = gstreamer.open_recording(full, element, planes, in_software)
-        return capture or in_software(gstreamer.why_no_picture())
+        capture = gstreamer.open_recording(os.path.abspath(path), decoder.element, planes)
+        if capture is not None:
+            return capture
+        decoder.fail(gstreamer.why_no_picture())
     if pyav.pyav():
         # a path with a colon, or a relative one with a dash, would be a protocol or an option
         return pyav.open_recording(os.path.abspath(path), planes, decoder=decoder)

@@ -5,11 +5,7 @@ code.
         --checkpoint model.pth --name siamrpn_alexnet --out networks
 
 The authors' modules are imported from the checkout, so that what is exported is what they train.
-Re-parameterised layers are folded, and both forms are compared before a file is written. `fold`
-does only that, for any module, such as a backbone or a head:
-
-    python -m hotpath_research.export fold --checkout DIR --config repvgg:create_RepVGG_A0 \
-        --checkpoint model.pth --shape 1 3 256 256 --name repvgg_a0 --out networks
+Re-parameterised layers are folded, and both forms are compared before a file is written.
 """
 
 import argparse
@@ -23,7 +19,7 @@ from hotpath.calib import command
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import schema
-from hotpath_research.export.authors import AUTHORS, Parts, checkout, load_weights
+from hotpath_research.export.authors import AUTHORS, Parts
 from hotpath_research.export.one_stream import KINDS, one_stream
 from hotpath_research.pytorch import torch
 from hotpath_research.train.backbones import folded
@@ -34,32 +30,22 @@ EXPORTERS: dict[str, Callable[..., Parts]] = {
     **{name: functools.partial(one_stream, kind) for name, kind in KINDS.items()},
 }
 
-FOLD = "fold"  # any module of a user
-
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("hotpath_research.export", __doc__)
-    choices = [*sorted(EXPORTERS), FOLD]
-    cli.add_argument("authors", choices=choices, help="whose code base it is, or fold")
+    cli.add_argument("authors", choices=sorted(EXPORTERS), help="whose code base it is")
     cli.add_argument("--checkout", required=True, metavar="DIR", help="the authors' repository")
-    text = "the authors' configuration of the network; for fold MODULE:FUNCTION, which makes it"
+    text = "the authors' configuration of the network"
     cli.add_argument("--config", metavar="FILE", help=text)
     cli.add_argument("--checkpoint", required=True, metavar="FILE", help="the trained weights")
     cli.add_argument("--name", required=True, help="name of the network")
     cli.add_argument("--out", default=".", metavar="DIR", help="folder to write to")
-    text = "what the module takes, for fold (default: 1 3 256 256)"
-    cli.add_argument(
-        "--shape", nargs="+", type=int, default=[1, 3, 256, 256], metavar="N", help=text
-    )
     return cli
 
 
 def run(options: argparse.Namespace) -> None:
     """Export and check the result."""
-    if options.authors == FOLD:
-        print("wrote " + ", ".join(map(str, fold(options))))
-        return
     for option in ("config", "checkpoint"):
         value = getattr(options, option)
         if option == "config" and options.authors in ("lighttrack", "trackit-siamdw"):
@@ -71,36 +57,6 @@ def run(options: argparse.Namespace) -> None:
     )
     path = write(parts, options.name, Path(options.out))
     print(f"wrote {path}; try it with `hotpath networks check {path}`")
-
-
-def fold(options: argparse.Namespace) -> list[Path]:
-    """Fold a module of a user; returns the paths of its weights and of its ONNX file.
-
-    Raises:
-        BadRun: the module can't be made, or does not take such an input.
-        TrainingStopped: the folded form computes something else.
-    """
-    module, _, function = (options.config or "").partition(":")
-    if not function:
-        raise BadRun("--config names what makes the module, such as repvgg:create_RepVGG_A0")
-    with checkout(Path(options.checkout), module.split(".")[0]) as load:
-        make = getattr(load(module), function, None)
-        if make is None:
-            raise BadRun(f"{module} of {options.checkout} has no {function}; correct --config")
-        model = load_weights(make(), Path(options.checkpoint))
-    example = torch.randn(options.shape)
-    try:
-        model.eval()(example)
-    except RuntimeError as error:
-        raise BadRun(f"it does not take {options.shape} ({error}); correct --shape") from None
-    merged, out = folded(model, example), Path(options.out)
-    out.mkdir(parents=True, exist_ok=True)
-    paths = [out / (options.name + end) for end in (".pt", ".onnx")]
-    torch.save(merged.state_dict(), paths[0])
-    outputs = merged(example)
-    names = ["output"] if torch.is_tensor(outputs) else [f"output{k}" for k in range(len(outputs))]
-    write_onnx(merged, paths[1], {"input": example}, names)
-    return paths
 
 
 def write(parts: Parts, name: str, folder: Path) -> Path:

@@ -1,7 +1,6 @@
 """The teacher network: its features, its maps, and the blocks from which a student starts.
 
-Any network of the family ``centre`` with pixel-wise correlation can teach, in floating point or in
-INT8. An INT8 graph is run in floating point, with its weights as floats.
+Any network of the family ``centre`` with pixel-wise correlation can teach, in floating point.
 """
 
 from typing import Any, NamedTuple
@@ -96,7 +95,9 @@ class Teacher:
         self.network = network
         self.mean, self.scale = (np.array(v, np.float32) for v in (network.mean, network.scale))
         self._is_logit = network.score == "sigmoid"
-        exemplar, self._graph = floated(graphs.exemplar), floated(graphs.search)
+        exemplar, self._graph = graphs.exemplar, graphs.search
+        if any(node.op_type == "QuantizeLinear" for node in self._graph.graph.node):
+            raise NoTeacher(f"{name} is an INT8 form, which can't teach; name the fp32 network")
         self._names = graphs.image[1], graphs.features[0]  # what the search graph takes
         matched = next(
             node for node in self._graph.graph.node if self._names[1] in models.names_read(node)
@@ -161,49 +162,6 @@ class Teacher:
     def _picture(self, crop: np.ndarray) -> np.ndarray:
         picture = (crop[..., ::-1].astype(np.float32) - self.mean) * self.scale
         return np.ascontiguousarray(picture.transpose(2, 0, 1))[None]
-
-
-def floated(model: ModelProto) -> ModelProto:
-    """A graph without its roundings: INT8 weights as floats, activations only clipped.
-
-    A quantiser clips to its range, which may stand for a ReLU.
-    """
-    model = models.copy(model)
-    constants = models.constants(model.graph)
-    kept = []
-    renamed: dict[str, str] = {}
-    for node in model.graph.node:
-        for index, name in enumerate(node.input):
-            node.input[index] = renamed.get(name, name)
-        if node.op_type == "DequantizeLinear" and node.input[0] in constants:
-            values, scale, zero = (constants[name] for name in node.input[:3])
-            axis = models.attributes(node).get("axis", 1)
-            shape = [-1 if d == axis else 1 for d in range(values.ndim)] if scale.ndim else ()
-            real = (values.astype(np.float32) - zero.reshape(shape)) * scale.reshape(shape)
-            models.add_constant(model.graph, node.output[0], real.astype(np.float32))
-        elif node.op_type == "DequantizeLinear":
-            renamed[node.output[0]] = node.input[0]
-        elif node.op_type == "QuantizeLinear":
-            scale, zero = (constants[name] for name in node.input[1:3])
-            limits = np.iinfo(zero.dtype)
-            names = [
-                models.add_constant(
-                    model.graph,
-                    f"{node.output[0]}/{word}",
-                    np.float32((limit - float(zero)) * float(scale)),
-                )
-                for word, limit in (("least", limits.min), ("most", limits.max))
-            ]
-            clip = NodeProto(op_type="Clip", input=[node.input[0], *names], output=node.output)
-            kept.append(clip)
-        else:
-            kept.append(node)
-    outputs = {value.name for value in model.graph.output} & set(renamed)
-    kept += [NodeProto(op_type="Identity", input=[renamed[n]], output=[n]) for n in sorted(outputs)]
-    kept = [NodeProto.FromString(node.SerializeToString()) for node in kept]
-    models.replace(model.graph.node, kept)
-    models.replace(model.graph.value_info, [])  # some say that a tensor holds bytes
-    return model
 
 
 def producers(model: ModelProto) -> dict[str, NodeProto]:

@@ -14,9 +14,6 @@ import os
 import pickle
 import platform
 import queue
-import sys
-import threading
-import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +21,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from tqdm import tqdm
 
 from hotpath import __version__
 from hotpath.base.commands import needs, reason
@@ -58,10 +56,10 @@ def over_pairs(
         return
     distributed = library()
     with _connected(distributed, address) as client:
-        fit = _check_workers(client, address, list(dict.fromkeys(spec for spec, _ in pairs)))
+        _check_workers(client, address, list(dict.fromkeys(spec for spec, _ in pairs)))
         say(f"tracking on {address}; dashboard: {client.dashboard_link}")
         killed = []
-        for pair, result in _round(distributed, client, address, pairs, function, fit):
+        for pair, result in _round(distributed, client, address, pairs, function):
             if isinstance(result, distributed.KilledWorker):
                 killed.append(pair)
             elif isinstance(result, BadRun) and result.what == "unfit worker":
@@ -69,7 +67,7 @@ def over_pairs(
             else:
                 yield (*pair, result)
         for pair in killed:
-            for (spec, clip), result in _round(distributed, client, address, [pair], function, fit):
+            for (spec, clip), result in _round(distributed, client, address, [pair], function):
                 if isinstance(result, distributed.KilledWorker):
                     count, last = result.allowed_failures + 1, result.last_worker.address
                     result = BadRun(
@@ -190,63 +188,19 @@ def unfit(folder: str, spec: Spec, here: dict[str, str], dask_worker: Any) -> st
     return ""
 
 
-def _check_workers(client: Any, address: str, specs: Sequence[Spec]) -> list[str] | None:
-    """Refuse workers that would give other boxes than this computer, before the first task.
-
-    Returns:
-        those that get tasks, where others are silent; None: all get some, and who comes later, too.
-    """
+def _check_workers(client: Any, address: str, specs: Sequence[Spec]) -> None:
+    """Refuse workers that would give other boxes than this computer, before the first task."""
     try:
         client.wait_for_workers(1, timeout=PATIENCE_S)
     except (TimeoutError, asyncio.TimeoutError):  # two classes before Python 3.11
         raise _no_worker(address) from None
-    workers = list(client.scheduler_info(n_workers=-1)["workers"])
-    awake = _answers(client, workers, ANSWER_S, os.getpid)
-    fit = [worker for worker in workers if awake[worker] is not None]
-    silent = set(workers).difference(fit)
     for spec in specs:
-        answers = _answers(client, fit, PATIENCE_S, unfit, os.getcwd(), spec, condition(spec))
-        silent |= {worker for worker in fit if answers[worker] is None}
-        fit = [worker for worker in fit if worker not in silent]
-        for worker in fit:
-            answer = answers[worker]
+        answers = client.run(unfit, os.getcwd(), spec, condition(spec), on_error="return")
+        for worker, answer in answers.items():
             if isinstance(answer, Exception):
                 answer = f"worker {worker} can't answer ({answer}); its log says more"
             if answer:
                 raise BadRun(f"--cluster {address}: {answer}", what="unfit worker")
-    names = ", ".join(sorted(silent))
-    if not fit:
-        raise BadRun(
-            f"--cluster {address}: no worker answers within {ANSWER_S} s ({names}); end them or "
-            "let them go on, and run this again",
-            what="unfit worker",
-        )
-    if not silent:
-        return None
-    say(f"left out, since silent for {ANSWER_S} s or more: {names}; the others go on")
-    return sorted(fit)
-
-
-def _answers(
-    client: Any, workers: Sequence[str], limit_s: float, function: Callable[..., Any], *args: Any
-) -> dict[str, Any]:
-    """What a function gives on each worker, or its exception; None of one silent for ``limit_s``.
-
-    One call for all would wait for a stopped worker for ever.
-    """
-    answers: dict[str, Any] = dict.fromkeys(workers)
-
-    def ask(worker: str) -> None:
-        with contextlib.suppress(Exception):  # of a client that was closed meanwhile
-            answers.update(client.run(function, *args, workers=[worker], on_error="return"))
-
-    until = time.monotonic() + limit_s
-    threads = [threading.Thread(target=ask, args=(worker,), daemon=True) for worker in workers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(max(0.0, until - time.monotonic()))
-    return dict(answers)
 
 
 # -- the tasks
@@ -275,33 +229,28 @@ def _round(
     address: str,
     pairs: Sequence[Pair],
     function: Callable[[Spec, Any], Any],
-    fit: list[str] | None,
 ) -> Iterator[tuple[Pair, Any]]:
-    """Yield (pair, result or error) as Dask has them; ``fit`` is of ``_check_workers``."""
+    """Yield (pair, result or error) as Dask has them."""
     packed = [
         zlib.compress(pickle.dumps((function, os.getcwd(), spec, clip, condition(spec))))
         for spec, clip in pairs
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a large graph: many clips
-        futures = client.map(follow, packed, pure=False, workers=fit)
+        futures = client.map(follow, packed, pure=False)
     waiting = {future.key: pair for future, pair in zip(futures, pairs)}
     ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for future in futures:
         future.add_done_callback(ended.put)
-    if sys.stdout.isatty():
-        own = dict(notebook=False, scheduler=client.scheduler.address)
-        bar = functools.partial(distributed.progress, futures, **own)
-        threading.Thread(target=bar, daemon=True).start()
-    while waiting:
-        done = _next(client, address, ended, fit)
-        pair = waiting.pop(done.key)
+    for _ in tqdm(pairs, unit=" tracks", disable=None, desc="tracking"):
+        done = _next(client, address, ended)
         error = done.exception()
-        yield pair, error if isinstance(error, distributed.KilledWorker) else done.result()
+        killed = isinstance(error, distributed.KilledWorker)
+        yield waiting.pop(done.key), error if killed else done.result()
         done.release()
 
 
-def _next(client: Any, address: str, ended: "queue.SimpleQueue[Any]", fit: list[str] | None) -> Any:
+def _next(client: Any, address: str, ended: "queue.SimpleQueue[Any]") -> Any:
     """The next future that is done.
 
     Raises:
@@ -314,6 +263,5 @@ def _next(client: Any, address: str, ended: "queue.SimpleQueue[Any]", fit: list[
         except queue.Empty:
             if client.status != "running":
                 raise _away(address, BROKE) from None
-            workers = set(client.scheduler_info(n_workers=-1)["workers"])
-            idle = 0 if workers.intersection(workers if fit is None else fit) else idle + 1
+            idle = 0 if client.scheduler_info(n_workers=-1)["workers"] else idle + 1
     raise _no_worker(address)

@@ -37,7 +37,6 @@ SECTIONS: Dict[str, Keys] = {
     },
     "gpu": {
         "compute_capability": Key(str, None),
-        "dla_cores": AMOUNT,
         "windows": Key(int, 1, low=1),  # that one call of a network takes, for several targets
     },
     "memory": {

@@ -65,7 +65,7 @@ def test_a_wrong_name_is_answered_with_the_near_ones():
 def test_a_board_of_ones_own_needs_only_what_has_no_default(tmp_path):
     board = load_board(own(tmp_path, MINIMAL))
     assert (board.name, board.title, board.engine) == ("mine", "A board", "openvino")
-    assert board.gpu["dla_cores"] is None and board.software == {}
+    assert board.software == {}
     assert board.search == {"default": "search"}
 
 

@@ -24,9 +24,8 @@ from hotpath.base.errors import HotpathError
 from hotpath.boards import detect
 from hotpath.deploy.bundles import engines
 from hotpath.deploy.bundles.engines import tensorrt
-from hotpath.deploy.bundles.order import CORRELATIONS, PRECISIONS, TABLE, Order
+from hotpath.deploy.bundles.order import PRECISIONS, TABLE, Order
 from hotpath.deploy.bundles.progress import say
-from hotpath.deploy.errors import BuildFailed
 from hotpath.runtime import DEFAULT_NETWORK
 from hotpath.runtime import engines as files
 from hotpath.runtime.engines.base import Setup
@@ -61,13 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--precision", choices=PRECISIONS, help="of the bundle (default: the board's own)")
     add_networks_dir(cli)
     add("--calibration", metavar="FILE", type=pathlib.Path, help=table)
-    add("--dla", type=int, metavar="CORE", help="run on this DLA core what it can run")
     add("--provider", choices=("cuda",), help="of ONNX Runtime, for an NVIDIA GPU")
     add("--engine", metavar="NAME", help="that runs the bundle (default: the board's own)")
-    words = (
-        "for TensorRT: what computes the correlation (default: the kernel before TensorRT 8.5.1)"
-    )
-    add("--correlation", choices=CORRELATIONS, help=words)
     add("--out", type=pathlib.Path, metavar="DIR", help=out)
     add("--force", action="store_true", help=force)
     add("--prepared", type=pathlib.Path, metavar="DIR", help="go on from a prepared folder")
@@ -92,16 +86,9 @@ def _build_one(
     board: boards.Board, name: str, options: argparse.Namespace
 ) -> Optional[bundle.Bundle]:
     """Build one network; returns None when the board must go on."""
-    names = ("networks_dir", "calibration", "dla", "provider", "force", "engine", "correlation")
+    names = ("networks_dir", "calibration", "provider", "force", "engine")
     # a provider runs the network's own files, whatever the board's engine is
     build = engines.build_files if options.provider else engines.build_of(board, options.engine)
-    for option in () if build is tensorrt.build else ("dla", "correlation"):
-        if getattr(options, option) is not None:
-            raise BuildFailed(
-                f"--{option} is an option of TensorRT, which a bundle for {board.title} does not "
-                "use; leave it out",
-                what="option of another engine",
-            )
     network = load_network(name)
     wanted = options.precision or ("fp32" if options.provider else board.precision["default"])
     if build is engines.build_files and not options.provider:

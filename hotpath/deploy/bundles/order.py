@@ -12,7 +12,6 @@ from hotpath.runtime.network import Network
 from hotpath.runtime.networks import bundle
 
 PRECISIONS = ("fp32", "fp16", "int8")
-CORRELATIONS = ("network", "kernel")  # what computes it: TensorRT, or the kernel of Hotpath
 TABLE = "out/int8/{}-ranges.json"  # where `hotpath int8 --out out/int8` writes it
 
 
@@ -26,11 +25,9 @@ class Order:
         out: folder of all bundles.
         networks_dir: folder that is searched for the network's files, or None.
         calibration: path of a table of ranges, or None for the one that was made here.
-        dla: number of the DLA core, or None.
         provider: provider of ONNX Runtime: "cuda", or None for the processor.
         engine: name of the engine that the bundle is for, or None for the board's own.
         force: whether to build a precision that the board lacks.
-        correlation: for TensorRT, one of ``CORRELATIONS``, or None for what its version can do.
 
     Attributes:
         windows: the most that one call of the network shall take.
@@ -48,17 +45,14 @@ class Order:
         out: Union[str, pathlib.Path] = bundle.FOLDER,
         networks_dir: Optional[str] = None,
         calibration: Optional[pathlib.Path] = None,
-        dla: Optional[int] = None,
         provider: Optional[str] = None,
         force: bool = False,
         engine: Optional[str] = None,
-        correlation: Optional[str] = None,
     ) -> None:
         self.board, self.network, self.precision = board, network, precision
         self.networks_dir, self.calibration = networks_dir, calibration
-        self.dla, self.provider, self.force = dla, provider, force
+        self.provider, self.force = provider, force
         self.engine = engine or board.engine
-        self.correlation = correlation
         self.windows: int = board.gpu["windows"]
         precisions = board.precision
         if precision not in precisions["exists"] and not force:

@@ -30,7 +30,6 @@ class Request(NamedTuple):
 
     Attributes:
         precision: "fp32", "fp16" or "int8".
-        dla: number of the DLA core, or None.
         scales: dict of tensor -> 8 hexadecimal digits (see ``hotpath.deploy.bundles.ranges``), or
             None.
         quantised: whether the models themselves say what is INT8 (Q/DQ).
@@ -41,7 +40,6 @@ class Request(NamedTuple):
     """
 
     precision: str
-    dla: Optional[int] = None
     scales: Optional[Dict[str, str]] = None
     quantised: bool = False
     memory_gb: float = 4
@@ -100,12 +98,6 @@ class Builder:
                 "int8 --network NAME` and build NAME-int8-symmetric.toml",
                 what="precision",
             )
-        if request.dla is not None and request.dla >= self._builder.num_DLA_cores:
-            raise BuildFailed(
-                f"there is no DLA core {request.dla}: TensorRT {self.version} finds "
-                f"{self._builder.num_DLA_cores} cores (10.8 to 10.16 use none); leave --dla out",
-                what="no DLA",
-            )
 
     def build(self, path: Union[str, pathlib.Path], what: str, windows: int = 1) -> bytes:
         """Build one plan.
@@ -142,13 +134,13 @@ class Builder:
         config = self._configure()
         self._add_profile(network, config, windows)
         is_limited = self._leave_libraries_out(config)
-        with Heartbeat(what, self._say, trt, config):
+        with Heartbeat(what, self._say):
             plan = self._builder.build_serialized_network(network, config)
         if plan is None and is_limited:
             self._say(f"{what}: not without cuBLAS and cuDNN ({self._logger.last()}); once more")
             config = self._configure()
             self._add_profile(network, config, windows)
-            with Heartbeat(what, self._say, trt, config):
+            with Heartbeat(what, self._say):
                 plan = self._builder.build_serialized_network(network, config)
         if plan is None:
             raise BuildFailed(
@@ -234,10 +226,6 @@ class Builder:
                 if not request.quantised:
                     self._calibrator = self._calibrator or make_calibrator(trt, request.scales)
                     config.int8_calibrator = self._calibrator
-        if request.dla is not None:
-            config.default_device_type = trt.DeviceType.DLA
-            config.DLA_core = request.dla
-            config.set_flag(trt.BuilderFlag.GPU_FALLBACK)
         # start a new cache where the kept one can't be read
         cache = config.create_timing_cache(self._timing()) or config.create_timing_cache(b"")
         if cache is not None:

@@ -48,7 +48,7 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
 
     Raises:
         BadNetwork: the network's files don't fit together, or TensorRT can't read them.
-        BuildFailed: there is no onnx or no table of ranges, or no correlation to compute.
+        BuildFailed: there is no onnx or no table of ranges.
     """
     network = order.network
     try:
@@ -81,11 +81,6 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
             forms["cut"] = cut.cut(graphs)
         except BadNetwork as error:
             say(f"TensorRT before 8.5.1 can't run it: {error}")
-    if order.correlation == "kernel" and "cut" not in forms:
-        raise BuildFailed(
-            f"{network.name} has no correlation that the kernel computes; leave --correlation out",
-            what="no correlation",
-        )
     several = {}  # for any number of windows
     for name, form in forms.items() if order.windows > 1 else ():
         parts = [batch.several(models.infer_shapes(part)) for part in form.parts]
@@ -144,7 +139,7 @@ def read(folder: pathlib.Path) -> Values:
 
 
 def is_current(folder: pathlib.Path, order: Order) -> bool:
-    """Whether a prepared folder is there for that network, board, precision and DLA core."""
+    """Whether a prepared folder is there for that network, board and precision."""
     try:
         values = read(folder)
     except BuildFailed:
@@ -222,10 +217,8 @@ def _for_board(order: Order) -> Values:
     return {
         "board": order.board.name,
         "precision": order.precision,
-        "dla": order.dla,
         "half_tensors": order.half_tensors,
         "windows": order.windows,
-        "correlation": order.correlation,
         "memory_gb": float(least or 4),
     }
 

@@ -14,9 +14,8 @@ import weakref
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, List, Sequence
 
-from hotpath.base import toml_keys
 from hotpath.base.errors import GpuFailed, NoGpu
-from hotpath.base.toml_keys import Key, Table
+from hotpath.base.toml_keys import Table
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.shared import tensorrt_manifest
 from hotpath.runtime.engines.shared.gpu import GpuEngine
@@ -145,7 +144,8 @@ class Engine(GpuEngine):
     @classmethod
     def check_bundle(cls, run: Table, settings: Table) -> List[str]:
         tensorrt_manifest.check(run)
-        toml_keys.check(settings, {"dla": Key(int, default=None)}, "settings")
+        if settings.get("dla") is not None:
+            raise ValueError("it was built for a DLA core, on which nothing runs any more")
         return [run["exemplar"], *run["parts"]]
 
     def _load(self, trt: ModuleType, run: Table) -> None:
@@ -156,21 +156,17 @@ class Engine(GpuEngine):
                 "`python -m hotpath boards`, the driver may be too old for it",
                 what="no GPU",
             )
-        core = self.bundle.settings.get("dla")
-        if core is not None:
-            self._runtime.DLA_core = core
         self._exemplar = self._part(trt, run["exemplar"])
         self._frame = self._parts(trt, run["parts"])
         self.search(self.exemplar())  # libraries set themselves up in their first call
 
     def describe(self) -> Table:
         """Return a dict: engine, library version, device, precision."""
-        core, number = self.bundle.settings.get("dla"), self.gpu.compute_capability.replace(".", "")
-        dla = "" if core is None else f", DLA {core}"
+        number = self.gpu.compute_capability.replace(".", "")
         return {
             "engine": self.name,
             "version": self.version,
-            "device": f"{self.gpu.name}, sm_{number}{dla}",
+            "device": f"{self.gpu.name}, sm_{number}",
             "precision": self.bundle.precision,
             "threads": 1,
             "parts": len(self._frame),

@@ -23,12 +23,11 @@ from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels import cpu
-from hotpath.runtime import engines, load_tracker, loading
+from hotpath.runtime import engines, loading
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.errors import NoEngine
 from hotpath.runtime.networks import bundle, load_network
-from hotpath.runtime.options import Options
 from hotpath.runtime.tracker.tracker import Tracker
 from hotpath_nogpu.tensorrt import fake, machine
 from tests.support import ROOT, run, tiny, tiny_cut
@@ -124,28 +123,6 @@ def test_a_network_is_made_and_loaded_and_tracks_as_on_the_host(board, tmp_path,
     assert np.abs(found[:, :2] + found[:, 2:] / 2 - truth[:, :2] - 20).max() < 16  # it follows
 
 
-@on_each_python
-def test_a_board_tracks_with_the_bundle_that_is_found_for_it(board, tmp_path, monkeypatch):
-    network, prepared = make_prepared(tmp_path, "tiny_cut")
-    folder = bundle.folder_of("jetson_nano", "tiny_cut", "fp16", tmp_path / "engines")
-    tensorrt.build_prepared(prepared, folder, quiet)
-    board.be("jetson_nano")
-    monkeypatch.chdir(tmp_path)
-    messages = []
-    parts = loading.load(Options(network.path, engine="tensorrt", log=messages.append))
-    tracker = loading.create_tracker(*parts, Options(log=messages.append))
-    assert any("on the processor" in sentence for sentence in messages)
-    found = tiny.boxes_of(tracker, *tiny.film(3))
-    host = load_tracker(network.path, engine="onnxruntime")
-    np.testing.assert_allclose(found, tiny.boxes_of(host, *tiny.film(3)), rtol=0, atol=1e-3)
-    board.be("jetson_tx2")
-    command = "engine BOARD=jetson_tx2 NETWORK="  # make's, of the clone, from this folder
-    with refusal(bundle.BadBundle, "no bundle", command=command):
-        loading.load(Options(network.path, engine="tensorrt"))
-    with refusal(bundle.BundleMismatch, "other system"):
-        loading.load(Options(bundle=folder))
-
-
 @pytest.mark.parametrize("board", ["10"], indirect=True)
 def test_a_parser_that_fails_on_the_whole_gets_the_cut_network(board, tmp_path):
     board.machine.tensor_kernels = False
@@ -156,26 +133,6 @@ def test_a_parser_that_fails_on_the_whole_gets_the_cut_network(board, tmp_path):
     assert any("kernel weights" in text and "trying another form" in text for text in messages)
     names = sorted(path.name for path in made.folder.iterdir())
     assert names == "bundle.json exemplar.plan search0.plan search1.plan tiny_cut.toml".split()
-
-
-@pytest.mark.parametrize("correlation, form", [("kernel", "cut"), ("network", "whole")])
-@pytest.mark.parametrize("board", ["10"], indirect=True)
-def test_a_word_says_what_computes_the_correlation(board, tmp_path, correlation, form):
-    network, made = make_bundle(tmp_path, "tiny_cut", "fp32", correlation=correlation)
-    assert made.run["form"] == form
-    engine = loading.open_setup(loading.Setup(bundle=made))
-    launched = board.devices[0].counters.launches
-    engine.search(engine.exemplar())
-    assert board.devices[0].counters.launches - launched == (2 if form == "cut" else 0)
-    found, _ = boxes(network, engine)
-    wanted, _ = boxes(network, engines.create("onnxruntime", network, network.locate()))
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-3)
-
-
-@pytest.mark.parametrize("board", ["10"], indirect=True)
-def test_no_kernel_computes_a_correlation_that_is_not_there(board, tmp_path):
-    with pytest.raises(BuildFailed, match="no correlation.*leave --correlation out"):
-        make_bundle(tmp_path, "tiny", correlation="kernel")
 
 
 @pytest.mark.parametrize("board", ["8.2", "8.6", "10"], indirect=True)
@@ -236,24 +193,6 @@ def test_a_plan_that_needs_cublas_is_built_with_it(board, tmp_path, monkeypatch)
     cublas = 1 << int(board.trt.TacticSource.CUBLAS)
     assert [bool(each & cublas) for each in sources] == [False, True]
     assert any("cuBLAS" in text and "once more" in text for text in messages)
-
-
-def test_dla_is_asked_for_and_counted(board, tmp_path):
-    with refusal(BuildFailed, "no DLA"):
-        plans.Builder(plans.Request("fp16", dla=0), str(tmp_path), quiet)
-    board.machine.dla_cores = 2
-    network, prepared = make_prepared(tmp_path, "tiny", dla=1)
-    made = tensorrt.build_prepared(prepared, tmp_path / "bundle", quiet)
-    assert ("flag", "GPU_FALLBACK") in board.machine.seen
-    engine = loading.open_setup(loading.Setup(bundle=made))
-    assert engine._runtime.DLA_core == 1 and "DLA 1" in engine.describe()["device"]
-
-
-@pytest.mark.parametrize("board", ["10.13"], indirect=True)
-def test_a_tensorrt_without_dla_says_so_on_a_board_that_has_it(board, tmp_path):
-    board.machine.dla_cores = 2
-    with refusal(BuildFailed, "no DLA"):
-        plans.Builder(plans.Request("fp16", dla=0), str(tmp_path), quiet)
 
 
 def test_a_frame_allocates_nothing_and_waits_once(board, tmp_path):
@@ -360,16 +299,6 @@ def test_each_of_several_windows_gives_what_it_gives_alone(
     assert not np.array_equal(alone[0][1][0], alone[1][1][0])
     engine.search_crop[...] = regions[2]  # the host's way still works
     np.testing.assert_array_equal(engine.search(alone[2][0])[0], alone[2][1][0])
-
-
-def test_a_dla_core_takes_a_plan_for_one_window(board, tmp_path):
-    board.machine.dla_cores = 2
-    network = load_network(tiny.write_network(tmp_path))
-    order = Order(boards.load_board("jetson_xavier_nx"), network, "fp16", dla=0)
-    assert order.windows == 4
-    preparations.prepare(tmp_path / "prepared", order, quiet)
-    made = tensorrt.build_prepared(tmp_path / "prepared", tmp_path / "bundle", quiet)
-    assert made.run["windows"] == 1
 
 
 def quantise_picture(path):

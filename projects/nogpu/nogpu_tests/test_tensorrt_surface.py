@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from hotpath.deploy.bundles import plans, progress
+from hotpath.deploy.bundles import plans
 from hotpath.runtime.engines import tensorrt as adapter
 from hotpath_nogpu.tensorrt import fake, prepare
 from tests.support import run
@@ -40,7 +40,6 @@ def test_the_fakes_define_only_names_that_one_of_the_real_ones_has():
         ("TacticSource", "JIT_CONVOLUTIONS", "8.6 10 10.13 11"),
         ("NetworkDefinitionCreationFlag", "EXPLICIT_BATCH", "8.0 8.2 8.6 10 10.13"),
         ("IBuilderConfig", "set_memory_pool_limit", "8.6 10 10.13 11"),
-        ("IBuilderConfig", "progress_monitor", "10 10.13 11"),
     ],
 )
 def test_a_fake_has_the_names_of_its_version(owner, name, families):
@@ -56,7 +55,7 @@ def test_an_attribute_of_another_family_is_refused():
 
 def used_names():
     """(class or "tensorrt", name) pairs in the product, written ``trt.A`` and ``trt.A.B``."""
-    source = "".join(inspect.getsource(module) for module in (adapter, plans, progress))
+    source = "".join(inspect.getsource(module) for module in (adapter, plans))
     found = re.findall(r"\b_?trt\.(\w+)(?:\.(\w+))?", source)
     return {("tensorrt", name) for name, _ in found} | {pair for pair in found if pair[1]}
 
@@ -65,18 +64,13 @@ def used_names():
 def test_every_used_name_is_in_the_real_bindings_or_asked_for(version):
     gone_in_11 = {("tensorrt", "IInt8EntropyCalibrator2"), ("BuilderFlag", "FP16")}
     gone_in_11 |= {("BuilderFlag", "INT8"), ("BuilderFlag", "OBEY_PRECISION_CONSTRAINTS")}
-    came_in_10 = {("tensorrt", "IProgressMonitor")}
     real, pairs = SURFACES[version], used_names()
     assert {("tensorrt", "Runtime"), ("MemoryPoolType", "WORKSPACE")} <= pairs
     for owner, name in pairs:
         if name.startswith("__") or name in real.get(owner, ()):
             continue
-        if version.startswith("11"):
-            assert (owner, name) in gone_in_11 or owner == "IInt8EntropyCalibrator2", (owner, name)
-        else:
-            assert version.startswith("8") and (
-                (owner, name) in came_in_10 or owner == "IProgressMonitor"
-            ), (owner, name)
+        is_gone = (owner, name) in gone_in_11 or owner == "IInt8EntropyCalibrator2"
+        assert version.startswith("11") and is_gone, (owner, name)
 
 
 @pytest.mark.parametrize("version", sorted(prepare.WHEELS))
@@ -92,7 +86,7 @@ def test_real_bindings_have_the_tables_names_and_classes(version, tmp_path):
         f"import sys; sys.path.insert(0, {prepare.ROOT!r})\n"
         "import tensorrt_bindings as trt\n"
         "from hotpath.runtime.engines import tensorrt as adapter\n"
-        "from hotpath.deploy.bundles import plans, progress\n"
+        "from hotpath.deploy.bundles import plans\n"
         "logger = adapter.make_logger(trt)\n"
         "logger.log(trt.ILogger.ERROR, 'bad'); logger.log(trt.ILogger.INFO, 'good')\n"
         "assert logger.errors == ['bad'] and logger.last() == 'bad'\n"
@@ -102,10 +96,6 @@ def test_real_bindings_have_the_tables_names_and_classes(version, tmp_path):
         "if hasattr(trt.BuilderFlag, 'FP16'):\n"
         "    c = plans.make_calibrator(trt, {'a:0': '3c010a14'})\n"
         "    assert c.read_calibration_cache().decode().startswith('TRT-')\n"
-        "if hasattr(trt, 'IProgressMonitor'):\n"
-        "    class Config: progress_monitor = None\n"
-        "    beat = progress.Heartbeat('x', print, trt, Config())\n"
-        "    assert beat._monitor.step_complete('p', 0) is True\n"
         "try:\n"
         "    trt.Builder(logger)\n"
         "except TypeError as error:\n"

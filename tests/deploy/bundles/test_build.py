@@ -77,14 +77,6 @@ NEEDS_RANGES = "hotpath int8 --network {} --clips DIR"
             + ["make engine BOARD=jetson_nano NETWORK={} PRECISION=fp16"],
         ),
         ("tiny", "jetson_nano --precision int8 --force", [NEEDS_RANGES]),
-        (
-            "tiny",
-            "jetson_agx_orin --dla 0 --precision fp32",
-            ["FP16 and INT8 only; take PRECISION=fp16"],
-        ),
-        ("tiny", "jetson_nano --dla 0", ["has 0 DLA cores, and none has the number 0"]),
-        ("tiny", "host --correlation kernel", ["--correlation is an option of TensorRT"]),
-        ("tiny", "raspberry_pi5 --dla 0", ["--dla is an option of TensorRT"]),
         ("tiny", "jetson_nan", ["did you mean jetson_nano"]),
         ("tiny", "orin_nano", ["did you mean jetson_orin_nano?"]),
         ("tiny", "raspberry", ["did you mean raspberry_pi4 or raspberry_pi5?"]),
@@ -100,11 +92,6 @@ NEEDS_RANGES = "hotpath int8 --network {} --clips DIR"
             "kestrel_small-int8",
             "jetson_agx_orin --precision fp16",
             ["{} is INT8", "PRECISION=int8"],
-        ),
-        (  # on this computer, before anybody copies the folder to the board
-            "kestrel_small",
-            "jetson_orin_nano --correlation kernel",
-            ["{} has no correlation that the kernel computes"],
         ),
         ("kestrel", "pynq_z2", ["{} does not run on a PYNQ-Z2", "run `make engine BOARD=pynq_z2`"]),
         (
@@ -128,10 +115,6 @@ def test_what_can_not_be_built_is_one_sentence(toml, tmp_path, capsys, network, 
     assert not out.exists() or not list(out.iterdir())
     if "Python 3.10 or newer" not in text:  # of the FPGA's compiler
         assert all(part.format(network) in text for part in messages), text
-
-
-def test_a_network_without_a_correlation_for_the_kernel_has_its_own(tmp_path):
-    assert run("kestrel_small", tmp_path, "jetson_orin_nano", "--correlation", "network") == 0
 
 
 def test_prepared_files_serve_their_board_alone_without_onnx(toml, tmp_path, capsys, monkeypatch):
@@ -234,7 +217,14 @@ def test_a_board_without_onnx_or_preparations_is_one_sentence(toml, tmp_path, ca
 
 @pytest.mark.parametrize(
     "key, wrong",
-    [("dla", "x"), ("forms", {}), ("network", None), ("files", []), (None, []), ("model", None)],
+    [
+        ("windows", "x"),
+        ("forms", {}),
+        ("network", None),
+        ("files", []),
+        (None, []),
+        ("model", None),
+    ],
 )
 def test_an_altered_preparation_is_one_sentence(toml, tmp_path, capsys, key, wrong):
     assert run(toml, tmp_path, "jetson_nano") == 0
@@ -292,20 +282,13 @@ def test_ctrl_c_in_a_build_leaves_nothing(toml, tmp_path, monkeypatch):
 def test_progress_of_a_long_build_is_told(monkeypatch):
     monkeypatch.setattr(progress, "HEARTBEAT_S", 0.02)
     messages = []
-    trt = machine.fake.make("10")
-    config = trt.Builder(trt.ILogger()).create_builder_config()
-    with progress.Heartbeat("search.onnx", messages.append, trt, config) as beat:
-        config.progress_monitor.phase_start("Building Engine", None, 4)
-        config.progress_monitor.step_complete("Building Engine", 1)
-        for _ in range(200):
-            if len(messages) > 1:
-                break
+    with progress.Heartbeat("search.onnx", messages.append):
+        until_s = time.monotonic() + 60
+        while len(messages) < 2 and time.monotonic() < until_s:
             time.sleep(0.01)
-        beat._monitor.phase_finish("Building Engine")
-    assert messages[0].startswith("building search.onnx") and messages[-1].startswith(
-        "built search.onnx"
-    )
-    assert any("Building Engine 50 %" in sentence for sentence in messages)
+    first, beat, *_, last = messages
+    assert first.startswith("building search.onnx") and beat == "  search.onnx: 0 s"
+    assert last.startswith("built search.onnx")
 
 
 def test_a_computer_tells_an_fpga_board_what_to_copy_and_run(tmp_path, capsys):

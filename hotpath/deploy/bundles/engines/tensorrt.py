@@ -22,7 +22,6 @@ Say = Callable[[str], None]
 
 def build(order: Order, say: Say) -> Optional[bundle.Bundle]:
     """Build the bundle. Return None when the board must go on; its command was printed then."""
-    _check_dla(order)
     is_here = _is_here(order.board)
     folder = order.target.with_name(order.target.name + ".prepared")
     if not is_here or not prepared.is_current(folder, order):
@@ -100,7 +99,7 @@ def build_prepared(folder: pathlib.Path, target: pathlib.Path, say: Say) -> bund
             "libraries": {"tensorrt": builder.version},
             "compute_capability": builder.gpu.compute_capability,
             "calibration_sha256": values["calibration_sha256"],
-            "settings": {"dla": values["dla"], "driver": builder.gpu.driver},
+            "settings": {"driver": builder.gpu.driver},
             "run": run,
         }
         return writer.finish(entries, folder / (values["network"]["name"] + ".toml"))
@@ -117,21 +116,6 @@ def _is_here(board: Board) -> bool:
         return False
 
 
-def _check_dla(order: Order) -> None:
-    """Refuse a DLA core that no module of the board has, and a precision that no core has."""
-    if order.dla is None:
-        return
-    if order.precision == "fp32":
-        raise BuildFailed("a DLA core computes in FP16 and INT8 only; take PRECISION=fp16")
-    cores = order.board.gpu["dla_cores"]
-    most = max(cores.values()) if isinstance(cores, dict) else cores or 0
-    if not 0 <= order.dla < most:
-        raise BuildFailed(
-            f"a {order.board.title} has {most:g} DLA cores, and none has the number {order.dla}; "
-            "leave --dla out"
-        )
-
-
 def _build_form(
     values: Table,
     folder: pathlib.Path,
@@ -145,19 +129,11 @@ def _build_form(
         The form, its name, and how many windows its plans take.
 
     Raises:
-        BuildFailed: TensorRT refuses each form, or there is none of those that were asked for.
+        BuildFailed: TensorRT refuses each form.
     """
-    most = values["windows"] if values["dla"] is None else 1  # a DLA core takes a fixed number
-    forms = values["forms"]
+    most, forms = values["windows"], values["forms"]
     names = ["whole", "cut"] if builder.takes_tensor_kernels else ["cut", "whole"]
-    if values.get("correlation"):
-        names = ["cut" if values["correlation"] == "kernel" else "whole"]
     names = [name for name in names if name in forms]
-    if not names:
-        raise BuildFailed(
-            f"{values['network']['name']} has no correlation that the kernel computes; leave "
-            "--correlation out"
-        )
     tries = [(name, most) for name in names if most > 1 and "windows" in forms[name]]
     tries += [(name, 1) for name in names]
     for name, windows in tries:

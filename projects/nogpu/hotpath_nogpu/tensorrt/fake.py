@@ -9,9 +9,8 @@ is known, the fakes build and refuse the same:
 - The parser of 8.2 knows neither the operators of ``NEWER`` nor a convolution with a tensor as its
   kernel.
 - INT8 without Q/DQ needs a calibration cache with the version's own header.
-- TensorRT 10.7 was the last 10.x with DLA; 11.4.1 has it again (NVIDIA's guide).
 - A network with a dynamic shape needs an optimization profile. Its plan runs when shapes within the
-  profile are set, and on no DLA core.
+  profile are set.
 - The first enqueue after a new shape takes memory, which ends a capture of its stream: see
   ``enqueueV2`` in NvInferRuntime.h of 8.2.
 - A context serves one captured graph, and stays as it was captured (NVIDIA's guide, "CUDA Graphs").
@@ -77,7 +76,6 @@ class Machine:
 
     def __init__(self, capability="5.3"):
         self.capability = capability
-        self.dla_cores = 0
         self.memory = None  # the most nodes of a plan that a context has memory for
         self.tensor_kernels = None  # does the parser take them; None: as the version does
         self.broken = False  # is the driver too old for TensorRT's CUDA
@@ -140,7 +138,7 @@ class DataType(enum.Enum):
 
 
 BuilderFlag = enum.IntEnum(
-    "BuilderFlag", "GPU_FALLBACK FP16 INT8 STRICT_TYPES OBEY_PRECISION_CONSTRAINTS", start=0
+    "BuilderFlag", "FP16 INT8 STRICT_TYPES OBEY_PRECISION_CONSTRAINTS", start=0
 )
 TacticSource = enum.IntEnum(
     "TacticSource", "CUBLAS CUBLAS_LT CUDNN EDGE_MASK_CONVOLUTIONS JIT_CONVOLUTIONS", start=0
@@ -148,13 +146,11 @@ TacticSource = enum.IntEnum(
 NetworkDefinitionCreationFlag = enum.IntEnum(
     "NetworkDefinitionCreationFlag", "EXPLICIT_BATCH STRONGLY_TYPED", start=0
 )
-DeviceType = enum.Enum("DeviceType", "GPU DLA")
 MemoryPoolType = enum.Enum("MemoryPoolType", "WORKSPACE")
 TensorIOMode = enum.Enum("TensorIOMode", "NONE INPUT OUTPUT")
 TensorFormat = enum.IntEnum("TensorFormat", "LINEAR", start=0)
 ILogger = type("ILogger", (), dict(Severity.__members__, Severity=Severity))
 IInt8EntropyCalibrator2 = type("IInt8EntropyCalibrator2", (), {})
-IProgressMonitor = type("IProgressMonitor", (), {})
 IHostMemory = type("IHostMemory", (bytes,), {})
 TYPES = {"float32": DataType.FLOAT, "float16": DataType.HALF}
 
@@ -264,9 +260,7 @@ class IOptimizationProfile(Fake):
 
 
 class IBuilderConfig(Fake):
-    DLA_core = -1
-    default_device_type = DeviceType.GPU
-    int8_calibrator = progress_monitor = None
+    int8_calibrator = None
     max_workspace_size = 0
 
     def __init__(self):
@@ -309,10 +303,6 @@ class IBuilderConfig(Fake):
 
 
 class Builder(Fake):
-    @property
-    def num_DLA_cores(self):  # 10.8 to 10.16 support none, on no board
-        return 0 if self._family == "10.13" else self._machine.dla_cores
-
     def __init__(self, logger):
         if self._machine.broken:
             logger.log(Severity.ERROR, OLD_DRIVER)
@@ -337,11 +327,6 @@ class Builder(Fake):
         if problem:
             self._logger.log(Severity.ERROR, problem)
             return None
-        monitor = getattr(config, "progress_monitor", None)
-        if monitor is not None:
-            monitor.phase_start("Building Engine", None, 2)
-            monitor.step_complete("Building Engine", 0)
-            monitor.phase_finish("Building Engine")
         tensors = network._inputs + network._outputs
         for tensor in tensors:
             if tensor._kind == "float16" and self._family != "11":
@@ -356,8 +341,6 @@ class Builder(Fake):
 
 
 class Runtime(Fake):
-    DLA_core = -1
-
     def __init__(self, logger):
         self._logger = logger
         if self._machine.broken:
@@ -505,8 +488,8 @@ class IExecutionContext(Fake):
 
 CLASSES = (
     *(DataType, BuilderFlag, TacticSource, NetworkDefinitionCreationFlag),
-    *(DeviceType, MemoryPoolType, TensorIOMode, TensorFormat),
-    *(ILogger, IInt8EntropyCalibrator2, IProgressMonitor, IHostMemory, ITensor, ILayer),
+    *(MemoryPoolType, TensorIOMode, TensorFormat),
+    *(ILogger, IInt8EntropyCalibrator2, IHostMemory, ITensor, ILayer),
     *(INetworkDefinition, ParserError, OnnxParser, ITimingCache, IOptimizationProfile),
     *(IBuilderConfig, Builder, Runtime, ICudaEngine, IExecutionContext),
 )
@@ -528,11 +511,8 @@ def _problems(model, family, machine):
 
 def _unbuildable(model, config, version, machine):
     """The message that the builder logs before it fails, or None if it can build."""
-    if any(shape[0] < 0 for _, shape in model.inputs):
-        if not config._profiles:
-            return NO_PROFILE
-        if config.DLA_core >= 0:
-            return "Dynamic shapes are not supported on DLA."
+    if any(shape[0] < 0 for _, shape in model.inputs) and not config._profiles:
+        return NO_PROFILE
     quantised = any(operator == "QuantizeLinear" for operator, _, _ in model.nodes)
     if "INT8" not in config._flags or quantised:
         return None

@@ -27,7 +27,7 @@ from hotpath.boards import detect, snapshot
 from hotpath.boards.errors import UnknownBoard
 from hotpath.boards.schema import PRECISIONS
 from hotpath.deploy.errors import BadEvidence, CannotCompare, OtherMachine
-from hotpath.deploy.fps import Evidence, clips, compare, report
+from hotpath.deploy.fps import Evidence, compare, report
 from hotpath.deploy.fps.cases import Case
 from hotpath.deploy.fps.checkout import worktree
 from hotpath.deploy.fps.evidence import read_evidence
@@ -81,14 +81,13 @@ def _forms(text: str) -> List[str]:
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    usual = Settings((), ())
+    usual = Settings(())
     add, count = parser.add_argument, between(1, float("inf"))
     names: Dict[str, Any] = dict(type=_names, metavar="NAME,NAME")
     add("--networks", help="default: the board's own and its witness", **names)
     form = dict(names, type=_forms)
     add("--precision", help=f"of {', '.join(PRECISIONS)} (default: the board's own)", **form)
     add("--engines", default=[AUTO], help=", ".join(engines.choices()), **names)
-    add("--clips", metavar="DIR", help="default: a film made here")
     add("--rounds", type=count, default=usual.rounds, help="(default: %(default)s)")
     add("--frames", type=count, default=usual.frames, help="of a round (default: %(default)s)")
     add("--quick", action="store_true", help="one short round, under a minute")
@@ -126,8 +125,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         for form in precisions
         for engine in on
     ]
-    films = clips.load(options.clips)
-    settings = Settings(cases, films, options.frames, options.rounds, options.warm_up, LOOK_S)
+    settings = Settings(cases, options.frames, options.rounds, options.warm_up, LOOK_S)
     return settings._replace(**QUICK) if options.quick else settings
 
 
@@ -211,7 +209,6 @@ def _save(options: argparse.Namespace) -> int:
     evidence = read_evidence(path)
     kept = compare.save(evidence, path)
     print(f"{kept}: {report.title(evidence)}")
-    print(f"it adds {compare.reach(evidence):.1%} to the interval of each comparison")
     return 0
 
 

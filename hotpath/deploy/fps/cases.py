@@ -1,10 +1,9 @@
 """What is timed: networks x precisions x engines, each with the files that its workers load."""
 
 import os
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from hotpath.deploy.fps import Result
-from hotpath.deploy.fps.clips import Clip
 from hotpath.runtime import engines
 from hotpath.runtime.choice import choose
 from hotpath.runtime.engines.shared import precision
@@ -31,15 +30,16 @@ class Case(NamedTuple):
     networks_dir: Optional[str] = None
 
 
-def open_case(case: Case, clip: Clip, frames: str) -> Tuple[Result, Request]:
+def open_case(case: Case, frames: str, box: Sequence[float]) -> Tuple[Result, Request]:
     """Return a case's result without rounds, and what its workers are asked for.
 
     Args:
-        case, clip: what is timed.
-        frames: path of the clip's frames, a .npy.
+        case: what is timed.
+        frames: path of the film's frames, a .npy.
+        box: (x, y, w, h) in the first frame, pixels.
     """
     network = load_network(case.network)
-    request: Request = {"threads": case.threads, "frames": frames, "box": list(clip.box)}
+    request: Request = {"threads": case.threads, "frames": frames, "box": list(box)}
     if case.engine != engines.AUTO and not engines.find(case.engine).runs_files:
         identity = bundle.identity(network)  # a board may have a bundle without the network's files
         asked = Options(case.network, engine=case.engine, precision=case.precision)
@@ -66,7 +66,6 @@ def open_case(case: Case, clip: Clip, frames: str) -> Tuple[Result, Request]:
         "engine": {"engine": case.engine},
         "kernels": "unknown",
         "threads": case.threads,
-        "clip": clip.name,
         "boxes": [],
         "rounds": [],
     }

@@ -1,6 +1,5 @@
 """Compare two runs. Runs that differ in more than the commit are refused."""
 
-import math
 import pathlib
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -14,7 +13,6 @@ from hotpath.runtime.frames.boxes import overlap
 
 OWN = pathlib.Path(cache.HOME) / ".local" / "share" / "hotpath" / "reference"  # of this user
 REFERENCE_ROUNDS = 30  # the fewest
-REFERENCE_REACH = stats.MARGIN / 3  # half of the interval that a reference may cause
 OTHER_SPEED = 1.15  # of the network alone: beyond it, the parts of a frame are slowed down unlike
 SAME_BOX = 0.97  # overlap of the first frames' boxes
 ORDER = ("slower", "undecided", "same", "faster")  # the worst first
@@ -48,7 +46,7 @@ def compare(base: Evidence, new: Evidence) -> List[Named]:
         if result["rounds"] and name_of(result) in results
     ]
     if not comparisons:
-        raise CannotCompare("these runs have no network, precision, engine and clip in common")
+        raise CannotCompare("these runs have no network, precision and engine in common")
     return comparisons
 
 
@@ -61,7 +59,7 @@ def _settings(evidence: Evidence) -> Dict[str, object]:
     for part, clock in (("gpu", "gpu"), ("emc", "emc"), ("cpu", "cpu0")):
         values[f"lock of the {part} clock"] = HELD[before["locked"].get(part)]
         values[f"highest {part} clock"] = before["sample"].get(f"{clock}_clock_max_hz")
-    values.update((f"clip {clip['name']}", clip["sha256"][:12]) for clip in evidence["clips"])
+    values["the film"] = evidence["film"][:12]
     for result in (result for result in evidence["results"] if result["rounds"]):
         name = name_of(result)
         values[f"{name}: the engine's version"] = result["engine"].get("version")
@@ -137,12 +135,6 @@ def reference_of(board: Dict[str, Any]) -> Optional[Evidence]:
     return reference if reference and reference["before"]["model"] == board["model"] else None
 
 
-def reach(evidence: Evidence) -> float:
-    """Half of the 95 % interval of a comparison that a run alone causes, as a share; the widest."""
-    results = evidence["results"]
-    return max([stats.reach(relative(r) or totals(r)) for r in results] or [1.0])
-
-
 def save(evidence: Evidence, path: pathlib.Path) -> pathlib.Path:
     """Keep a run as the reference of its board, for this user. Return the file's path.
 
@@ -150,17 +142,14 @@ def save(evidence: Evidence, path: pathlib.Path) -> pathlib.Path:
         CannotCompare: the run is invalid or tells too little. The old reference stays.
         BadEvidence: the file can't be written.
     """
-    again = "measure again with `hotpath fps`"
-    if evidence["invalid"]:
-        why = "; ".join(evidence["invalid"])
-        raise CannotCompare(f"{path} is invalid and can't be a reference: {why}; {again}")
     fewest = min([len(result["rounds"]) for result in evidence["results"]] or [0])
-    wide = reach(evidence) / REFERENCE_REACH
-    if not evidence["run"]["complete"] or fewest < REFERENCE_ROUNDS or wide > 1:
-        needed = max(REFERENCE_ROUNDS, math.ceil(fewest * min(wide**2, 10.0)))
+    why = "; ".join(evidence["invalid"])
+    if not evidence["run"]["complete"] or fewest < REFERENCE_ROUNDS:
+        why = why or f"it has {fewest} rounds, too few for other runs to be compared with"
+    if why:
         raise CannotCompare(
-            f"{path} has {fewest} rounds, too few to tell a change of {stats.MARGIN:.0%}; {again} "
-            f"--rounds {needed}"
+            f"{path} can't be a reference: {why}; measure again with `hotpath fps` --rounds "
+            f"{REFERENCE_ROUNDS}"
         )
     target: pathlib.Path = OWN / (evidence["before"]["board"] + ".json")
     write_evidence(evidence, target)

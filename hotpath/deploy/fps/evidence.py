@@ -17,7 +17,6 @@ MOST_BYTES = 1 << 26  # a run of an hour has some MB
 NEEDED = {  # what comparisons and reports take of each part
     "run": ("id", "started", "commit", "dirty", "complete", "rounds"),
     "before": ("board", "model", "release", "power_mode", "locked", "sample"),
-    "clips": ("name", "sha256"),
     "results": ("network_sha256", "kernels", "threads", "boxes"),
 }
 
@@ -44,6 +43,7 @@ def read_evidence(path: Union[str, pathlib.Path]) -> Evidence:
         for part, keys in NEEDED.items():
             for entry in evidence[part] if isinstance(evidence[part], list) else [evidence[part]]:
                 operator.itemgetter(*keys)(entry)
+        str(evidence["film"])
         for result in evidence["results"]:
             name_of(result)
             if result["rounds"]:
@@ -57,6 +57,5 @@ def read_evidence(path: Union[str, pathlib.Path]) -> Evidence:
 
 
 def name_of(result: Result) -> str:
-    """Return a result's name: network, precision, engine and clip."""
-    engine = result["engine"]["engine"]
-    return "{network} {precision} {0} {clip}".format(engine, **result)
+    """Return a result's name: network, precision and engine."""
+    return "{network} {precision} {0}".format(result["engine"]["engine"], **result)

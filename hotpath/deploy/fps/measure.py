@@ -1,10 +1,11 @@
-"""A run: all cases on all clips, in rounds that take turns.
+"""A run: all cases on the film of the bring-up, in rounds that take turns.
 
 Each round has a process of its own, so that one unlucky place of memory slows one round and not the
 whole run. Of two commits both processes of a round take turns, so that drift cancels.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -20,11 +21,11 @@ import numpy as np
 from hotpath.boards import detect, snapshot
 from hotpath.boards.files import Root
 from hotpath.boards.telemetry import Telemetry
+from hotpath.deploy.doctor.bringup.film import film
 from hotpath.deploy.errors import WorkerFailed
 from hotpath.deploy.fps import Evidence, Result, Sample
 from hotpath.deploy.fps.cases import Case, Request, open_case
 from hotpath.deploy.fps.checkout import CHECKOUT, commit_of
-from hotpath.deploy.fps.clips import Clip
 from hotpath.deploy.fps.evidence import FORMAT, write_evidence
 from hotpath.deploy.fps.verdict import why_invalid
 
@@ -41,21 +42,22 @@ class Settings(NamedTuple):
     """What a run does.
 
     Attributes:
-        cases, clips: what is timed.
+        cases: what is timed.
         frames: of a round.
         rounds: of each case.
         warm_s: the shortest warm-up of the first round.
         look_s: at the board before the run, which ends there if others keep it busy; 0 for none.
         period_s: from one reading of the sensors to the next.
+        film: number of its frames, which are the same for every number of frames a round.
     """
 
     cases: Sequence[Case]
-    clips: Sequence[Clip]
     frames: int = 200
     rounds: int = 15
     warm_s: float = 3.0
     look_s: float = 0.0
     period_s: float = 1.0
+    film: int = 200
 
 
 class Side(NamedTuple):
@@ -160,8 +162,13 @@ class Run:
         root: str = "/",
     ) -> None:
         self._settings, self._sides, self._say, self._root = settings, sides, say, root
-        run_id = uuid.uuid4().hex[:12]
-        self.evidence = [_begin(settings, side, run_id, root) for side in sides]
+        frames, boxes = film(settings.film)
+        self._frames, self._box = np.stack(frames), boxes[0, 0].tolist()
+        about = {
+            "film": hashlib.sha256(self._frames.tobytes() + repr(self._box).encode()).hexdigest(),
+            "id": uuid.uuid4().hex[:12],
+        }
+        self.evidence = [_begin(settings, side, root, **about) for side in sides]
         telemetry = Telemetry(root, detect.detect(Root(root)).board)
         self._sampler = Sampler(telemetry, settings.period_s)
 
@@ -175,8 +182,7 @@ class Run:
             self._save()
             if self._is_invalid():
                 return self.evidence
-        for clip in self._settings.clips:
-            self._measure_clip(clip)
+        self._measure_cases()
         after = snapshot.describe(self._root)
         for evidence in self.evidence:
             evidence["after"] = after
@@ -184,23 +190,23 @@ class Run:
         self._save()
         return self.evidence
 
-    def _measure_clip(self, clip: Clip) -> None:
+    def _measure_cases(self) -> None:
         with tempfile.TemporaryDirectory(prefix="hotpath-fps-") as folder:
             frames = os.path.join(folder, "frames.npy")
-            np.save(frames, np.stack(clip.frames))
+            np.save(frames, self._frames)
             requests = []
             for case in self._settings.cases:
-                result, request = open_case(case, clip, frames)
+                result, request = open_case(case, frames, self._box)
                 requests.append(request)
                 for evidence in self.evidence:
                     evidence["results"].append(json.loads(json.dumps(result)))
             for number in range(self._settings.rounds):
                 if number >= INVALID_ROUNDS and self._is_invalid():
                     break
-                for place, request in enumerate(requests, -len(requests)):
+                for place, request in enumerate(requests):
                     self._round([evidence["results"][place] for evidence in self.evidence], request)
                     self._save()
-                self._say(f"round {number + 1} of {self._settings.rounds} on {clip.name}")
+                self._say(f"round {number + 1} of {self._settings.rounds}")
 
     def _is_invalid(self) -> bool:
         return any(map(why_invalid, self.evidence))
@@ -242,13 +248,13 @@ class Run:
         self._sampler.tick(sum(worker.answers[-1]["cpu_s"] for worker in workers))
 
 
-def _begin(settings: Settings, side: Side, run_id: str, root: str) -> Evidence:
+def _begin(settings: Settings, side: Side, root: str, film: str, id: str) -> Evidence:
     """Return evidence without any measurement; of sides that take turns with the same id."""
     commit, dirty = commit_of(side.tree)
     return {
         "format": FORMAT,
         "run": {
-            "id": run_id,
+            "id": id,
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "commit": commit,
             "dirty": dirty,
@@ -257,7 +263,7 @@ def _begin(settings: Settings, side: Side, run_id: str, root: str) -> Evidence:
             "rounds": settings.rounds,
         },
         "before": snapshot.describe(root),
-        "clips": [{"name": clip.name, "sha256": clip.sha256} for clip in settings.clips],
+        "film": film,
         "results": [],
         "samples": [],
         "invalid": [],

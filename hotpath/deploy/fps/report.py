@@ -7,7 +7,7 @@ from hotpath.base import cache
 from hotpath.deploy.fps import Evidence, Result
 from hotpath.deploy.fps.stats import figures_of
 
-TEXTS = ("network", "precision", "engine", "clip")
+TEXTS = ("network", "precision", "engine")
 PARTS = ("crop", "network", "select", "alone")  # of a frame, and the network by itself
 HEADS = (*TEXTS, "FPS", "median ms", "p95 ms", "p99 ms", *(f"{part} ms" for part in PARTS))
 

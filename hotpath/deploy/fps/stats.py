@@ -85,12 +85,6 @@ def interval(values: Sequence[float]) -> Tuple[float, float, float]:
     return float(means[outside - 1]), middle, float(means[-outside])
 
 
-def reach(rounds: Sequence[np.ndarray]) -> float:
-    """Half of the 95 % interval that a run itself causes in every comparison with it."""
-    low, _, high = interval(_log_medians(rounds))
-    return (high - low) / 2
-
-
 def decide(low: float, high: float) -> str:
     """Return the decision that an interval of the change of speed allows."""
     if high < -MARGIN:

@@ -15,8 +15,6 @@ from PIL import Image
 
 from hotpath.app.__main__ import main as track
 from hotpath.calib import int8
-from hotpath.deploy.fps import clips as fps
-from hotpath.deploy.fps.__main__ import main as measure
 from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video.clips import find_clips
 from hotpath.video.sources import open_source
@@ -91,11 +89,8 @@ def test_run_evaluation_and_speed_suite_read_the_same_frames(place, kind):
         frames = [bgr_of(source.read()).copy() for _ in range(COUNT)]
         assert source.read() is None
     (clip,) = find_clips([folder / "clips" / kind])
-    (timed,) = fps.load(folder / "clips" / kind)
-    assert len(clip) == len(timed.frames) == COUNT
-    for frame, evaluated, measured in zip(frames, clip, timed.frames):
-        assert np.array_equal(frame, evaluated) and np.array_equal(frame, measured)
-    assert tuple(clip.boxes[0]) == BOXES[0] == tuple(timed.box)
+    assert len(clip) == COUNT and all(map(np.array_equal, frames, clip))
+    assert tuple(clip.boxes[0]) == BOXES[0]
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
@@ -135,7 +130,6 @@ def test_all_refuse_a_picture_that_is_too_large_in_one_sentence(place, tmp_path,
         (track, ["--video", str(clip), "--no-show", "--network", toml]),
         (evaluate.main, [*clips, "--networks", toml, *out]),
         (int8.main, [*clips, "--network", toml, *out]),
-        (measure, [*clips, "--networks", toml, "--quick", *out]),
     ):
         assert door(words) != 0
         assert "megapixels" in capsys.readouterr().err, door

@@ -12,25 +12,19 @@ import pytest
 from hotpath.boards import detect, telemetry
 from hotpath.boards.files import Root
 from hotpath.deploy.fps import __main__ as command
-from hotpath.deploy.fps import cases, checkout, clips, evidence, measure
+from hotpath.deploy.fps import cases, checkout, evidence, measure
 from hotpath.deploy.fps.__main__ import main
 from hotpath.runtime import load_tracker
 from hotpath.runtime.engines.base import Setup
-from hotpath.runtime.errors import BadBundle, BadSource
+from hotpath.runtime.errors import BadBundle
 from hotpath.runtime.networks import load_network
 from tests.support import board_roots, tiny
-from tests.support.clips import write_clip
 from tests.support.errors import refusal
 
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory):
     return str(tiny.write_network(tmp_path_factory.mktemp("tiny")))
-
-
-@pytest.fixture(scope="module")
-def film():
-    return clips.film(25)
 
 
 def sensors(own):
@@ -41,32 +35,32 @@ def board(name, tmp_path):
     return board_roots.BoardRoot(name, tmp_path / "root")
 
 
-def run(own, network, film, tmp_path, say=print, **more):
+def run(own, network, tmp_path, say=print, **more):
     """A short run on a board's files."""
-    given = dict({"frames": 24, "rounds": 2, "period_s": 0.01, "warm_s": 0.0}, **more)
-    settings = measure.Settings([cases.Case(network, "fp32", "auto")], [film], **given)
+    given = dict(frames=24, rounds=2, period_s=0.01, warm_s=0.0, film=25)
+    settings = measure.Settings([cases.Case(network, "fp32", "auto")], **dict(given, **more))
     side = measure.Side(tmp_path / "evidence.json")
     (found,) = measure.Run(settings, [side], say, own.folder).measure()
     return found
 
 
 @pytest.mark.parametrize("name", board_roots.NAMES)
-def test_every_board_gives_valid_evidence(name, network, film, tmp_path):
-    found = run(board(name, tmp_path), network, film, tmp_path, rounds=1)
+def test_every_board_gives_valid_evidence(name, network, tmp_path):
+    found = run(board(name, tmp_path), network, tmp_path, rounds=1)
     assert evidence.read_evidence(tmp_path / "evidence.json") == found
     assert found["run"]["complete"] and len(found["results"][0]["rounds"]) == 1
     assert name.startswith(found["before"]["board"])
     assert found["samples"] and found["before"]["snapshot"].startswith("# hotpath board snapshot")
 
 
-def test_a_healthy_board_in_its_fastest_mode_is_ok(network, film, tmp_path):
+def test_a_healthy_board_in_its_fastest_mode_is_ok(network, tmp_path):
     own = board("jetson_orin_nano_jp6", tmp_path)
     fastest = sensors(own).fastest_power_mode()
     own.put("var/lib/nvpmodel/status", f"pmode:{fastest.id:04d} fmode:quiet")
     for pattern in ("cur_state", "*crit_alarm"):
         for path in own.folder.rglob(pattern):
             path.write_text("0")
-    found = run(own, network, film, tmp_path)
+    found = run(own, network, tmp_path)
     assert found["invalid"] == []
     assert found["before"]["power_mode"] == fastest.name
     assert all(sample["power_total_mw"] > 0 for sample in found["samples"])
@@ -108,12 +102,8 @@ def test_on_a_busy_computer_nothing_is_measured(busy, network, tmp_path, capsys,
     assert found["invalid"] and not found["run"]["complete"]
 
 
-def test_the_look_before_a_run_is_short():
-    assert command.LOOK_S <= 2.0  # so that "busy" is said within 6 s
-
-
-def test_an_invalid_run_ends_after_two_rounds(busy, network, film, tmp_path):
-    found = run(board("pynq_z2", tmp_path), network, film, tmp_path, rounds=30, frames=12)
+def test_an_invalid_run_ends_after_two_rounds(busy, network, tmp_path):
+    found = run(board("pynq_z2", tmp_path), network, tmp_path, rounds=30, frames=12)
     assert len(found["results"][0]["rounds"]) == 2 and found["run"]["complete"]
 
 
@@ -156,7 +146,7 @@ def test_a_killed_run_leaves_the_rounds_that_were_finished(network, tmp_path):
     assert found["results"][0]["rounds"]
 
 
-def test_each_round_has_a_process_of_its_own(network, film, tmp_path, monkeypatch):
+def test_each_round_has_a_process_of_its_own(network, tmp_path, monkeypatch):
     numbers = []
     usual = measure.Worker.wait_ready
 
@@ -165,7 +155,7 @@ def test_each_round_has_a_process_of_its_own(network, film, tmp_path, monkeypatc
         return usual(worker)
 
     monkeypatch.setattr(measure.Worker, "wait_ready", note)
-    found = run(board("pynq_z2", tmp_path), network, film, tmp_path, rounds=2)
+    found = run(board("pynq_z2", tmp_path), network, tmp_path, rounds=2)
     assert len(set(numbers)) == 2 == len(found["results"][0]["rounds"])
     assert {len(r["ms"]["total"]) for r in found["results"][0]["rounds"]} == {24}
 
@@ -181,16 +171,7 @@ def test_samples_are_taken_between_frames_once_a_period(tmp_path):
     assert all("hottest_temp_c" in sample for sample in often.samples)
 
 
-def test_clips_are_as_long_as_asked_and_short_ones_are_refused(tmp_path):
-    write_clip(tmp_path / "one", *tiny.film(12, 96, 72, 20))
-    (clip,) = clips.load(tmp_path, most=11)
-    assert clip.name == "one" and len(clip.frames) == 11 and clip.box[2:] == (20, 20)
-    write_clip(tmp_path / "short", *tiny.film(5, 96, 72, 20))
-    with refusal(BadSource, "too short"):
-        clips.load(tmp_path)
-
-
-def test_events_between_rounds_make_a_run_invalid(network, film, tmp_path):
+def test_events_between_rounds_make_a_run_invalid(network, tmp_path):
     own = board("jetson_orin_nano_jp6", tmp_path)
     (path,) = own.folder.rglob("oc1_event_cnt")
     count = int(path.read_text()) + 3
@@ -199,7 +180,7 @@ def test_events_between_rounds_make_a_run_invalid(network, film, tmp_path):
         if text.startswith("round 1"):
             path.write_text(str(count))
 
-    found = run(own, network, film, tmp_path, say, frames=12)
+    found = run(own, network, tmp_path, say, frames=12)
     assert evidence.read_evidence(tmp_path / "evidence.json") == found
     assert "3 under-voltage events" in found["invalid"]
 

@@ -8,8 +8,9 @@ import sys
 import numpy as np
 import pytest
 
+from hotpath.deploy.doctor.bringup.film import film
 from hotpath.deploy.errors import WorkerFailed
-from hotpath.deploy.fps import cases, checkout, clips, measure, worker
+from hotpath.deploy.fps import cases, checkout, measure, worker
 from tests.support import tiny
 from tests.support.errors import refusal
 
@@ -18,10 +19,10 @@ from tests.support.errors import refusal
 def opened(tmp_path_factory):
     """A tiny network's result, and what its workers are asked for."""
     folder = tmp_path_factory.mktemp("tiny")
-    film = clips.film(25)
-    np.save(str(folder / "frames.npy"), np.stack(film.frames))
+    frames, boxes = film(25)
+    np.save(str(folder / "frames.npy"), np.stack(frames))
     case = cases.Case(str(tiny.write_network(folder)), "fp32", "auto")
-    return cases.open_case(case, film, str(folder / "frames.npy"))
+    return cases.open_case(case, str(folder / "frames.npy"), boxes[0, 0])
 
 
 @pytest.mark.parametrize("engine", sorted(worker.OPENERS))

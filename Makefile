@@ -17,7 +17,7 @@
 #: ALSO          more extras of pyproject.toml to install, such as dev (tests) or nvidia (for a GPU), and projects: research (training), fpga, lab (evaluate, tune), vehicle (MAVLink), bridges (ROS 2, MQTT, GStreamer)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup track engine overlay calib kestrel fps fakes fpga rknn compilers test test-thorough test-projects test-nightly test-all test-pythons test-boards test-avx2 test-arm docs lint release format clean
+.PHONY: help setup track engine overlay calib kestrel fps fakes fpga rknn compilers test test-thorough test-projects test-nightly test-all test-pythons test-avx2 test-arm docs lint release format clean
 
 PY := .venv/bin/python
 # The user's own python3 when it is new enough, else the newest one there is.
@@ -155,10 +155,6 @@ test-all: fakes compilers fpga docs $(CLIP) ## before a release: every test, on 
 test-pythons: ## what may differ between the Pythons of boards: the tests marked `pythons`
 	$(TEST_NEEDS)
 	@nice tests/pythons.sh $(PY) $$PYTHONS
-
-test-boards: ## images of a computer and JetPack 6, and what the doctor advises there (root, buildah)
-	$(TEST_NEEDS)
-	@nice $(PY) -m pytest tests/boards/test_dockerfile.py -k 'not r32 and not r35 and not r38'
 
 test-avx2: $(CLIP) ## networks, engines and calibration as on a processor without VNNI, whose products of 8 bits saturate
 	$(TEST_NEEDS)

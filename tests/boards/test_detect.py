@@ -141,18 +141,6 @@ def test_jetpacks_opencv_is_a_folder_with_its_version_in_dpkg(nano):
     assert installed.look(Root(nano.folder)).debian == {}
 
 
-def test_this_pythons_own_packages_are_found():
-    """pytest runs, so at least pip's kind of metadata is here; compare with the real library."""
-    found = installed.look(Root()).packages
-    numpy = pytest.importorskip("numpy")
-    assert found["numpy"].version == numpy.__version__
-
-
-def test_versions_compare_by_number_not_by_text():
-    assert installed.at_least("10.3.0", (8, 5)) and not installed.at_least("8.5.2", (10,))
-    assert installed.at_least("10.16.2.10", (10, 16)) and not installed.at_least(None, (1,))
-
-
 def test_a_container_on_a_jetson_may_be_each_jetson(tmp_path):
     """Docker hides the device tree; the driver's file and the processor's kind are there."""
     container = BoardRoot(None, tmp_path)

@@ -21,39 +21,17 @@ from tests.support.needs import needs_program
 
 VENV = "/usr/local/share/pynq-venv"
 ACTIVATE = f"source {VENV}/bin/activate\n"
+SCRIPTS = {
+    "pynq_venv.sh": ACTIVATE,
+    "xrt_setup.sh": "export XILINX_XRT=/usr\n",
+    "boardname.sh": "export BOARD=Pynq-Z2\n",
+}
+KRIA = {"pynq_venv.sh": ACTIVATE + "export BOARD=KV260\nexport XILINX_XRT=/usr\n"}
 IMAGES = {  # image: (scripts of etc/profile.d, PYNQ's version, its Python)
-    "2.7": (
-        {
-            "pynq_venv.sh": ACTIVATE,
-            "xrt_setup.sh": "export XILINX_XRT=/usr\n",
-            "boardname.sh": "export BOARD=Pynq-Z2\n",
-        },
-        "2.7.0",
-        "3.8",
-    ),
-    "3.0": (
-        {
-            "pynq_venv.sh": ACTIVATE,
-            "xrt_setup.sh": "export XILINX_XRT=/usr\n",
-            "boardname.sh": "export BOARD=Pynq-Z2\n",
-        },
-        "3.0.1",
-        "3.10",
-    ),
-    "3.1": (
-        {
-            "pynq_venv.sh": ACTIVATE,
-            "xrt_setup.sh": "export XILINX_XRT=/usr\n",
-            "boardname.sh": "export BOARD=Pynq-Z2\n",
-        },
-        "3.1.2",
-        "3.10",
-    ),
-    "Kria": (
-        {"pynq_venv.sh": ACTIVATE + "export BOARD=KV260\nexport XILINX_XRT=/usr\n"},
-        "3.0.1",
-        "3.10",
-    ),
+    "2.7": (SCRIPTS, "2.7.0", "3.8"),
+    "3.0": (SCRIPTS, "3.0.1", "3.10"),
+    "3.1": (SCRIPTS, "3.1.2", "3.10"),
+    "Kria": (KRIA, "3.0.1", "3.10"),
 }
 # PYNQ's own checks: no device driver without XILINX_XRT, another library in the system's Python
 PYTHON = """#!/bin/bash

@@ -8,7 +8,6 @@ from typing import List, NamedTuple, Optional, Tuple
 
 from hotpath.base import libraries
 from hotpath.base.commands import PYNQ
-from hotpath.boards import jetpacks
 from hotpath.boards.installed import Package, at_least
 from hotpath.deploy.doctor import Situation
 from hotpath.deploy.doctor.missing import by_its_python
@@ -42,19 +41,6 @@ def numpy_crashes_on_a57(situation: Situation) -> Caught:
     return (
         'NumPy 1.19.5 ends with "Illegal instruction" on this processor (numpy/numpy#18131)',
         "echo 'export OPENBLAS_CORETYPE=ARMV8' >> ~/.bashrc && . ~/.bashrc",
-    )
-
-
-def tensorrt_is_too_old(situation: Situation) -> Caught:
-    """Bundles need ``build_serialized_network`` of TensorRT 8.0; JetPack 4.4 and 4.5 have 7.1."""
-    tensorrt = situation.installed.packages.get("tensorrt")
-    if not tensorrt or at_least(tensorrt.version, (8,)):
-        return None
-    newer = jetpacks()["4.6"]["tensorrt"]
-    return (
-        f"TensorRT {tensorrt.version} can't build bundles, which takes 8.0 or newer; JetPack 4.6 "
-        f"has {newer}",
-        "flash JetPack 4.6 or newer with NVIDIA's SDK Manager",
     )
 
 
@@ -169,7 +155,6 @@ def software_is_not_known(situation: Situation) -> Caught:
 TRAPS = (
     software_is_not_known,
     pynq_is_not_started,
-    tensorrt_is_too_old,
     dla_compiler_is_absent,
     tensorrt_is_another_pythons,
     numpy_crashes_on_a57,

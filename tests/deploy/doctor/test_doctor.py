@@ -199,15 +199,6 @@ def test_the_numpy_that_crashes_is_named_on_its_processor_alone(nano, tmp_path):
     assert sentences(xavier) == []
 
 
-def test_a_tensorrt_that_can_not_build_bundles_is_refused(nano):
-    assert not any("can't build bundles" in sentence for sentence in sentences(nano))
-    nano.put("etc/nv_tegra_release", "# R32 (release), REVISION: 5.1, GCID: 0, BOARD: t210ref")
-    nano.drop_packages("tensorrt-*")
-    nano.put_package("tensorrt-7.1.3.0", "3.6")
-    caught = [t for t in traps.traps(situation(nano)) if "can't build bundles" in t.sentence]
-    assert "TensorRT 7.1.3.0" in caught[0].sentence and "JetPack 4.6" in caught[0].command
-
-
 def test_orin_without_the_dla_compiler(orin):
     caught = [t for t in traps.traps(situation(orin)) if "libnvdla_compiler" in t.sentence]
     assert "nvidia-l4t-dla-compiler" in caught[0].command

@@ -80,14 +80,6 @@ def test_this_computer_says_which_precision_runs_on_its_processor(
     assert f"precision       {said}\n" in text or "(host)" not in text
 
 
-def test_the_star_of_this_computer_is_on_what_is_made_here(monkeypatch):
-    precision = pytest.importorskip("hotpath.runtime.engines.shared.precision")
-    for made in ("int8", "fp32"):
-        monkeypatch.setattr(precision, "usual", lambda setup, made=made: made)
-        (host,) = [line for line in run("list").stdout.splitlines() if line.startswith("host ")]
-        assert host.count("*") == 1 and "*" + made in host
-
-
 def test_an_unknown_board_is_asked_for(tmp_path):
     rover = BoardRoot(None, tmp_path)
     rover.put("proc/device-tree/compatible", "acme,rover\0nvidia,tegra194\0")

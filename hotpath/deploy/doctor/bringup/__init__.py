@@ -16,11 +16,9 @@ from hotpath.base.errors import HotpathError
 from hotpath.boards import snapshot
 from hotpath.deploy.doctor.bringup import steps
 
-FORMAT = 2
+FORMAT = 3
 Evidence = Dict[str, Any]  # as the JSON file has it
 Step = Callable[[steps.State], str]
-# in two runs whose times may stand together
-ALIKE = ("board", "model", "release", "libraries", "networks")
 
 
 def run(
@@ -35,8 +33,7 @@ def run(
     A step that fails does not end the run: the steps that need it are skipped.
 
     Args:
-        path: of the evidence, a JSON file; an older one is replaced. Of the same board, network and
-            libraries, its times with free or with held clocks are kept.
+        path: of the evidence, a JSON file; an older one is replaced.
         network: name or TOML to build and track; None for the board's network and its witness.
         engines: folder of bundles; the bundle is built there when it is missing.
         provider: of ONNX Runtime, which then takes TensorRT's place; None for the board's engine.
@@ -49,8 +46,6 @@ def run(
         BadSnapshot: the evidence can't be written.
     """
     state = steps.State(network, engines, say, provider)
-    here = dict(snapshot.describe(), networks=state.networks)
-    state.times = _times_of(path, {key: here[key] for key in ALIKE})
     evidence: Evidence = {"format": FORMAT, "steps": [], "complete": False}
     row = "{{:<8}} {{:<{}}} {{}}".format(max(len(step.__name__) for step in steps.STEPS))
     for step, network in _plan(state.networks):
@@ -79,17 +74,6 @@ def _plan(networks: Sequence[str]) -> Iterator[Tuple[Step, str]]:
 
 def _text(evidence: Evidence) -> str:
     return snapshot.scrub(json.dumps(evidence, indent=1, sort_keys=True)) + "\n"
-
-
-def _times_of(path: str, alike: Evidence) -> Evidence:
-    """The times in an older evidence, if it is of the same things; else an empty dict."""
-    try:
-        with open(path) as file:
-            older: Evidence = json.load(file)
-        same = all(older[key] == value for key, value in alike.items())
-        return dict(older["times"]) if same else {}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
 
 
 def _run_step(step: Step, state: steps.State, network: str) -> Evidence:

@@ -89,8 +89,7 @@ class State:
         self.has_driver = False
         self.device: Any = None
         self.opened: Dict[str, loading.Loaded] = {}  # by network
-        self.measured: Dict[str, Times] = {}  # of each network, with the clocks as they are now
-        self.times: Dict[str, Dict[str, Times]] = {}  # with free and with held clocks
+        self.times: Dict[str, Times] = {}  # of each network, with the clocks as they are now
 
     def need_gpu(self) -> None:
         """Skip a step that is about NVIDIA GPUs on other boards."""
@@ -281,7 +280,7 @@ def boxes(state: State) -> str:
     start = truth[0, 0]
     tracker = loading.create_tracker(*loaded, Options(log=state.say))
     boxes_here, step_ms = follow(tracker, frames, start)
-    measured = state.measured[state.network] = {way_of(tracker.device): step_ms}
+    times = state.times[state.network] = {way_of(tracker.device): step_ms}
     overlap = float(np.mean([overlaps(a, b) for a, b in zip(boxes_here, truth[1:, 0])]))
     if not overlap >= OVERLAP:
         raise StepFailed(
@@ -294,7 +293,7 @@ def boxes(state: State) -> str:
         processor = Processor(loaded.network, loaded.engine, cpu.load())
         host = loading.tracker_on(processor, Options(log=state.say))  # it chooses as the GPU's does
         boxes_there, limit = follow(host, frames, start)[0], CLOSE_PX
-        measured["steps"] = follow_by_steps(loaded, frames, start)
+        times["steps"] = follow_by_steps(loaded, frames, start)
     worst = float(np.abs(boxes_here - boxes_there).max())
     if not worst <= limit:
         raise StepFailed(
@@ -340,7 +339,7 @@ def pair(state: State) -> str:
     tracker = loading.tracker_on(devices[0], Options(), devices[1])
     boxes_here, step_ms = follow(tracker, frames, truth[0, 0])
     tracks = [tracker.update(frames[-1]) for _ in range(2)]
-    state.measured[PAIR] = {way_of(devices[0]): step_ms}
+    state.times[PAIR] = {way_of(devices[0]): step_ms}
     overlap = float(np.mean([overlaps(a, b) for a, b in zip(boxes_here, truth[1:, 0])]))
     if not overlap >= OVERLAP or tracks[-1].state != TRACKED:
         raise StepFailed(
@@ -351,17 +350,16 @@ def pair(state: State) -> str:
 
 
 def times(state: State) -> str:
-    """Keep what a frame and its steps took, with the clocks as they are now."""
-    if not state.measured:
+    """Tell what a frame and its steps took, with the clocks as they are now."""
+    if not state.times:
         raise Skip("no target was followed")
     held = [is_held for is_held in state.telemetry.locked().values() if is_held is not None]
     clocks_are = "held" if held and all(held) else "free"
-    state.times[clocks_are] = state.measured
-    lines = [f"{name}: {told(each)}" for name, each in state.measured.items()]
+    lines = [f"{name}: {told(each)}" for name, each in state.times.items()]
     text = f"clocks {clocks_are}; " + "; ".join(lines)
     profile = state.detection.board
     if clocks_are == "free" and profile is not None and profile.family == "jetson":
-        text += "; run this again after `sudo jetson_clocks`: both times are kept"
+        text += "; run this again after `sudo jetson_clocks`, with --out held.json"
     return text
 
 

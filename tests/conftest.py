@@ -11,7 +11,6 @@ import pytest
 from hotpath.runtime.engines.shared import arithmetic
 from tests.support.board_roots import BoardRoot
 from tests.support.examples import ALL, FEW
-from tests.support.needs import table
 from tests.support.thorough import names
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -39,34 +38,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# With several processes the files that take longest come first. Else one process works on such a
-# file at the end, while the others have nothing to do.
-LONGEST = (
-    "kernels/fpga/test_stream_equivalence.py",
-    "video/test_live.py",
-    "app/links/page/test_browser.py",
-    "kernels/fpga",
-    "test_readme.py",
-    "test_setup.py",
-    "calib",
-    "deploy/doctor",
-    "kernels/cpu",
-    "app/links",
-    "app/test_track.py",
-    "runtime/targets",
-    "app/cli",
-    "deploy/fps",
-)
-
-
 def pytest_collection_modifyitems(config, items):
     thorough = names()
     for item in items:
         if thorough.intersection((item.nodeid, item.nodeid.partition("[")[0])):
             item.add_marker(pytest.mark.thorough)
-    if hasattr(config, "workerinput"):
-        longest = [str(ROOT / "tests" / name) for name in LONGEST]
-        items.sort(key=lambda item: [not str(item.fspath).startswith(each) for each in longest])
 
 
 @pytest.fixture(scope="session")
@@ -104,12 +80,3 @@ def _folder(path):
     if not path.is_dir():
         pytest.skip(f"development data in ../{path.relative_to(ROOT.parent)}")
     return path
-
-
-def pytest_terminal_summary(terminalreporter):
-    """One table of what is missing, in place of a line for each skip."""
-    skipped = terminalreporter.stats.get("skipped", [])
-    if skipped:
-        terminalreporter.section("not run here")
-        for line in table(skipped):
-            terminalreporter.write_line(line)

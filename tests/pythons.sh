@@ -64,7 +64,7 @@ run_one() {
     else
       "$venv/bin/python" -m pip --disable-pip-version-check list 2>/dev/null |
         awk '/^(numpy|opencv-|onnx|openvino |av |pytest )/ { printf "%s %s  ", $1, $2 } END { print "" }'
-      awk '/= not run here =/ { on = 1 } on && /^ *(tests|[0-9]+)  /' "$report.log"
+      grep '^SKIPPED' "$report.log"
       grep -E '^FAILED| in [0-9.]+s' "$report.log"
     fi
   } >"$report.report"

@@ -45,16 +45,6 @@ def test_only_the_publishing_job_proves_who_it_is_by_no_password():
     assert not any("secrets." in path.read_text() for path in WORKFLOWS)
 
 
-def test_forms_of_issues_and_the_citation_can_be_read():
-    yaml = pytest.importorskip("yaml")
-    for path in sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml")):
-        form = yaml.safe_load(path.read_text())
-        if path.name != "config.yml":
-            assert {"name", "description", "body"} <= set(form), path
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert {"cff-version", "title", "message", "authors"} <= set(citation)
-
-
 @pytest.mark.skipif(bool(why_no_program("bash")), reason=why_no_program("bash"))
 @pytest.mark.parametrize(
     "machine, there, code, messages",

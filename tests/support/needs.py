@@ -1,22 +1,16 @@
 """What tests need of the machine. Without it a test is skipped.
 
 Modules are asked for by ``pytest.importorskip``, and all else by these functions. Each reason names
-the thing and the command that brings it. At its end a run prints one table of them (``table``),
-instead of one line for each place in the tests.
+the thing and the command that brings it.
 """
 
-import collections
 import importlib.util
 import multiprocessing
 import os
-import pathlib
-import re
 import shutil
-import textwrap
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 COMMANDS = {  # of modules that `make test` does not install
     "IPython": "make setup ALSO=examples",
     "hotpath_fpga": "make setup ALSO=fpga",
@@ -58,7 +52,6 @@ GSTREAMER = (
     "GStreamer with its RTSP server for the system's Python",
     "apt install gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-ugly",
 )
-THING = 60  # characters of a thing in the table
 REASON = "no {}; run `{}`"
 
 
@@ -146,35 +139,3 @@ def needs_processes():
         multiprocessing.Lock()
     except OSError:
         skip("memory that processes share", "mount -t tmpfs tmpfs /dev/shm")
-
-
-def table(reports):
-    """The lines of the table: how many tests wait for a thing, and the command that brings it.
-
-    Args:
-        reports: pytest's reports of skipped tests and files. A file counts as its functions.
-    """
-    waiting = collections.Counter()
-    for report in reports:
-        reason = report.longrepr[2].replace("Skipped: ", "", 1)
-        waiting[_split(reason)] += 1 if "::" in report.nodeid else _functions(ROOT / report.nodeid)
-    rows = [("tests", "wait for", "which this brings")]
-    rows += [(str(count), *key) for key, count in waiting.most_common()]
-    width = max(len(thing) for _, thing, _ in rows)
-    return [f"{count:>5}  {thing:<{width}}  {brings}".rstrip() for count, thing, brings in rows]
-
-
-def _split(reason):
-    """The thing that a reason names, and the command that brings it."""
-    module = re.match("could not import '([^']+)'", reason)
-    if module:
-        return module.group(1), command_of(module.group(1))
-    found = re.match("(?:no )?(.*?)[;,:] run `(.*)`", reason, re.DOTALL)
-    thing, command = found.groups() if found else (reason, "")
-    return textwrap.shorten(thing, THING, placeholder=" ..."), command
-
-
-def _functions(path):
-    """How many test functions a file has."""
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    return len(re.findall(r"^ *(?:async )?def test_", text, re.MULTILINE)) or 1

@@ -1,34 +1,23 @@
-"""Every call and every command of a page exists: calls are made, and commands are parsed.
+"""Every program and every command of a page exists: programs run, and commands are parsed.
 
-A call is inline code such as ``targets.find_with(function)``, or a block of Python. It is made in a
-folder with a film, and with a camera. A command is read by the parser of its own program, which
-ends there; ``make`` says what it would do. Beside that, ``test_pages``, ``test_tutorials`` and
-``tests/test_readme.py`` run the commands of blocks. A command in a sentence that lacks what its
-program requires ends with an ellipsis, or is the name of the program alone.
+A program is a block of Python. It runs in a folder with a film, and with a camera. A command is
+read by the parser of its own program, which ends there; ``make`` says what it would do. Beside
+that, ``test_pages``, ``test_tutorials`` and ``tests/test_readme.py`` run the commands of blocks. A
+command in a sentence that lacks what its program requires ends with an ellipsis, or is the name of
+the program alone.
 """
 
-import ast
 import functools
-import importlib.util
-import logging
 import os
-import pkgutil
-import pydoc
-import random
 import re
 import shlex
 import subprocess
 import sys
 
-import cv2
-import numpy as np
 import pytest
 
-from hotpath.app.cli.profile import Profile
-from hotpath.app.cli.summary import Summary
-from hotpath.video.base import TrackedFrame
 from release_tests.test_documents import CODE, documents
-from release_tests.test_examples import BOXES, scene
+from release_tests.test_examples import scene
 from tests.support import ROOMS, ROOT, run, tiny
 from tests.support.checkout import readers
 from tests.support.fences import blocks, commands
@@ -39,11 +28,6 @@ pytest.importorskip("onnxruntime")
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="documents are read off a board")
 OWN = ("hotpath", *ROOMS, "tests")
 INLINE = re.compile(r"(?<!`)`([^`]+)`(?!`)( in a checkout of commit)?")
-FILES = (".md", ".py", ".toml", ".csv", ".json", ".png", ".txt", ".h", ".sv", ".cu", ".mp4")
-NOT_MADE = {  # inline calls that are not made here
-    "cv2.TrackerNano_create()": "it needs files of OpenCV's authors; our call replaces it",
-    "ExperimentOTB(...).run(...)": "lab_tests/test_got10k.py runs it on a data set",
-}
 NOT_RUN = {  # blocks of Python
     "station.py": "test_tutorials runs it beside the camera of a drone",
 }
@@ -64,33 +48,6 @@ def pages():
     return [path for path in documents() if path.name != "CHANGELOG.md"]
 
 
-def inline(path):
-    """The inline code of a page, but for commands of older commits."""
-    text = CODE.sub("", path.read_text(encoding="utf-8"))
-    return [" ".join(code.split()) for code, is_older in INLINE.findall(text) if not is_older]
-
-
-def expression(code):
-    """Inline code as a syntax tree, if it is a call or a name with points, else None."""
-    try:
-        tree = ast.parse(code, mode="eval").body
-    except (SyntaxError, ValueError):
-        return None
-    is_file = code.endswith(FILES) or "/" in code
-    return tree if isinstance(tree, (ast.Call, ast.Attribute)) and not is_file else None
-
-
-def calls():
-    """All inline calls, and names; those of results are of their own commit."""
-    return {
-        code
-        for path in pages()
-        for code in inline(path)
-        if code not in NOT_MADE
-        and isinstance(expression(code), ast.Call if path.parent.name == "results" else ast.AST)
-    }
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A folder with what the programs of the pages open."""
@@ -100,45 +57,6 @@ def place(tmp_path_factory):
     film = tiny.film(4, width=1280, height=720, side=120)[0]
     tiny.write_video(folder / ".cache" / "bigbuckbunny.mp4", film)
     return folder
-
-
-@pytest.fixture(scope="module")
-def names(place):
-    """What the names of inline calls mean."""
-    import hotpath
-
-    frame, film = scene(), str(place / "drone.mp4")
-    tracker, theirs = hotpath.load_tracker(), hotpath.interop.opencv.Tracker()
-    tracker.init(frame, BOXES[0], time_s=0.0)
-    track = tracker.update(frame, 0.05)
-    tracking = hotpath.track(film, box=BOXES[0])
-    sink = Summary("kestrel", {}, Profile(), print)
-    found = {name: getattr(hotpath, name) for name in hotpath.__all__}
-    found.update(hotpath=hotpath, tracker=tracker, targets=hotpath.load_targets(), video=film)
-    found.update(track=track, tracks={0: track}, frame=next(iter(tracking))[0], image=frame)
-    found.update(box=BOXES[0], time_s=0.1, width=640, height=480, fov=60, cv2=cv2)
-    found.update(function=lambda frame: np.array(BOXES[:1], float), random=random, logging=logging)
-    found.update(init=theirs.init, update=theirs.update, close=tracking.close)
-    found.update(write=sink.write, tracked_frame=TrackedFrame(frame, 0, 0.0, {0: track}))
-    found.update(help=pydoc.render_doc)  # without its pager
-    yield found
-    tracking.close()
-
-
-@pytest.mark.parametrize("code", sorted(calls()))
-def test_every_call_in_a_sentence_can_be_made(code, names):
-    is_call, root = isinstance(expression(code), ast.Call), re.match(r"\w+", code)[0]
-    if "supervision" in code:
-        pytest.importorskip("supervision")
-    if not is_call and root.startswith("hotpath_"):
-        if importlib.util.find_spec(root) is None:
-            pytest.skip(why_no_module(root))
-        pkgutil.resolve_name(code)
-    elif is_call or root in names:
-        result = eval(code, dict(names))
-        if code.startswith("hotpath.track("):
-            with result:
-                assert len(next(iter(result))) == 2
 
 
 def programs():
@@ -171,6 +89,12 @@ def test_every_program_of_a_page_runs(text, title, place, tmp_path):
         program.kill()
         program.wait()
         program.stdout.close()
+
+
+def inline(path):
+    """The inline code of a page, but for commands of older commits."""
+    text = CODE.sub("", path.read_text(encoding="utf-8"))
+    return [" ".join(code.split()) for code, is_older in INLINE.findall(text) if not is_older]
 
 
 @functools.lru_cache(maxsize=1)

@@ -2,14 +2,20 @@
 
 import csv
 
+import pytest
+
 from hotpath_release import figures
 
 
-def test_a_run_replaces_the_table_and_its_caption(tmp_path, monkeypatch):
+@pytest.fixture(autouse=True)
+def _copies(tmp_path, monkeypatch):
     for name in ("README", "PAGE", "STORED"):
         place = getattr(figures, name)
         (tmp_path / place.name).write_bytes(place.read_bytes())
         monkeypatch.setattr(figures, name, tmp_path / place.name)
+
+
+def test_a_run_replaces_the_table_and_its_caption(tmp_path):
     table = tmp_path / "table.csv"
     first = next(csv.DictReader(figures.STORED.open()))["tracker"]
     table.write_text(figures.STORED.read_text().replace(f"{first},", "other,"))
@@ -19,11 +25,7 @@ def test_a_run_replaces_the_table_and_its_caption(tmp_path, monkeypatch):
     assert "**`other`, the default**" in figures.PAGE.read_text(encoding="utf-8")
 
 
-def test_times_of_a_busy_computer_are_not_published(tmp_path, monkeypatch):
-    for name in ("README", "PAGE", "STORED"):
-        place = getattr(figures, name)
-        (tmp_path / place.name).write_bytes(place.read_bytes())
-        monkeypatch.setattr(figures, name, tmp_path / place.name)
+def test_times_of_a_busy_computer_are_not_published(tmp_path):
     with figures.STORED.open(newline="") as file:
         rows = [dict(row, ms="34.6", ms_at_rest="") for row in csv.DictReader(file)]
     with (tmp_path / "table.csv").open("w", newline="") as file:

@@ -17,7 +17,6 @@ from tests.support.fences import blocks, commands
 from tests.support.needs import GSTREAMER, lacks, why_no_module
 
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "reference").glob("*.md")])
-LANGUAGES = {"sh", "python", "toml", "ini", "nginx", "text", "mermaid"}  # only "sh" has commands
 CLIPS = ("DIR", "CLIPS", "OTHER_CLIPS")  # folders of annotated clips, as the pages call them
 
 NOT_RUN = {  # what a command needs: such commands, which `test_calls` has parsed
@@ -96,18 +95,6 @@ def why_not(command):
         if version != "{}.{}".format(*sys.version_info):
             return lacks(*GSTREAMER)
     return next((why_no_module(MODULES[part]) for part in MODULES if part in command), "")
-
-
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_a_code_block_says_what_it_is(page):
-    assert {kind for kind, _, _ in blocks(page)} <= LANGUAGES
-    assert all(title.endswith(".toml") for _, title, _ in blocks(page) if title)
-
-
-@pytest.mark.parametrize("why", NOT_RUN)
-def test_commands_that_are_not_run_stand_in_a_page(why):
-    several = [text for page in PAGES for kind, _, text in blocks(page) if kind == "sh"]
-    assert any(re.search(NOT_RUN[why], one) for text in several for one in commands(text))
 
 
 def execute(page, slow, checkout):

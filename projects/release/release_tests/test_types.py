@@ -1,16 +1,12 @@
 """README's and the pages' programs have the types that editors and type checkers see."""
 
-import json
-import pathlib
 import re
 import shutil
-import subprocess
 import sys
-import venv
 
 import pytest
 
-from tests.support import ROOT
+from tests.support import ROOT, run
 from tests.support.fences import blocks
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -65,70 +61,26 @@ def programs(tmp_path_factory):
     shutil.copy(str(EXAMPLE), str(folder / EXAMPLE.name))
     (folder / "right.py").write_text(RIGHT)
     (folder / "wrong.py").write_text(WRONG)
-    (folder / "pyrightconfig.json").write_text(json.dumps(PYRIGHT))
     return folder
 
 
-# strict, but for what NumPy and cv2 do not say, and for values that a program only shows
-UNKNOWN = ("Member", "Variable", "Argument", "Parameter")
-PYRIGHT = {f"reportUnknown{what}Type": False for what in UNKNOWN}
-PYRIGHT = {"strict": ["."], "reportMissingTypeStubs": False, **PYRIGHT}
-
-
-def mypy(python, folder, names):
+def check(folder, names):
+    """mypy's exit code for some programs, and what it says."""
     pytest.importorskip("mypy")
-    words = ["-m", "mypy", "--strict", "--no-incremental", "--show-traceback"]
-    words += ["--python-executable", python, *names]
-    return run([sys.executable, *words], folder)
-
-
-def pyright(python, folder, names):
-    """It needs node, which it does not bring."""
-    pytest.importorskip("pyright")
-    if shutil.which("node") is None:
-        pytest.skip("no node: apt install nodejs")
-    return run([sys.executable, "-m", "pyright", "--pythonpath", python, *names], folder)
-
-
-def run(words, folder):
-    words = list(map(str, words))
-    done = subprocess.run(words, cwd=str(folder), stdout=-1, stderr=-1, universal_newlines=True)
+    words = [sys.executable, *"-m mypy --strict --no-incremental --show-traceback".split(), *names]
+    done = run(words, cwd=str(folder))
     return done.returncode, done.stdout + done.stderr
 
 
 @pytest.mark.slow("mypy reads NumPy's types; `make lint` runs it")
-@pytest.mark.parametrize("checker", [mypy, pyright])
-def test_every_program_has_the_types_that_it_needs(programs, checker):
+def test_every_program_has_the_types_that_it_needs(programs):
     names = sorted(path.name for path in programs.glob("*.py") if path.name != "wrong.py")
     assert len(names) > 3
-    code, messages = checker(sys.executable, programs, names)
+    code, messages = check(programs, names)
     assert code == 0, messages
 
 
 @pytest.mark.slow("as above")
-@pytest.mark.parametrize("checker", [mypy, pyright])
-def test_a_wrong_program_is_noticed(programs, checker):
-    code, messages = checker(sys.executable, programs, ["wrong.py"])
+def test_a_wrong_program_is_noticed(programs):
+    code, messages = check(programs, ["wrong.py"])
     assert code and all(word in messages for word in ("box", "thread", "speed")), messages
-
-
-@pytest.mark.slow("builds a wheel")
-@pytest.mark.parametrize("checker", [mypy, pyright])
-def test_a_wheel_tells_its_types_too(programs, checker, tmp_path):
-    words = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, ROOT]
-    code, messages = run(words, tmp_path)
-    assert code == 0, messages
-    home = tmp_path / "venv"
-    venv.create(str(home), with_pip=False)
-    (own,) = home.glob("lib/python*/site-packages")
-    # NumPy and OpenCV of this environment, without the clone
-    (theirs,) = {p for p in map(pathlib.Path, sys.path) if (p / "numpy").is_dir()}
-    for name in ("numpy", "cv2", "typing_extensions.py"):
-        (own / name).symlink_to(theirs / name)
-    words = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", own]
-    code, messages = run([*words, *tmp_path.glob("*.whl")], tmp_path)
-    assert code == 0, messages
-    names = ["README_2.py", "right.py", EXAMPLE.name]
-    names = [name for name in names if (programs / name).exists()]
-    code, messages = checker(home / "bin" / "python", programs, names)
-    assert code == 0, messages

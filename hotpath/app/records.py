@@ -17,24 +17,18 @@ class Option:
     Args:
         field: name of the field. Its default decides what the option is: a switch if it is False,
             repeated if it is empty, else followed by a value.
-        flag: name on the command line, such as "--page-host".
         value: what the help calls its value; "" for none.
         text: the help. Names in braces are filled in: detectors, engine, network.
+        flag: name on the command line, such as "--page-host", where it is not that of the field.
         off: of a field that may be None: the help of ``--no-NAME``, which makes it False.
         how: further arguments of ``argparse``.
     """
 
     def __init__(
-        self,
-        field: str,
-        flag: str,
-        value: str,
-        text: str,
-        off: str = "",
-        **how: Any,
+        self, field: str, value: str, text: str, flag: str = "", off: str = "", **how: Any
     ) -> None:
-        self.field, self.flag, self.value, self.text = field, flag, value, text
-        self.off, self.how = off, how
+        self.field, self.value, self.text, self.off, self.how = field, value, text, off, how
+        self.flag = flag or "--" + field.replace("_", "-")
 
     @property
     def name(self) -> str:
@@ -53,7 +47,7 @@ class Group(NamedTuple):
     Example:
         >>> class LampOptions(NamedTuple):
         ...     colour: str = ""
-        >>> lamp = Group("lamp", LampOptions, (Option("colour", "--lamp", "COLOUR", "shine"),))
+        >>> lamp = Group("lamp", LampOptions, (Option("colour", "COLOUR", "shine", "--lamp"),))
         >>> lamp.options[0].name
         'lamp'
     """
@@ -100,7 +94,6 @@ SOURCE = Group(
     (
         Option(
             "video",
-            "--video",
             "SOURCE",
             "cam0, a camera's device or a link to it (/dev/v4l/by-id/...), csi0, "
             "csi0@1920x1080:60/rotate180, an address (rtsp://, "
@@ -110,29 +103,25 @@ SOURCE = Group(
         ),
         Option(
             "fps",
-            "--fps",
             "N",
             "frames a second of a folder of frames, or of a video, instead of its time stamps",
             type=number(0.001, 100000),
         ),
         Option(
             "depth",
-            "--depth",
             "BITS",
             "used bits of 16-bit pictures, such as 12 (default: each picture by its own range)",
             type=between(9, 16),
         ),
         Option(
             "start",
-            "--start",
             "TIME",
             "begin at this time of a recording: seconds, M:SS or H:MM:SS",
             type=time_of,
         ),
-        Option("frames", "--frames", "N", "stop after N frames", type=count),
+        Option("frames", "N", "stop after N frames", type=count),
         Option(
             "decoder",
-            "--decoder",
             "NAME",
             "auto (default: the board's video hardware, if it has some), software, cuda, qsv, "
             "vaapi, amf, v4l2m2m, nvv4l2decoder or mppvideodec; falls back to software",
@@ -172,33 +161,25 @@ TARGETS = Group(
     (
         Option(
             "box",
-            "--box",
             "X,Y,W,H",
             "the target in the first frame, in 0-based pixels or in per cent of the frame "
             "(40%,30%,10%,20%); repeat it for several targets",
         ),
         Option(
             "point",
-            "--point",
             "X,Y",
             "a point of the target in the first frame, in 0-based pixels or in per cent of the "
             "frame (50%,40%), instead of a box; each box and point is a target",
         ),
-        Option("snug", "--snug", "", "replace a loose box by a tight one around the object in it"),
+        Option("snug", "", "replace a loose box by a tight one around the object in it"),
         Option(
             "detector",
-            "--detector",
             "NAME|FILE.toml",
             "find targets of a class without a box: a TOML or one of {detectors}",
         ),
-        Option(
-            "classes",
-            "--class",
-            "NAME,NAME",
-            "what the detector finds, such as person",
-        ),
-        Option("all", "--all", "", "every object that the detector finds is a target"),
-        Option("every", "--every", "N", "run the detector once in N frames", type=count),
+        Option("classes", "NAME,NAME", "what the detector finds, such as person", flag="--class"),
+        Option("all", "", "every object that the detector finds is a target"),
+        Option("every", "N", "run the detector once in N frames", type=count),
     ),
 )
 
@@ -209,20 +190,17 @@ NETWORK = Group(
     (
         Option(
             "network",
-            "--network",
             "NAME|FILE.toml",
             "the network (default: the bundle's or the board's, else {network})",
         ),
         Option(
             "precision",
-            "--precision",
             "",
             "auto takes INT8 where the processor has instructions for it",
             choices=PRECISIONS,
         ),
         Option(
             "threads",
-            "--threads",
             "N",
             "threads that run the network (default: 1; on x86 without VNNI half of the cores, at "
             "most 4)",
@@ -230,13 +208,11 @@ NETWORK = Group(
         ),
         Option(
             "bundle",
-            "--bundle",
             "DIR",
             "follow with this folder of `{engine}` alone (default: this board's newest)",
         ),
         Option(
             "recover",
-            "--recover",
             "",
             "search for a lost target in the whole picture (default: if the network can and "
             "the board's profile says so)",
@@ -244,7 +220,6 @@ NETWORK = Group(
         ),
         Option(
             "witness",
-            "--witness",
             "NAME|FILE.toml",
             "a second network that follows the target, too, which is tracked where both say so; "
             "none: without (default: the board's, if --network is not given)",
@@ -274,43 +249,38 @@ OUTPUTS = Group(
     (
         Option(
             "results",
-            "--results",
             "FILE",
             "write the boxes: .csv, .jsonl, or .txt as MOTChallenge does; - is standard output",
         ),
-        Option("append", "--append", "", "keep the rows of an older --results file"),
-        Option("save", "--save", "FILE.mp4", "save the video with the box drawn"),
+        Option("append", "", "keep the rows of an older --results file"),
+        Option("save", "FILE.mp4", "save the video with the box drawn"),
         Option(
             "encoder",
-            "--encoder",
             "NAME",
             "of --save: auto (default: the board's video hardware, if it has some) or software",
             choices=("auto", "software"),
         ),
         Option(
             "report",
-            "--report",
             "FILE.html",
             "write a report with a time line, pictures of losses and finds, curves and settings",
         ),
         Option(
             "show",
-            "--show",
             "",
             "open a window (default: if there is a display and nothing is written)",
             off="open no window",
         ),
         Option(
             "hold",
-            "--hold",
             "",
             "hold a recording's last frame in the window until a key (default: in a terminal, "
             "or if a key or the mouse was used)",
             off="close the window two seconds after a recording's last frame",
         ),
-        Option("profile", "--profile", "", "print milliseconds a step at the end"),
-        Option("quiet", "--quiet", "", "print no progress and no summary"),
-        Option("json", "--json", "", "print a summary of the run as JSON on standard output"),
+        Option("profile", "", "print milliseconds a step at the end"),
+        Option("quiet", "", "print no progress and no summary"),
+        Option("json", "", "print a summary of the run as JSON on standard output"),
     ),
 )
 
@@ -329,22 +299,22 @@ PAGE = Group(
     "page in the browser",
     PageOptions,
     (
-        Option(
-            "page", "--page", "", "watch and control the run from a browser; --box is then optional"
-        ),
+        Option("page", "", "watch and control the run from a browser; --box is then optional"),
         Option(
             "host",
-            "--page-host",
             "ADDRESS",
             "address to listen on, 0.0.0.0 for all; the printed link contains the access token",
+            flag="--page-host",
         ),
-        Option("port", "--page-port", "N", "port; 0 takes any free one", type=between(0, 65535)),
-        Option("fps", "--page-fps", "N", "most pictures a second", type=between(1, 240)),
+        Option(
+            "port", "N", "port; 0 takes any free one", flag="--page-port", type=between(0, 65535)
+        ),
+        Option("fps", "N", "most pictures a second", flag="--page-fps", type=between(1, 240)),
         Option(
             "width",
-            "--page-width",
             "PX",
             "largest width of the pictures",
+            flag="--page-width",
             type=between(64, 7680),
         ),
     ),
@@ -366,25 +336,21 @@ STREAM = Group(
     (
         Option(
             "addresses",
-            "--stream",
             "ADDRESS",
             "send the picture as H.264: rtp://HOST:PORT, udp://HOST:PORT (MPEG-TS), or to a "
             "server such as MediaMTX: rtsp://HOST:PORT/PATH; repeat it for several",
+            flag="--stream",
         ),
         Option(
             "login",
-            "--stream-login",
             "FILE",
             "file with USER:PASSWORD of an rtsp server (default: the variable STREAM_LOGIN)",
+            flag="--stream-login",
         ),
         Option(
-            "kbps",
-            "--stream-kbps",
-            "N",
-            "bit rate of the picture",
-            type=between(50, 100000),
+            "kbps", "N", "bit rate of the picture", flag="--stream-kbps", type=between(50, 100000)
         ),
-        Option("plain", "--stream-plain", "", "draw no box into the picture"),
+        Option("plain", "", "draw no box into the picture", flag="--stream-plain"),
     ),
 )
 
@@ -445,14 +411,12 @@ LINKS = Group(
     (
         Option(
             "publish",
-            "--publish",
             "udp://HOST:PORT",
             "send one JSON datagram a frame; or ros:/TOPIC: messages of ROS 2; or "
             "mqtt://USER@HOST/PREFIX, mqtts:// (docs/use.md, Many cameras)",
         ),
         Option(
             "fov",
-            "--fov",
             "H[,V]",
             "field of view of the camera, degrees; results and --publish then have directions",
             type=angles,

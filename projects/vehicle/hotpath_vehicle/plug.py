@@ -40,44 +40,46 @@ MAVLINK = Group(
     (
         Option(
             "url",
-            "--mavlink",
             "URL",
             "be a MAVLink camera that tracks: udpout:HOST:PORT, udpin:HOST:PORT, "
             "tcp:HOST:PORT or serial:DEVICE:BAUD; --box is then optional",
+            flag="--mavlink",
         ),
-        Option("system", "--mavlink-system", "N", "system id of the vehicle", type=between(1, 255)),
+        Option(
+            "system", "N", "system id of the vehicle", flag="--mavlink-system", type=between(1, 255)
+        ),
         Option(
             "component",
-            "--mavlink-component",
             "N",
             "component id of the camera",
+            flag="--mavlink-component",
             type=between(1, 255),
         ),
         Option(
             "type",
-            "--mavlink-type",
             "",
             "what the heartbeat says; `onboard` is what ArduPilot's camera tracking looks for",
+            flag="--mavlink-type",
             choices=("camera", "onboard"),
         ),
         Option(
             "key",
-            "--mavlink-key",
             "FILE",
             "sign packets, and accept only signed ones; 32 bytes or 64 hex digits",
+            flag="--mavlink-key",
         ),
         Option(
             "allow",
-            "--mavlink-allow",
             "ADDRESSES",
             "take packets at udpin only from these, such as 10.0.0.5,192.168.1.0/24",
+            flag="--mavlink-allow",
             type=networks_of,
         ),
         Option(
             "delay_s",
-            "--link-delay",
             "S",
             "a click without a time belongs to the picture of that many seconds ago",
+            flag="--link-delay",
             type=number(0, 10),
         ),
     ),
@@ -105,38 +107,38 @@ GIMBAL_GROUP = Group(
     (
         Option(
             "name",
-            "--gimbal",
             "FILE.toml",
             "turn the vehicle's gimbal towards the target; needs --mavlink and --fov; the file "
             "replaces numbers of hotpath_vehicle/gimbal/gimbal.toml. Or onvif://USER@HOST:PORT: "
             "turn that PTZ camera",
+            flag="--gimbal",
             nargs="?",
             const="",
         ),
         Option(
             "login",
-            "--gimbal-login",
             "FILE",
             "file with USER:PASSWORD of the PTZ camera (default: the variable GIMBAL_LOGIN)",
+            flag="--gimbal-login",
         ),
         Option(
             "calibration",
-            "--gimbal-calibration",
             "FILE",
             "what `hotpath gimbal` or `hotpath ptz calibrate` measured; without, it goes slowly",
+            flag="--gimbal-calibration",
         ),
         Option(
             "zoom",
-            "--gimbal-zoom",
             "SHARE",
             "zoom until the target fills this share of the frame's width or height, such as 0.2",
+            flag="--gimbal-zoom",
             type=number(0.01, 0.9),
         ),
         Option(
             "recording",
-            "--gimbal-recording",
             "",
             "for simulators: let a recording steer; else --gimbal needs a live source",
+            flag="--gimbal-recording",
         ),
     ),
 )

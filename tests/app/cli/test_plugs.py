@@ -22,8 +22,8 @@ class LampOptions(NamedTuple):
     place = property(lambda self: "at the lamp" if self.colour else "")
 
 
-COLOUR = Option("colour", "--lamp", "COLOUR", "shine")
-PULSES = Option("pulses", "--lamp-pulses", "N", "how often", type=int)
+COLOUR = Option("colour", "COLOUR", "shine", "--lamp")
+PULSES = Option("pulses", "N", "how often", "--lamp-pulses", type=int)
 
 
 def check_run(context):

@@ -557,43 +557,6 @@ def test_a_source_that_sends_nothing_is_told_and_its_last_picture_looks_old(chro
             assert tab.page.evaluate(grey) == "none"
 
 
-LISTEN = """
-window.tones = 0; window.shakes = 0;
-const make = AudioContext.prototype.createOscillator;
-AudioContext.prototype.createOscillator = function () {
-  window.tones += 1;
-  return make.call(this);
-};
-navigator.vibrate = () => Boolean(window.shakes += 1);
-true;
-"""
-
-
-@slow
-def test_a_loss_is_heard_and_felt_only_where_it_was_switched_on(chromium, tmp_path):
-    object_scene.write_film(tmp_path / "frames")
-    words = "--box", ",".join(map(str, object_scene.OBJECT)), "--fps", "10"
-    run_of = pages.PagedRun(tmp_path, tmp_path / "frames", *words, network="kestrel")
-    with run_of as run, Tab(chromium, run.link) as quiet, Tab(chromium, run.link) as loud:
-        for tab in (quiet, loud):
-            tab.page.evaluate(LISTEN)
-            assert tab.page.get_attribute("#alarm", "aria-pressed") == "false"
-        loud.page.click("#alarm")
-        assert loud.page.get_attribute("#alarm", "aria-pressed") == "true"
-        assert loud.page.evaluate("[tones, shakes]") == [2, 1], "so that the user knows the sound"
-        quiet.wait("document.querySelector('.target')?.dataset.state === 'tracked'")
-        assert run.ask("/api/reject", {"reject": True})[0] == 204
-        for tab in (quiet, loud):
-            tab.wait("document.querySelector('.target').dataset.state === 'lost'")
-        time.sleep(0.5)
-        assert loud.page.evaluate("[tones, shakes]") == [4, 2], "once a loss"
-        assert quiet.page.evaluate("[tones, shakes]") == [0, 0]
-        # a page that is opened again keeps the switch; what was lost before is no news
-        loud.page.reload()
-        loud.wait("document.querySelector('.target')?.dataset.state === 'lost'")
-        assert loud.page.get_attribute("#alarm", "aria-pressed") == "true"
-
-
 @slow
 def test_full_screen_has_the_picture_its_seek_bar_and_tools_and_takes_boxes(chromium, world, run):
     with Tab(chromium, run.link) as tab:

@@ -2,7 +2,6 @@
 
 import * as api from "./api.js";
 import { Aim } from "./aim.js";
-import { Alarm } from "./alarm.js";
 import { Link } from "./link.js";
 import { Figures, Targets, nameOf, put } from "./panel.js";
 import { View } from "./view.js";
@@ -22,7 +21,6 @@ const targets = new Targets({
   confirm: (number) => tell(api.confirm(number), "Confirmed: this is the target."),
   reject,
 });
-const alarm = new Alarm(byId("alarm"));
 let state = null; // the newest
 let link_is = "connecting";
 let frozen = false; // by the user, to aim
@@ -41,7 +39,6 @@ const link = new Link({
     const first = !state;
     state = news;
     view.addState(news);
-    alarm.hear(news.targets);
     if (news.ended) linkIs("ended");
     keepSelection();
     show(first);

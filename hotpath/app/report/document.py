@@ -73,7 +73,7 @@ class Facts(NamedTuple):
         settings: rows of a table, name and value.
         command: a command that repeats the run, or "".
         fps: frames a second of the run, or None.
-        steps: rows of (step, median, p95), milliseconds; empty where nothing was measured.
+        steps: rows of (step, median, p95), milliseconds.
     """
 
     source: str
@@ -218,16 +218,8 @@ def _caption(event: Event) -> str:
 
 
 def _times(facts: Facts) -> List[str]:
-    parts = ["<section><h2>Milliseconds of each step</h2>"]
-    if not facts.steps:
-        parts.append(
-            '<p class="soft">Not known: this report was made of the boxes. '
-            "<code>hotpath track --report</code> measures them.</p></section>"
-        )
-        return parts
     rows = [(step, median, f"{median:.2f} ms (p95 {p95:.2f})") for step, median, p95 in facts.steps]
-    parts.append(f"{bars(rows)}</section>")
-    return parts
+    return ["<section><h2>Milliseconds of each step</h2>", f"{bars(rows)}</section>"]
 
 
 def _settings(history: History, facts: Facts) -> List[str]:

@@ -95,7 +95,7 @@ def test_a_report_has_pictures_of_selection_losses_and_finds_and_loads_nothing()
     assert all(address.startswith("data:image/jpeg;base64,") for address in page.found)
     assert page.scripts == 0
     assert "tracked in 64.0%, unsure in 16.0%, lost in 20.0% of its frames" in text
-    assert page.tags.count("svg") == 4  # time line, presence, size, speed
+    assert page.tags.count("svg") == 5  # time line, presence, size, speed, milliseconds
 
 
 def test_what_an_unsure_box_held_is_shown_after_10_frames_40_and_160():

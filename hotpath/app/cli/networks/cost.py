@@ -24,19 +24,14 @@ def show(
         survey: that of the FPGA's compiler; None in a wheel, which has none.
     """
     print()
-    row = "{:<16} {:>11} {:>9} {:>6}  {}"
-    print(row.format("graph", "parameters", "MMAC", "ms", "tensors"))
+    row = "{:<16} {:>11} {:>9}  {}"
+    print(row.format("graph", "parameters", "MMAC", "tensors"))
     models = counting.read_parts(network, paths)
     counts = {name: counting.count(model) for name, model in models.items()}
     for name, figures in counts.items():
         macs = "not fixed" if figures.macs is None else f"{figures.macs / 1e6:.1f}"
-        ms = support.of_model(models[name])
         tensors = f"{_tensors(figures.inputs)} -> {_tensors(figures.outputs)}"
-        shown = "-" if ms is None else f"{ms:.2f}"
-        print(row.format(name, f"{figures.parameters:,}", macs, shown, tensors))
-    print(
-        "{:<16} {}".format("ms", "the fastest of some runs by ONNX Runtime, 1 thread, each alone")
-    )
+        print(row.format(name, f"{figures.parameters:,}", macs, tensors))
     print()
     parts = quantisable.parts(network, paths)
     rows = {"operators": _counted(counts["a frame"].operators)}

@@ -10,13 +10,11 @@ from collections import Counter
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
-from onnx import ModelProto
 
 from hotpath import boards
 from hotpath.base.commands import counted, make
 from hotpath.base.errors import NotOnGpu
 from hotpath.runtime import engines
-from hotpath.runtime.engines.onnxruntime import open_session
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.network import Network
 
@@ -51,7 +49,7 @@ def on_engines(network: Network, paths: Dict[str, pathlib.Path]) -> Verdicts:
             engine = engines.create(name, network, paths)
             features = engine.exemplar()
             inputs = features if len(paths) > 1 or "whole" in paths else ()
-            values = dict(engine.describe(), ms=np.median(_milliseconds(engine.search, inputs)))
+            values = dict(engine.describe(), ms=_median_ms(engine.search, inputs))
             values["threads"] = counted(values.get("threads", 1), "thread")
             text = "{ms:.2f} ms a frame (median) on {device}, {precision}, {threads}, {version}"
             results.append((name, text.format(**values)))
@@ -61,37 +59,14 @@ def on_engines(network: Network, paths: Dict[str, pathlib.Path]) -> Verdicts:
     return results
 
 
-def of_model(model: ModelProto) -> Optional[float]:
-    """Milliseconds of one run of a model by ONNX Runtime, one thread: the fastest of some.
-
-    A busy computer slows each model by another factor, so that medians would not compare.
-
-    Returns:
-        None where ONNX Runtime is not installed or can not run it, and where a shape is not fixed.
-    """
-    try:
-        import onnxruntime
-    except ImportError:
-        return None
-    try:
-        session = open_session(onnxruntime, model.SerializeToString(), 1)
-        feed = {
-            value.name: np.zeros(value.shape, "float16" if "float16" in value.type else "float32")
-            for value in session.get_inputs()
-        }
-        return min(_milliseconds(session.run, None, feed))
-    except Exception:  # its classes differ by version; a name for a side is a TypeError of NumPy
-        return None
-
-
-def _milliseconds(run: Callable[..., object], *inputs: Any) -> List[float]:
-    """The times of some runs, after two that make the library ready."""
+def _median_ms(run: Callable[..., object], *inputs: Any) -> float:
+    """The median time of some runs, after two that make the library ready."""
     times: List[float] = []
     while len(times) < MOST_RUNS and (len(times) < FEWEST_RUNS or sum(times) < TIMED_MS):
         started = time.perf_counter()
         run(*inputs)
         times.append((time.perf_counter() - started) * 1e3)
-    return times[2:]
+    return float(np.median(times[2:]))
 
 
 def on_fpgas(

@@ -196,6 +196,7 @@ def test_a_picture_smaller_than_the_smallest_box_is_refused(world, tmp_path, cap
 
 
 LATE = {
+    "a name that no host can have": "--page --page-host " + "a" * 70 + ".example",
     "a page's port in use": "--page --page-port {tcp}",
     "an unknown host": "--publish udp://no-such-host.invalid:1",
     "a stream's port in use": "--stream rtsp://:{tcp}/live",

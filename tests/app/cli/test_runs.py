@@ -41,31 +41,6 @@ def test_a_summary_that_can_not_be_printed_is_one_sentence(world):
     assert done.returncode == 2 and "standard output: " in last and "disk is full" in last
 
 
-HOST = "a" * 70 + ".example"
-
-
-@pytest.mark.parametrize(
-    "words, messages",
-    [
-        (["--publish", f"udp://{HOST}:5"], "no host has such a name"),
-        (["--page", "--page-host", HOST], "no host has such a name"),
-    ],
-)
-def test_impossible_values_are_one_sentence(world, words, messages):
-    done = run(film_command(world, "frames", "--no-show", *words), timeout=120)
-    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
-    assert messages in done.stderr
-
-
-def test_a_closed_standard_error_loses_nothing(world, tmp_path):
-    pytest.importorskip("av")
-    out, video = tmp_path / "out.csv", tmp_path / "out.mp4"
-    words = film_command(world, "frames", "--results", out, "--save", video)
-    done = subprocess.run(["sh", "-c", 'exec "$@" 2>&-', "sh"] + words, timeout=120)
-    assert done.returncode == 0
-    assert len(rows_of(out)) == 30 and video.stat().st_size > 1000
-
-
 def test_a_run_without_outputs_says_where_the_target_was(world, capsys, monkeypatch):
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)

@@ -186,16 +186,6 @@ def test_own_results_are_no_annotation(tmp_path):
     assert first_box(folder) == (30, 40, 40, 32)
 
 
-@pytest.mark.parametrize("gone", [".txt", "_gt.txt"])
-@pytest.mark.parametrize(
-    "line", ["1,2,31,41,40,32,1", "3,1,31,41,40,32,1,1,1", "1 1 9 9 9 9 1 -1 -1 -1"]
-)
-def test_no_kind_of_motchallenge_is_an_annotation(tmp_path, line, gone):
-    folder = write_pictures(tmp_path / "clip")
-    (tmp_path / ("clip" + gone)).write_text((line + "\n") * 3)
-    assert read_boxes(str(folder)) == []
-
-
 def test_fewer_boxes_than_pictures_are_not_put_on_the_first_ones(tmp_path):
     folder = write_pictures(tmp_path / "Clip" / "img", 5).parent
     (folder / OTB).write_text("11,21,30,40\n" * 3)
@@ -238,32 +228,6 @@ def test_track_and_evaluate_read_the_first_box_of_lasot_alike(tmp_path):
     (folder / "out_of_view.txt").write_text("0,1,0")
     assert first_box(folder) == tuple(find_clips([folder])[0].boxes[0]) == (30, 40, 40, 32)
     assert read_boxes(str(folder))[1] is None
-
-
-TABLES = {
-    "VisDrone-VID, target 0": ["{n},0,59,43,17,19,0,0,0,0"],
-    "VisDrone-VID, by target": ["{n},0,59,43,17,19,0,0,0,0", "{n},1,9,3,17,19,0,0,0,0"],
-    "results counted from 0": ["{m},0,59,43,17,19,0.9,-1,-1,-1"],
-    "detections of MOT": ["{n},-1,59.5,43,17,19,0.9"],
-    "eight numbers": ["{n},3,59.0,43.0,17.0,19.0,0.9,-1"],
-    "eight numbers from 0": ["{m} 0 59.0 43.0 17.0 19.0 0.9 -1"],
-    "frame and score": ["{n},59,43,17,19,0.9"],
-    "frame and score from the middle": ["{k};59;43;17;19;0.9"],
-}
-
-
-@pytest.mark.parametrize("place", ["groundtruth.txt", "../clip.txt"])
-@pytest.mark.parametrize("name", sorted(TABLES))
-def test_rows_that_count_the_frames_are_no_polygons(tmp_path, name, place):
-    folder = write_pictures(tmp_path / "clip", 4)
-    rows = [
-        line.format(n=number, m=number - 1, k=number + 70)
-        for line in TABLES[name]
-        for number in range(1, 5)
-    ]
-    (folder / place).write_text("\n".join(rows) + "\n")
-    with open_source(str(folder)) as source:
-        assert source.first_box is None and not source.annotated
 
 
 @pytest.mark.parametrize("between", [";", "\t", " ", "; "])

@@ -73,6 +73,14 @@ OTHERS = {
         "groundtruth.txt",
         [[1] if i == 5 else [5 * i, 2, *BOXES[i], 1, 0] for i in AT],
     ),
+    "VisDrone-VID by target": (
+        "groundtruth.txt",
+        [[i + 1, target, *BOXES[i], 0, 0, 0, 0] for target in (0, 1) for i in AT],
+    ),
+    "results from frame 0": ("groundtruth.txt", [[i, 0, *BOXES[i], 0.9, -1, -1, -1] for i in AT]),
+    "MOTChallenge's truth": ("groundtruth.txt", [[i + 1, 2, *BOXES[i], 1] for i in AT]),
+    "detections": ("groundtruth.txt", [[i + 1, -1, *BOXES[i], 0.9] for i in AT]),
+    "frame and score": ("groundtruth.txt", [[i + 70, *BOXES[i], 0.9] for i in AT]),
     "corners across": (
         "groundtruth.txt",
         [[x, y, x + w, y + h, x, y + h, x + w, y] for x, y, w, h in BOXES],
@@ -80,25 +88,21 @@ OTHERS = {
 }
 
 
+@pytest.mark.parametrize("beside", ["", "clip.txt", "clip_gt.txt"])
 @pytest.mark.parametrize("tool", sorted(OTHERS))
-def test_a_file_with_other_columns_is_named(folder, tool):
+def test_a_file_with_other_columns_is_no_truth_and_is_named_in_the_folder(folder, tool, beside):
     name, rows = OTHERS[tool]
-    (folder / name).write_text(text_of(rows))
+    path = folder.parent / beside if beside else folder / name
+    path.write_text(text_of(rows))
     messages = []
     with open_source(str(folder), messages.append) as source:
         assert source.first_box is None and not source.annotated
     with pytest.raises(BadClips) as caught:
         find_clips([folder])
-    for sentence in (*messages, str(caught.value)):
+    sentences = [] if beside else [*messages, str(caught.value)]
+    for sentence in sentences:
         assert f"{name}: is not used as the truth" in sentence and "x,y,w,h" in sentence
-    assert len(messages) == 1
-
-
-def test_the_results_of_a_tracker_beside_a_folder_are_not_spoken_of(folder):
-    (folder.parent / "clip.txt").write_text(text_of(OTHERS["MOTChallenge"][1]))
-    messages = []
-    with open_source(str(folder), messages.append) as source:
-        assert not source.annotated and not messages
+    assert len(messages) == (not beside)
 
 
 @pytest.mark.parametrize("name", ["absence.label", "out_of_view.txt"])

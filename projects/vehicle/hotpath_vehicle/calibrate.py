@@ -194,12 +194,12 @@ class Ptz:
         is_due = rates != (0.0, 0.0) and now - self._last_s > self.AGAIN_S
         if rates != self._last or is_due:
             self._last, self._last_s = rates, now
-            self._camera.move(rates + (0.0,))
+            self._camera.move(lambda: rates)
         return now
 
     def stop(self) -> None:
         """Stop the camera."""
-        self._camera.move((0.0, 0.0, 0.0))
+        self._camera.move(lambda: (0.0, 0.0))
 
 
 def open_gimbal(options: argparse.Namespace, size: Any, cleanup: contextlib.ExitStack) -> Any:

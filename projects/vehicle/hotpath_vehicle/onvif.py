@@ -1,4 +1,4 @@
-"""``--gimbal onvif://USER@HOST``: turn and zoom a PTZ camera of the network after the target.
+"""``--gimbal onvif://USER@HOST``: turn a PTZ camera of the network after the target.
 
 The messages are those of ONVIF's Core, Media and PTZ specifications: SOAP over HTTP, with the
 digest of WS-Security or HTTP. A run needs six, so a board needs no lxml and zeep for them.
@@ -86,7 +86,6 @@ class Form(NamedTuple):
     """Whether a ContinuousMove has these; cameras refuse what they don't know."""
 
     uri: bool
-    zoom: bool
     timeout: bool
 
 
@@ -99,7 +98,6 @@ class Camera:
 
     Attributes:
         name: its address, to show.
-        zooms: whether it can zoom.
         timeout_s: after so long without a command it stops by itself.
         stops_itself: whether it took a timeout; None until it has moved.
 
@@ -140,18 +138,14 @@ class Camera:
         options = self._ask(self._path, PTZ, "GetConfigurationOptions", lambda: asked)
         self.timeout_s = _timeout_in(options)
         turns = options.findall(".//Spaces/ContinuousPanTiltVelocitySpace")
-        zooms = options.findall(".//Spaces/ContinuousZoomVelocitySpace")
         if not turns:
             raise BadOutput(
                 f"{self.name}: this camera can't be turned; run without --gimbal", what="fixed"
             )
         self._turn = _space_in(_generic_of(turns), "XRange", "YRange")
-        self._zoom = _space_in(_generic_of(zooms), "XRange") if zooms else None
-        self.zooms = self._zoom is not None and self._zoom.ranges[0][0] < self._zoom.ranges[0][1]
         # a velocity without a URI is one of the only space, or it could mean another speed
-        uri = (True, False) if len(turns) == 1 and len(zooms) <= 1 else (True,)
-        zoom = (True, False) if self.zooms else (False,)
-        self._forms = [Form(*form) for form in itertools.product(uri, zoom, (True, False))]
+        uri = (True, False) if len(turns) == 1 else (True,)
+        self._forms = [Form(*form) for form in itertools.product(uri, (True, False))]
 
     def _read_services(self) -> List[str]:
         """The paths of the services Media and PTZ; a service that is missing has none."""
@@ -187,7 +181,7 @@ class Camera:
 
             def body(form: Form = form, sent: List[Velocity] = sent) -> str:
                 sent.append(newest())
-                if sent[-1] == REST:
+                if not any(sent[-1]):
                     raise _AtRest
                 return self._profile + self._body(sent[-1], form)
 
@@ -208,11 +202,13 @@ class Camera:
 
     def _body(self, wish: Velocity, form: Form) -> str:
         """A velocity and a timeout for ContinuousMove."""
-        parts = _velocity("PanTilt", self._turn, wish[:2], form.uri)
-        if self._zoom is not None and form.zoom:
-            parts += _velocity("Zoom", self._zoom, wish[2:], form.uri)
+        axes = zip("xy", wish, self._turn.ranges)
+        values = [f'{axis}="{v * (high if v > 0 else -low):.4f}"' for axis, v, (low, high) in axes]
+        has_uri = self._turn.uri and form.uri
+        uri = f" space={quoteattr(self._turn.uri)}" if has_uri else ""
+        turn = f"<PanTilt {SCHEMA} {' '.join(values)}{uri}/>"
         timeout = f"<Timeout>PT{self.timeout_s:g}S</Timeout>" if form.timeout else ""
-        return f"<Velocity>{parts}</Velocity>{timeout}"
+        return f"<Velocity>{turn}</Velocity>{timeout}"
 
     def _ask(self, path: str, service: str, name: str, body: Body = str) -> Any:
         """The answer to a request, with names without namespaces; raises ``BadOutput``.
@@ -464,14 +460,6 @@ def _space_in(space: Any, *axes: str) -> Space:
     return Space(space.findtext("URI") or "", ranges)
 
 
-def _velocity(name: str, space: Space, shares: Velocity, has_uri: bool) -> str:
-    """The element of PanTilt or Zoom; ``shares`` are of the fastest velocity."""
-    axes = zip("xy", shares, space.ranges)
-    values = [f'{axis}="{v * (high if v > 0 else -low):.4f}"' for axis, v, (low, high) in axes]
-    uri = f" space={quoteattr(space.uri)}" if space.uri and has_uri else ""
-    return f"<{name} {SCHEMA} {' '.join(values)}{uri}/>"
-
-
 def _seconds_of(text: str) -> Optional[float]:
     """A duration of XML, such as PT5S or PT1M0.5S, in seconds; None if it is none."""
     found = re.match(
@@ -505,15 +493,11 @@ def open_link(context: Context) -> PtzLink:
     """The link of ``--gimbal onvif://``; raises ``BadOutput``."""
     options, gimbal = context.options, context.options.of(GimbalOptions)
     camera = Camera(gimbal.name or "", read_login("gimbal-login", gimbal.login))
-    if gimbal.zoom and not camera.zooms:
-        raise BadOutput(
-            f"{camera.name}: this camera can't zoom; run without gimbal-zoom", what="no zoom"
-        )
     context.say(f"gimbal: {camera.name} follows the target")
     if camera.timeout_s != MOVE_S:
         context.say(f"gimbal: without commands it stops after {camera.timeout_s:g} s")
     aim = make_aim(options.fov, context.size, from_options(options, context.size))
     if aim.calibration is not None and aim.calibration.actuator != camera.name:
         aim.refuse(f"calibrated is {aim.calibration.actuator}")
-    follower = Follower(aim, context.say, gimbal.zoom, context.holds, context.selection)
+    follower = Follower(aim, context.say, context.holds, context.selection)
     return PtzLink(camera, follower, context.say)

@@ -92,7 +92,6 @@ class GimbalOptions(NamedTuple):
     name: Optional[str] = None
     login: Optional[str] = None
     calibration: Optional[str] = None
-    zoom: Optional[float] = None
     recording: bool = False
 
     @property
@@ -128,13 +127,6 @@ GIMBAL_GROUP = Group(
             flag="--gimbal-calibration",
         ),
         Option(
-            "zoom",
-            "SHARE",
-            "zoom until the target fills this share of the frame's width or height, such as 0.2",
-            flag="--gimbal-zoom",
-            type=number(0.01, 0.9),
-        ),
-        Option(
             "recording",
             "",
             "for simulators: let a recording steer; else --gimbal needs a live source",
@@ -155,11 +147,10 @@ def check(options: LinkOptions) -> None:
                 "--gimbal needs --mavlink URL and --fov DEGREES, or onvif://USER@HOST",
                 what="needs a vehicle",
             )
-        for name in ("login", "zoom"):
-            if getattr(gimbal, name):
-                raise BadOutput(
-                    f"--gimbal-{name} needs --gimbal onvif://USER@HOST", what="needs a camera"
-                )
+        if gimbal.login:
+            raise BadOutput(
+                "--gimbal-login needs --gimbal onvif://USER@HOST", what="needs a camera"
+            )
     for name in ("type", "key", "allow"):
         if getattr(mavlink, name) and not mavlink.url:
             raise BadOutput(f"--mavlink-{name} needs --mavlink URL", what="needs a vehicle")

@@ -1,17 +1,15 @@
-"""Where a PTZ camera moves: it turns as ``aim`` says, and zooms in on its target.
+"""Where a PTZ camera moves: it turns as ``aim`` says.
 
 A camera takes shares of its fastest turn, which it does not state. So without a calibration it is
 taken for a fast one, and goes even more slowly where it is not.
 """
 
-import math
 import threading
 from typing import Callable, Dict, Optional, Sequence, Tuple
 
 from hotpath.links import Selection
 from hotpath.runtime.frames.directions import vertical_fov_deg
 from hotpath.runtime.frames.pictures import picture_mark
-from hotpath.runtime.types import TRACKED, Track
 from hotpath.video.base import TrackedFrame
 from hotpath_vehicle.aim.calibration import Calibration
 from hotpath_vehicle.follow import Follow
@@ -31,8 +29,7 @@ from hotpath_vehicle.steering import (
 FASTEST = 100.0  # degrees a second of a fast camera's fastest turn, until it is measured
 FOV_DEG = 60.0  # without --fov
 BAND = 1.0 / 40  # an offset from the centre that counts as none, share of the width
-ZOOM_DEAD = 0.15  # the same for the target's size, share of the wanted one
-REST: Velocity = (0.0, 0.0, 0.0)  # right, up, nearer: shares of the camera's fastest
+REST: Velocity = (0.0, 0.0)  # right, up: shares of the camera's fastest
 
 
 def make_aim(
@@ -59,7 +56,6 @@ class Follower:
     Args:
         aim: computes how fast the camera turns.
         say: function of one line of text for the user.
-        share: share of the frame's side that the target shall fill; None: no zoom.
         holds: see ``steering.Ramp``.
         selection: which target is followed.
     """
@@ -68,11 +64,10 @@ class Follower:
         self,
         aim: Follow,
         say: Callable[[str], None],
-        share: Optional[float] = None,
         holds: Optional[Dict[str, str]] = None,
         selection: Optional[Selection] = None,
     ) -> None:
-        self.aim, self._say, self._share = aim, say, share
+        self.aim, self._say = aim, say
         self._selection = Selection() if selection is None else selection
         self._acts, self._number = 0, None  # type: int, Optional[int]
         self._still, self._pace, self._steady = Still(), Pace(), Steady()
@@ -101,37 +96,22 @@ class Follower:
                 self.aim.see(at_s, track.box, self._size)
 
     def command(self, now: float) -> Velocity:
-        """The velocity to send now: right, up, nearer, as shares of the fastest."""
+        """The velocity to send now: right, up, as shares of the fastest."""
         with self._using:
             why = missing(self._seen, now) or self.aim.why
             if self.aim.note:
                 self._say(f"camera {self.aim.note}")
                 self.aim.note = None
-            right, up, nearer = self._ramp.command(now, why, lambda: self._wish(now))
+            right, up = self._ramp.command(now, why, lambda: self._wish(now))
             if why:
                 self.aim.ease(now, (right, up))
-            if nearer:  # what was measured before holds no more
-                self.aim.restart()
             shares = self.aim.command(self.aim.sent(now, (right, up)))
-            return _within(shares[0], 1.0), _within(shares[1], 1.0), nearer
+            return _within(shares[0], 1.0), _within(shares[1], 1.0)
 
     def _wish(self, now: float) -> Velocity:
         seen = self._seen
         assert seen is not None and seen.track is not None, "there is no evidence"
-        right, up = self.aim.rates(now, seen.captured_s, seen.track.box, self._size)
-        return right, up, zoom_speed(self._share, seen.track, self._size)
-
-
-def zoom_speed(share: Optional[float], track: Track, size: Tuple[int, int]) -> float:
-    """How fast to zoom until a target fills its share of the frame, as a share of the fastest."""
-    if share is None:
-        return 0.0
-    (x, y, w, h), (width, height) = track.box, size
-    offset = max(abs(2 * (x + w / 2) / width - 1), abs(1 - 2 * (y + h / 2) / height))
-    zoom = math.log(share / max(w / width, h / height))
-    # a target near the edge or an unsure one would be lost by zooming in
-    most = 1.0 if track.state == TRACKED and offset < 0.5 else 0.0
-    return min(most, _within(zoom, 1.0)) if abs(zoom) > ZOOM_DEAD else 0.0
+        return self.aim.rates(now, seen.captured_s, seen.track.box, self._size)
 
 
 def _within(value: float, most: float) -> float:

@@ -26,7 +26,7 @@ from hotpath_vehicle import onvif as product
 from hotpath_vehicle.aim.calibration import Calibration
 from hotpath_vehicle.onvif import Camera, PtzLink, open_link
 from hotpath_vehicle.plug import GimbalOptions
-from hotpath_vehicle.ptz import Follower, make_aim, zoom_speed
+from hotpath_vehicle.ptz import Follower, make_aim
 from tests.support import tiny
 from tests.support.errors import refusal
 from tests.support.streams.mjpeg import MjpegServer
@@ -62,9 +62,9 @@ def link(camera):
         yield link
 
 
-def opened(camera, share=None):
+def opened(camera):
     messages = []
-    follower = Follower(make_aim((60.0,), SIZE, None), messages.append, share)
+    follower = Follower(make_aim((60.0,), SIZE, None), messages.append)
     link = PtzLink(Camera(address(camera), LOGIN), follower, messages.append, PAUSE_S)
     link.messages = messages
     return link
@@ -109,8 +109,8 @@ def read_by_wsdl(request):
 
 def test_every_request_is_what_onvifs_wsdl_asks_for(camera):
     ours = Camera(address(camera), LOGIN)
-    ours.move(lambda: (0.5, -0.25, 1.0))
-    ours.move(lambda: (0.0, 0.0, 0.0))
+    ours.move(lambda: (0.5, -0.25))
+    ours.move(lambda: (0.0, 0.0))
     assert len(camera.asked) == 6
     for request in camera.asked:
         values, sent, again = read_by_wsdl(request)
@@ -118,7 +118,7 @@ def test_every_request_is_what_onvifs_wsdl_asks_for(camera):
         if sent.tag.endswith("ContinuousMove"):
             turn = values["Velocity"]["PanTilt"]
             # a share of the camera's own range: up and down it is a half
-            assert (turn["x"], turn["y"], values["Velocity"]["Zoom"]["x"]) == (0.5, -0.125, 1.0)
+            assert (turn["x"], turn["y"], values["Velocity"]["Zoom"]) == (0.5, -0.125, None)
             assert values["Timeout"].total_seconds() == 1
 
 
@@ -157,7 +157,7 @@ def test_a_ball_stays_in_the_picture(camera):
     ],
 )
 def test_without_fresh_evidence_the_camera_stops_and_it_is_said(camera, link, gone, why):
-    show_until(link, RIGHT_UP, lambda: min(camera.velocity[:2]) > 0.02)
+    show_until(link, RIGHT_UP, lambda: min(camera.velocity) > 0.02)
     frozen, ended = RNG.randint(0, 256, SHAPE).astype(np.uint8), time.monotonic()
 
     def stands():
@@ -179,7 +179,7 @@ def test_a_slow_camera_holds_no_frame_and_gets_the_newest(camera, link):
     camera.may_answer.clear()
     for n in range(200):  # the camera answers none of them
         link.write(tracked(RIGHT_UP._replace(box=Box(n, 20, 20, 20))))
-    assert camera.velocity == (0.0, 0.0, 0.0)
+    assert camera.velocity == (0.0, 0.0)
     began = time.monotonic()
     camera.may_answer.set()
     show_until(link, RIGHT_UP, lambda: camera.velocity[0] > 0.02)
@@ -287,7 +287,7 @@ def test_http_digest_lets_in_and_no_proxy_is_between(camera, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
     camera.digest = True
-    Camera(address(camera), LOGIN).move(lambda: (0.5, 0.0, 0.0))
+    Camera(address(camera), LOGIN).move(lambda: (0.5, 0.0))
     assert camera.velocity[0] == 0.5
 
 
@@ -338,28 +338,14 @@ def test_a_wrong_address_is_refused_without_its_password(given, what):
     assert "secret" not in str(caught.value)
 
 
-def test_zoom_is_refused_where_the_camera_has_none():
-    camera = OnvifCamera(has=("ptz", "turn"))
-    gimbal = GimbalOptions(address(camera, ""), zoom=0.2)
-    context = Context(LinkOptions(others=(gimbal,)), None, None, SIZE, "", lambda line: None)
-    with refusal(BadOutput, "no zoom"):
-        open_link(context)
-    context = context._replace(options=LinkOptions(others=(gimbal._replace(zoom=None),)))
-    link = open_link(context)
+def test_a_link_of_the_options_stops_by_itself_if_we_crash(camera):
+    camera.login = None
+    options = LinkOptions(others=(GimbalOptions(address(camera, "")),))
+    link = open_link(Context(options, None, None, SIZE, "", lambda line: None))
     show_until(link, RIGHT_UP, lambda: camera.velocity[0] > 0)
     moves = [asked for asked in camera.asked if asked.tag.endswith("ContinuousMove")]
-    assert part(moves[-1], "Zoom") is None
-    assert part(moves[-1], "Timeout").text == "PT1S"  # it stops by itself if we crash
+    assert part(moves[-1], "Timeout").text == "PT1S"
     link.close()
-    camera.close()
-
-
-def test_it_zooms_in_on_a_sure_target_near_the_middle_alone():
-    def zoom(share, x=140, state="tracked"):
-        return zoom_speed(share, Track(Box(x, 70, 40, 40), 0.9, False, state), SIZE)
-
-    assert zoom(0.5) > 0.5 and zoom(0.1, x=280) < -0.5
-    assert zoom(0.5, state="unsure") == zoom(0.5, x=280) == zoom(0.22) == zoom(None) == 0.0
 
 
 def test_a_run_turns_the_camera_and_hides_the_password(camera, tmp_path):
@@ -385,7 +371,7 @@ def test_a_run_turns_the_camera_and_hides_the_password(camera, tmp_path):
     ("given", "what"),
     [
         (["--gimbal", "file.toml"], "needs a vehicle"),
-        ("gimbal-zoom = 0.2", "needs a camera"),
+        (["--gimbal-login", "login"], "needs a camera"),
         ('mavlink-type = "camera"', "needs a vehicle"),
         (["--mavlink-key", "key"], "needs a vehicle"),
         (["--mavlink-allow", "10.0.0.5"], "needs a vehicle"),
@@ -406,20 +392,15 @@ class Particular(OnvifCamera):
 
     Args:
         timeout: XML of PTZTimeout's least value; None: it knows no timeout.
-        zoom: (least, most) of the zoom's space; None: it refuses a zoom that it offers.
     """
 
-    def __init__(self, timeout="PT1S", zoom=(-1, 1), login=LOGIN):
-        self.timeout, self.space = timeout, zoom
+    def __init__(self, timeout="PT1S", login=LOGIN):
+        self.timeout = timeout
         super().__init__(login)
 
     def _GetConfigurationOptions(self, body):
         text = super()._GetConfigurationOptions(body)
-        at = text.find("ContinuousZoom")
-        low, high = self.space or (-1, 1)
-        zoom = text[at:].replace("<tt:Min>-1</tt:Min>", f"<tt:Min>{low}</tt:Min>")
-        zoom = zoom.replace("<tt:Max>1</tt:Max>", f"<tt:Max>{high}</tt:Max>")
-        return text[:at] + zoom.replace("PT1S", self.timeout or "PT1S")
+        return text.replace("PT1S", self.timeout or "PT1S")
 
     def answer(self, path, data, headers):
         found = re.search(rb"<Timeout>PT(.*?)S<", data)
@@ -428,18 +409,16 @@ class Particular(OnvifCamera):
             fault = "timeout is an unsupported field"
         elif found and not product._seconds_of(self.timeout) <= float(found.group(1)) <= 60:
             fault = "The specified timeout argument is not within the supported timeout range"
-        if b"<Zoom " in data and b"ContinuousMove" in data and self.space in (None, (0, 0)):
-            fault = "A space is referenced which is not supported"
         if fault:
             return 400, ENVELOPE.format(FAULT.format("ter:InvalidArgVal", fault)), []
         return super().answer(path, data, headers)
 
 
-@pytest.mark.parametrize("rest_from", [99, 3, 1], ids=["goes on", "ends", "ends at once"])
+@pytest.mark.parametrize("rest_from", [99, 1], ids=["goes on", "ends at once"])
 @pytest.mark.parametrize("how", ["token", "digest", "clock set"])
 def test_each_form_of_a_command_has_the_newest_velocity(how, rest_from):
     """A camera that refuses forms may do so slowly."""
-    given, camera = [], Particular(timeout=None, zoom=None)
+    given, camera = [], Particular(timeout=None)
     camera.digest = how == "digest"
     with contextlib.closing(camera):
         ours = Camera(address(camera), LOGIN)
@@ -455,60 +434,45 @@ def test_each_form_of_a_command_has_the_newest_velocity(how, rest_from):
 
         def newest():
             given.append(round(0.1 + 0.01 * len(given), 2) if len(given) < rest_from else 0.0)
-            return given[-1], 0.0, 0.0
+            return given[-1], 0.0
 
         camera.answer = answer
         assert ours.move(newest)[0] == given[-1]
         assert camera.names()[-1] == ("ContinuousMove" if rest_from == 99 else "Stop")
         assert len(received) == (len(given) if rest_from == 99 else rest_from)
-        assert len(given) >= (4 if rest_from == 99 else rest_from + 1)
+        assert len(given) >= (2 if rest_from == 99 else rest_from + 1)
 
 
-@pytest.mark.parametrize(
-    ("limits", "zooms"),
-    [
-        (dict(timeout="PT5S"), True),
-        (dict(timeout="PT0M2.5S"), True),
-        (dict(timeout="P0DT0H0M7S"), True),
-        (dict(timeout=None), True),
-        (dict(zoom=(0, 0)), False),
-        (dict(zoom=None), True),
-        (dict(timeout=None, zoom=None), True),
-    ],
-)
-def test_a_camera_turns_within_its_own_limits(limits, zooms):
-    with contextlib.closing(Particular(**limits)) as camera:
+@pytest.mark.parametrize("timeout", ["PT5S", "PT0M2.5S", "P0DT0H0M7S", None])
+def test_a_camera_turns_within_its_own_limits(timeout):
+    with contextlib.closing(Particular(timeout)) as camera:
         link = opened(camera)
         with contextlib.closing(link):
-            assert link._camera.zooms == zooms
-            show_until(link, RIGHT_UP, lambda: min(camera.velocity[:2]) > 0)
+            show_until(link, RIGHT_UP, lambda: min(camera.velocity) > 0)
             time.sleep(0.3)
-        assert link.failed == 0 and camera.velocity == (0, 0, 0)
+        assert link.failed == 0 and camera.velocity == (0, 0)
         told = [text for text in link.messages if "no timeout" in text]
-        assert len(told) == (limits.get("timeout", "") is None)
+        assert len(told) == (timeout is None)
 
 
 class Listing(OnvifCamera):
     """A camera that lists several spaces of velocities.
 
     Args:
-        turns, zooms: list of (end of the URI, velocity of the fastest turn), in its own order. The
-            first generic one, else the first, is what it takes a velocity without a URI for.
+        turns: list of (end of the URI, velocity of the fastest turn), in its own order. The first
+            generic one, else the first, is what it takes a velocity without a URI for.
         takes_uris: whether it takes the attribute ``space``; else it refuses it.
     """
 
-    def __init__(self, turns, zooms, takes_uris=True):
-        self.lists, self.takes_uris = {"PanTilt": turns, "Zoom": zooms}, takes_uris
+    def __init__(self, turns, takes_uris=True):
+        self.turns, self.takes_uris = turns, takes_uris
         super().__init__(LOGIN)
 
     def _GetConfigurationOptions(self, body):
-        text = ""
-        for name, spaces in self.lists.items():
-            for uri, most in spaces:
-                axes = ("XRange", "YRange") if name == "PanTilt" else ("XRange",)
-                ranges = "".join(RANGE.format(axis, -most, most) for axis in axes)
-                tag = f"tt:Continuous{name}VelocitySpace"
-                text += f"<{tag}><tt:URI>{BASE}{name}Spaces/{uri}</tt:URI>{ranges}</{tag}>"
+        text, tag = "", "tt:ContinuousPanTiltVelocitySpace"
+        for uri, most in self.turns:
+            ranges = "".join(RANGE.format(axis, -most, most) for axis in ("XRange", "YRange"))
+            text += f"<{tag}><tt:URI>{BASE}PanTiltSpaces/{uri}</tt:URI>{ranges}</{tag}>"
         return f"<PTZConfigurationOptions><tt:Spaces>{text}</tt:Spaces></PTZConfigurationOptions>"
 
     def answer(self, path, data, headers):
@@ -518,44 +482,34 @@ class Listing(OnvifCamera):
         return super().answer(path, data, headers)
 
     def _ContinuousMove(self, body):
-        turn, zoom = part(body, "PanTilt"), part(body, "Zoom")
-        values = [(turn, "x", "PanTilt"), (turn, "y", "PanTilt"), (zoom, "x", "Zoom")]
-        shares = [
-            float(element.get(key)) / self._most(element, name) for element, key, name in values
-        ]
+        turn, spaces = part(body, "PanTilt"), dict(self.turns)
+        default = GENERIC if GENERIC in spaces else next(iter(spaces))
+        most = spaces[turn.get("space", default).rpartition("/")[2]]
+        shares = [float(turn.get(axis)) / most for axis in "xy"]
         self.velocity = tuple(float(np.clip(share, -1.0, 1.0)) for share in shares)
         return ""
-
-    def _most(self, element, name):
-        """The velocity of the fastest turn, in the space that an element names or means."""
-        spaces = dict(self.lists[name])
-        default = GENERIC if GENERIC in spaces else next(iter(spaces))
-        return spaces[element.get("space", default).rpartition("/")[2]]
 
 
 BASE = "http://www.onvif.org/ver10/tptz/"
 GENERIC, DEGREES, FOV = "VelocityGenericSpace", "VelocitySpaceDegrees", "VelocitySpaceFOV"
 LISTS = [
-    ([(DEGREES, 180.0), (GENERIC, 1.0)], [(GENERIC, 1.0)]),
-    (
-        [(FOV, 100.0), (DEGREES, 60.0), (GENERIC, 0.5)],
-        [("VelocitySpaceMillimeter", 25.0), (GENERIC, 1.0)],
-    ),
-    ([(DEGREES, 90.0)], [("NormalizedDigitalZoom", 7.0), ("VelocitySpaceMillimeter", 30.0)]),
+    [(DEGREES, 180.0), (GENERIC, 1.0)],
+    [(FOV, 100.0), (DEGREES, 60.0), (GENERIC, 0.5)],
+    [(DEGREES, 90.0)],
 ]
-WISH = (0.1, -0.05, 0.2)
+WISH = (0.1, -0.05)
 
 
-@pytest.mark.parametrize("turns, zooms", LISTS)
-def test_a_camera_turns_as_fast_as_it_was_asked_in_whatever_order_it_lists_its_spaces(turns, zooms):
-    with contextlib.closing(Listing(turns, zooms)) as camera:
+@pytest.mark.parametrize("turns", LISTS)
+def test_a_camera_turns_as_fast_as_it_was_asked_in_whatever_order_it_lists_its_spaces(turns):
+    with contextlib.closing(Listing(turns)) as camera:
         Camera(address(camera), LOGIN).move(lambda: WISH)
         assert camera.velocity == pytest.approx(WISH, abs=0.001)
 
 
-@pytest.mark.parametrize("turns, moves", [([(GENERIC, 1.0)], True), (LISTS[0][0], False)])
+@pytest.mark.parametrize("turns, moves", [([(GENERIC, 1.0)], True), (LISTS[0], False)])
 def test_a_velocity_without_a_uri_goes_only_to_a_camera_with_one_space(turns, moves):
-    with contextlib.closing(Listing(turns, [(GENERIC, 1.0)], takes_uris=False)) as camera:
+    with contextlib.closing(Listing(turns, takes_uris=False)) as camera:
         refused = contextlib.ExitStack() if moves else refusal(BadOutput, "refused")
         with refused:
             Camera(address(camera), LOGIN).move(lambda: WISH)

@@ -10,14 +10,14 @@ from tests.support import run
 
 
 def test_the_options_reach_the_links(tmp_path):
-    (tmp_path / "run.toml").write_text("gimbal-zoom = 0.2\n")
+    (tmp_path / "run.toml").write_text('gimbal-login = "login"\n')
     arguments = ["a.mp4", "--mavlink", "udpin:127.0.0.1:1", "--mavlink-system", "7"]
     arguments += ["--link-delay", "0.5", "--gimbal", "onvif://host"]
     arguments += ["--config", str(tmp_path / "run.toml")]
     links = records_of(parse(arguments), print).links
     mavlink, gimbal = links.of(MavlinkOptions), links.of(GimbalOptions)
     assert (mavlink.url, mavlink.system, mavlink.delay_s) == ("udpin:127.0.0.1:1", 7, 0.5)
-    assert gimbal.is_onvif and gimbal.zoom == 0.2 and gimbal.login is None
+    assert gimbal.is_onvif and gimbal.login == "login" and gimbal.calibration is None
     assert links.asks_link and links.places == ["in the ground station"]
 
 

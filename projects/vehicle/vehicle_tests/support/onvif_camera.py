@@ -37,7 +37,6 @@ ENVELOPE = (
 URI = "<tt:URI>http://www.onvif.org/ver10/tptz/{}Spaces/VelocityGenericSpace</tt:URI>"
 RANGE = "<tt:{0}><tt:Min>{1}</tt:Min><tt:Max>{2}</tt:Max></tt:{0}>"
 TURN = URI.format("PanTilt") + RANGE.format("XRange", -1, 1) + RANGE.format("YRange", -0.5, 0.5)
-ZOOM = URI.format("Zoom") + RANGE.format("XRange", -1, 1)
 background = functools.lru_cache(maxsize=1)(jpegs.picture)
 
 
@@ -47,14 +46,13 @@ def part(element, name):
 
 
 class OnvifCamera:
-    def __init__(self, login=None, digest=False, has=("ptz", "turn", "zoom"), port=0):
+    def __init__(self, login=None, digest=False, has=("ptz", "turn"), port=0):
         self.login, self.digest, self.has = login, digest, has
         self.ahead_s = AHEAD_S
         self.asked, self.refused_logins = [], 0
-        self.velocity = (0.0, 0.0, 0.0)
+        self.velocity = (0.0, 0.0)
         self.refuses = None
         self.pan = self.tilt = 0.0
-        self.zoom = 1.0
         self.may_answer, self.changed = threading.Event(), threading.Condition()
         self.may_answer.set()
         self._nonces = set()
@@ -166,23 +164,20 @@ class OnvifCamera:
 
     def _GetConfigurationOptions(self, body):
         assert part(body, "ConfigurationToken").text == "c&1"
-        text = ""
-        for name, wanted, space in (("PanTilt", "turn", TURN), ("Zoom", "zoom", ZOOM)):
-            tag = f"tt:Continuous{name}VelocitySpace"
-            text += f"<{tag}>{space}</{tag}>" if wanted in self.has else ""
+        tag = "tt:ContinuousPanTiltVelocitySpace"
+        text = f"<{tag}>{TURN}</{tag}>" if "turn" in self.has else ""
         limits = "<tt:PTZTimeout><tt:Min>PT1S</tt:Min><tt:Max>PT60S</tt:Max></tt:PTZTimeout>"
         text = f"<tt:Spaces>{text}</tt:Spaces>{limits}"
         return f"<PTZConfigurationOptions>{text}</PTZConfigurationOptions>"
 
     def _ContinuousMove(self, body):
         assert part(body, "ProfileToken").text == "p<1"
-        turn, zoom = part(body, "PanTilt"), part(body, "Zoom")
-        nearer = 0.0 if zoom is None else float(zoom.get("x"))
-        self.velocity = float(turn.get("x")), float(turn.get("y")) / 0.5, nearer
+        turn = part(body, "PanTilt")
+        self.velocity = float(turn.get("x")), float(turn.get("y")) / 0.5
         return ""
 
     def _Stop(self, _):
-        self.velocity = (0.0, 0.0, 0.0)
+        self.velocity = (0.0, 0.0)
         return ""
 
     def names(self):
@@ -194,21 +189,18 @@ class OnvifCamera:
             assert self.changed.wait_for(condition, 60), (self.velocity, self.names()[-5:])
 
     def move(self, step_s):
-        pan, tilt, nearer = self.velocity
-        self.pan += pan * DEGREES_S * step_s / self.zoom
-        self.tilt += tilt * DEGREES_S * step_s / self.zoom
-        self.zoom = float(np.clip(self.zoom * ZOOM_S ** (nearer * step_s), 1.0, 10.0))
+        pan, tilt = self.velocity
+        self.pan += pan * DEGREES_S * step_s
+        self.tilt += tilt * DEGREES_S * step_s
 
     def picture(self, pan, tilt):
         world = background(2000, 1000)
-        left, up = SIZE[0] / self.zoom / 2, SIZE[1] / self.zoom / 2
         x, y = world.shape[1] / 2 + self.pan * PX, world.shape[0] / 2 - self.tilt * PX
-        scale = self.zoom
-        matrix = np.float64([[scale, 0, (left - x) * scale], [0, scale, (up - y) * scale]])
+        matrix = np.float64([[1, 0, SIZE[0] / 2 - x], [0, 1, SIZE[1] / 2 - y]])
         frame = cv2.warpAffine(world, matrix, SIZE, borderMode=cv2.BORDER_REFLECT)
-        u = SIZE[0] / 2 + (pan - self.pan) * PX * scale
-        v = SIZE[1] / 2 - (tilt - self.tilt) * PX * scale
-        r = 1.5 * PX * scale
+        u = SIZE[0] / 2 + (pan - self.pan) * PX
+        v = SIZE[1] / 2 - (tilt - self.tilt) * PX
+        r = 1.5 * PX
         for side, colour in ((r, (40, 40, 230)), (r / 2, (240, 240, 240))):
             cv2.circle(frame, (round(u), round(v)), round(side), colour, -1, cv2.LINE_AA)
         return frame, (u - r, v - r, 2 * r, 2 * r)

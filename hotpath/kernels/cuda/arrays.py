@@ -1,30 +1,13 @@
 """Frames that lie in a GPU's memory already, as CuPy, PyTorch, Numba or a decoder give them.
 
-An array says where it lies by ``__cuda_array_interface__`` (version 3), or by ``__dlpack__`` on a
-CUDA device. The crop reads it there. This file needs no GPU and no library of one.
+An array says where it lies by ``__cuda_array_interface__`` (version 3). The crop reads it there.
+This file needs no GPU and no library of one.
 """
 
-import ctypes
 from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 KINDS = (2, 13)  # DLPack's kDLCUDA and kDLCUDAManaged
-UINT = 1  # DLPack's kDLUInt
 MOST_BYTES = (1 << 31) - 1  # the crop counts bytes in 32 bits
-
-
-class _Tensor(ctypes.Structure):
-    _fields_ = [
-        ("data", ctypes.c_uint64),
-        ("device", ctypes.c_int32),
-        ("device_id", ctypes.c_int32),
-        ("ndim", ctypes.c_int32),
-        ("code", ctypes.c_uint8),
-        ("bits", ctypes.c_uint8),
-        ("lanes", ctypes.c_uint16),
-        ("shape", ctypes.POINTER(ctypes.c_int64)),
-        ("strides", ctypes.POINTER(ctypes.c_int64)),
-        ("byte_offset", ctypes.c_uint64),
-    ]
 
 
 class Plane(NamedTuple):
@@ -76,19 +59,18 @@ def is_frame(frame: Any) -> bool:
     return is_on_device(frame)
 
 
-def frame_of(frame: Any, stream: int) -> OnDevice:
+def frame_of(frame: Any) -> OnDevice:
     """Return a frame for which ``is_frame`` is true, as the crop reads it.
 
     Args:
         frame: the array, or the pair (luma, chroma) of NV12.
-        stream: the driver's handle of the stream that reads it.
 
     Raises:
         ValueError: the crop can't read such an array; says what it can.
     """
     if isinstance(frame, (tuple, list)):
-        return _nv12(*(_plane_of(array, stream) for array in frame))
-    plane = _plane_of(frame, stream)
+        return _nv12(*map(_plane_of, frame))
+    plane = _plane_of(frame)
     if len(plane.shape) != 3 or plane.shape[2] not in (3, 4) or not min(plane.shape):
         raise ValueError(f"an array of {plane.shape} on the GPU; give (H, W, 3), BGR")
     height, width, _ = plane.shape
@@ -119,35 +101,18 @@ def _check(is_dense: bool, row: int, height: int) -> None:
         raise ValueError("the pixels of a row must lie one after the other; make the array dense")
 
 
-def _plane_of(array: Any, stream: int) -> Plane:
-    if hasattr(array, "__cuda_array_interface__"):
-        return _by_interface(array, array.__cuda_array_interface__)
-    return _by_dlpack(array, stream)
-
-
-def _by_interface(array: Any, facts: Any) -> Plane:
+def _plane_of(array: Any) -> Plane:
+    facts = getattr(array, "__cuda_array_interface__", None)
+    if facts is None:
+        raise ValueError(
+            "an array on the GPU that tells its address by DLPack alone; give cupy.from_dlpack(it)"
+        )
     shape = tuple(int(side) for side in facts["shape"])
     if facts["typestr"] not in ("|u1", "<u1", ">u1") or facts.get("mask") is not None:
         raise ValueError("an array of {} on the GPU; give uint8".format(facts["typestr"]))
     strides = facts.get("strides") or _dense(shape)
     waited = facts.get("stream")
     return Plane(int(facts["data"][0]), shape, tuple(map(int, strides)), waited, array)
-
-
-def _by_dlpack(array: Any, stream: int) -> Plane:
-    _, number = array.__dlpack_device__()
-    if number:
-        raise ValueError(f"an array on GPU {number}; give one on GPU 0, which Hotpath uses")
-    capsule = array.__dlpack__(stream=stream)  # the producer lets the stream wait
-    pointer = ctypes.pythonapi.PyCapsule_GetPointer
-    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    tensor = _Tensor.from_address(pointer(capsule, b"dltensor"))
-    if (tensor.code, tensor.bits, tensor.lanes) != (UINT, 8, 1):
-        raise ValueError("an array of another type on the GPU; give uint8")
-    shape = tuple(tensor.shape[: tensor.ndim])
-    strides = tuple(tensor.strides[: tensor.ndim]) if tensor.strides else _dense(shape)
-    # the capsule frees the tensor when it goes
-    return Plane(tensor.data + tensor.byte_offset, shape, strides, None, (capsule, array))
 
 
 def _dense(shape: Sequence[int]) -> Tuple[int, ...]:

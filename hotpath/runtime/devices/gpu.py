@@ -193,7 +193,7 @@ class Gpu(Device):
             return frame, frame.shape
         if not isinstance(frame, (np.ndarray, Picture)) and arrays.is_frame(frame):
             try:
-                there = arrays.frame_of(frame, self._windows.stream)
+                there = arrays.frame_of(frame)
             except ValueError as error:
                 raise BadFrame(str(error), what="wrong array") from None
             return there, there.shape

@@ -102,19 +102,21 @@ def test_evidence_moves_the_phase_and_the_phase_has_a_word(phase, value, appeara
     assert see(at(phase), value, appearance) == (after, word)
 
 
-@pytest.mark.parametrize("phase", [Phase.CONFIRMED, Phase.DOUBTFUL, Phase.VERIFIED, Phase.GONE])
+@pytest.mark.parametrize("phase", PHASES)
 def test_a_jump_is_claimed_after_a_verification(phase):
     target = at(phase)
-    assert see(target, FAIR, jump=True) == (Phase.TENTATIVE, UNSURE)
+    assert see(target, FAIR, appearance=3.0, jump=True) == (Phase.TENTATIVE, UNSURE)
+    # a mean without the frame before the jump
     assert [see(target)[0] for _ in range(RULES.frames - 1)][-1] == Phase.VERIFIED
 
 
-def test_a_jump_of_a_tentative_object_ends_its_evidence():
-    target = at(Phase.TENTATIVE)
-    assert see(target, appearance=3.0, jump=True) == (Phase.TENTATIVE, UNSURE)
-    assert (
-        see(target, appearance=0.0)[0] == Phase.VERIFIED
-    )  # a mean without the frame before the jump
+def test_a_lost_target_needs_more_than_one_that_is_tracked():
+    target = new(RULES._replace(share=0.0))
+    phases = [see(target, value)[0] for value in (0.35, 0.25, 0.35, 0.45)]
+    assert phases == [Phase.DOUBTFUL, Phase.GONE, Phase.GONE, Phase.TENTATIVE]
+    target.cues.now = 0.0
+    target.observe(None, STATE, None, 0.0)
+    assert target.value == pytest.approx(0.6 * 0.45)  # it is smoothed
 
 
 def test_no_search_begins_at_a_jump_and_one_begins_after_a_loss():
@@ -125,12 +127,6 @@ def test_no_search_begins_at_a_jump_and_one_begins_after_a_loss():
         assert not target.wants_search
     wants = [see(target, NONE) and target.wants_search for _ in range(BEFORE_SEARCH + 1)]
     assert wants == [False] * BEFORE_SEARCH + [True]
-
-
-def test_a_lost_target_needs_more_than_one_that_is_followed():
-    target = new(RULES._replace(share=0.0))
-    phases = [see(target, value)[0] for value in (0.35, 0.25, 0.35, 0.45)]
-    assert phases == [Phase.DOUBTFUL, Phase.GONE, Phase.GONE, Phase.TENTATIVE]
 
 
 def test_a_confirmed_target_is_judged_in_some_frames_only():
@@ -157,38 +153,37 @@ def test_a_score_that_falls_slowly_does_not_collapse():
         assert target.report()[0] == TRACKED
 
 
-def test_the_value_is_smoothed():
-    target = new()
-    target.cues.now = 0.0
-    target.observe(None, STATE, None, 0.0)
-    assert target.value == pytest.approx(0.6)
-    assert target.smooth(0.6, 3) == pytest.approx(0.6)
-
-
 # proofs
 
 
-def verified_after(appearance, rules=RULES, frames=4 * MOST_FRAMES):
+def verified_after(appearance, rules=RULES, alike=1.0, by_chance=(0.0, 0.0), frames=200):
     """Frames until an object that looks like that is verified; 0 if it never is."""
     target = at(Phase.GONE, rules)
+    target.cues.alike, target.cues.by_chance = alike, by_chance
     for count in range(1, frames + 1):
-        if (
-            see(target, GOOD, appearance if np.isscalar(appearance) else appearance[count - 1])[0]
-            == Phase.VERIFIED
-        ):
+        now = appearance if np.isscalar(appearance) else appearance[count - 1]
+        if see(target, GOOD, now)[0] == Phase.VERIFIED:
             return count
     return 0
 
 
-def test_a_share_of_the_reference_verifies():
-    assert verified_after(0.8 * REFERENCE + 0.01) == RULES.frames
-    assert verified_after(0.8 * REFERENCE - 0.01) == 0  # however long it is followed
-    assert verified_after(1.0, RULES._replace(frames=5)) == 5
-    assert verified_after(-1.0, RULES._replace(share=0.0)) == RULES.frames
-
-
-def test_the_best_frames_of_a_stranger_do_not_prove():
-    assert verified_after([0.4] * MOST_FRAMES + [1.0, 1.0], frames=MOST_FRAMES + 2) == 0
+@pytest.mark.parametrize(
+    "appearance, more, after",
+    [
+        (0.8 * REFERENCE + 0.01, {}, RULES.frames),  # a share of the reference
+        (0.8 * REFERENCE - 0.01, {}, 0),  # less, however long it is tracked
+        (1.0, {"rules": RULES._replace(frames=5)}, 5),
+        (-1.0, {"rules": RULES._replace(share=0.0)}, RULES.frames),
+        ([0.4] * MOST_FRAMES + [1.0, 1.0], {"frames": MOST_FRAMES + 2}, 0),  # its best frames
+        (0.59, {"alike": 0.8}, 0),  # equal colours prove nothing
+        (0.65, {"alike": -0.2}, 0),  # others deny a proof
+        (0.65, {"alike": -0.2, "by_chance": (0.0, None)}, RULES.frames),  # where they are known
+        (0.75, {"by_chance": (0.5, None)}, 0),  # half of the way from chance to the target
+        (0.5, {"by_chance": (-0.5, None)}, RULES.frames),
+    ],
+)
+def test_what_exceeds_chance_by_a_share_of_the_reference_is_verified(appearance, more, after):
+    assert verified_after(appearance, **more) == after
 
 
 @pytest.mark.parametrize("appearance", [0.3, 1.2])
@@ -220,43 +215,13 @@ def test_an_object_of_another_target_is_no_evidence():
     )  # one frame: the ones before do not count
 
 
-@pytest.mark.parametrize("alike", [0.8, 1.0])
-def test_equal_colours_prove_nothing(alike):
+@pytest.mark.parametrize("jumps", [False, True])
+def test_an_object_that_stays_unverified_is_given_up_and_searched_for(jumps):
     target = at(Phase.GONE)
-    target.cues.alike = alike
-    assert [see(target, appearance=0.59)[0] for _ in range(9)] == [Phase.TENTATIVE] * 9
-
-
-@pytest.mark.parametrize("colours", [-0.2, None])
-def test_other_colours_deny_a_proof_where_colours_are_known(colours):
-    target = at(Phase.GONE)
-    target.cues.alike = -0.2
-    target.cues.by_chance = 0.0, (None if colours is None else 0.0)
-    phases = [see(target, appearance=0.65)[0] for _ in range(2)]
-    assert phases[-1] == (Phase.VERIFIED if colours is None else Phase.TENTATIVE)
-
-
-def test_a_proof_is_what_exceeds_chance():
-    target = at(Phase.GONE)
-    target.cues.by_chance = 0.5, None
-    assert [see(target, appearance=0.75)[0] for _ in range(9)] == [
-        Phase.TENTATIVE
-    ] * 9  # half of the way
-    target = at(Phase.GONE)
-    target.cues.by_chance = -0.5, None
-    assert [see(target, appearance=0.5)[0] for _ in range(2)][-1] == Phase.VERIFIED
-
-
-def test_an_object_that_stays_unverified_is_given_up_and_searched_for():
-    target = at(Phase.GONE)
-    phases = [see(target, appearance=0.3)[0] for _ in range(PATIENCE)]
+    phases = [
+        see(target, appearance=0.3, jump=jumps and frame % 50 == 9)[0] for frame in range(PATIENCE)
+    ]
     assert phases == [Phase.TENTATIVE] * (PATIENCE - 1) + [Phase.GONE] and target.wants_search
-
-
-def test_jumps_do_not_prolong_the_patience():
-    target = at(Phase.GONE)
-    phases = [see(target, appearance=0.3, jump=frame % 50 == 9)[0] for frame in range(PATIENCE)]
-    assert phases == [Phase.TENTATIVE] * (PATIENCE - 1) + [Phase.GONE]
 
 
 def drive(target, x, value=GOOD):
@@ -353,25 +318,15 @@ def test_what_is_hardly_present_is_unsure_and_not_learnt():
     assert word == UNSURE and presence < MOST_UNVERIFIED
 
 
-def test_on_probation_nothing_is_learnt():
+def test_on_probation_nothing_is_learnt_and_a_loss_ends_it():
     target = at(Phase.VERIFIED)
     for left in range(PROBATION, 0, -1):
         assert (target.probation, target.learns) == (left, False)
         see(target)
     assert target.learns
-
-
-def test_a_loss_ends_a_probation():
     target = at(Phase.VERIFIED)
-    assert target.probation
     see(target, NONE)
     assert not target.probation
-
-
-def test_presence_grows_with_the_value():
-    for phase in (Phase.CONFIRMED, Phase.TENTATIVE, Phase.GONE):
-        presences = [presence_of(phase, value) for value in (NONE, POOR, FAIR, GOOD)]
-        assert presences == sorted(presences)
 
 
 @pytest.mark.parametrize(
@@ -384,8 +339,9 @@ def test_presence_grows_with_the_value():
         (Phase.GONE, 0.3, 0.052),
     ],
 )
-def test_presence_is_that_of_the_pages(phase, value, presence):
+def test_presence_is_that_of_the_pages_and_grows_with_the_value(phase, value, presence):
     assert presence_of(phase, value) == pytest.approx(presence, abs=0.001)
+    assert presence_of(phase, value - 0.1) < presence < presence_of(phase, value + 0.1)
 
 
 def presence_of(phase, value):
@@ -419,14 +375,17 @@ def test_the_presence_of_a_find_follows_from_its_similarity():
     assert after(0.65, 59) == pytest.approx(after(0.65, 600), abs=0.01)  # time is no evidence
 
 
-def test_presence_counts_between_each_networks_thresholds():
-    for name in (name for name in names() if load_network(name).can_be_lost):
-        rules = rules_of(load_network(name))
-        target = new(rules)
-        target.value = rules.found
-        assert target.report()[1] == pytest.approx(
-            presence_of(Phase.CONFIRMED, RULES.found), abs=1e-2
-        ), name
+@pytest.mark.parametrize("name", [name for name in names() if load_network(name).can_be_lost])
+def test_state_and_presence_count_between_each_networks_thresholds(name):
+    rules = rules_of(load_network(name))
+    target = new(rules)
+    target.value = rules.found
+    wanted = presence_of(Phase.CONFIRMED, RULES.found)
+    assert target.report()[1] == pytest.approx(wanted, abs=1e-2)
+    target.displace()
+    for value, state in ((rules.lost + 0.01, UNSURE), (rules.lost - 0.01, LOST)):
+        target.value = value
+        assert target.report()[0] == state
 
 
 def test_where_nothing_must_be_proven_a_find_changes_no_presence():
@@ -451,17 +410,6 @@ def test_a_target_that_nothing_watches_is_tracked(tmp_path):
     target.begin(None, np.zeros(4), None)
     target.observe(None, STATE, None, 0.0)
     assert target.phase == Phase.CONFIRMED and target.report() == (TRACKED, None)
-
-
-@pytest.mark.parametrize("name", [name for name in names() if load_network(name).can_be_lost])
-def test_an_unproven_object_is_unsure_with_every_networks_rules(name):
-    rules = rules_of(load_network(name))
-    target = new(rules)
-    target.displace()
-    target.value = rules.lost + 0.01
-    assert target.report()[0] == UNSURE
-    target.value = rules.lost - 0.01
-    assert target.report()[0] == LOST
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -1,12 +1,11 @@
 """Frames in a GPU's memory: the boxes of host arrays, and no copy of the picture."""
 
-import ctypes
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from hotpath.kernels import cpu
-from hotpath.kernels.cuda import arrays
 from hotpath.kernels.cuda import device as devices
 from hotpath.runtime.devices.gpu import Gpu
 from hotpath.runtime.errors import BadFrame
@@ -21,12 +20,6 @@ pytestmark = pytest.mark.timeout(1500)
 fake_gpu = pytest.mark.fake_gpu
 FRAMES = 12
 GAP = 20  # bytes after each row
-
-
-class Managed(ctypes.Structure):
-    """DLManagedTensor."""
-
-    _fields_ = [("tensor", arrays._Tensor), ("context", ctypes.c_void_p), ("free", ctypes.c_void_p)]
 
 
 class Held:
@@ -59,30 +52,6 @@ class ByInterface(Held):
         }
 
 
-class ByDlpack(Held):
-    kind, number, bits = 2, 0, 8
-    asked = ()
-
-    def __dlpack_device__(self):
-        return self.kind, self.number
-
-    def __dlpack__(self, stream=None):
-        self.asked += (stream,)
-        count = len(self.shape)
-        self._sides = (ctypes.c_int64 * count)(*self.shape), (ctypes.c_int64 * count)(*self.strides)
-        made = self._made = Managed()
-        made.tensor.data, made.tensor.byte_offset = self.address - 64, 64
-        made.tensor.device, made.tensor.ndim = self.kind, count
-        made.tensor.code, made.tensor.bits, made.tensor.lanes = 1, self.bits, 1
-        made.tensor.shape, made.tensor.strides = self._sides
-        new = ctypes.pythonapi.PyCapsule_New
-        new.restype, new.argtypes = (
-            ctypes.py_object,
-            [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p],
-        )
-        return new(ctypes.addressof(made), b"dltensor", None)
-
-
 def opened(graph=True):
     device = devices.open_device("auto")
     build.match_compiler(device.driver_version)
@@ -92,17 +61,17 @@ def opened(graph=True):
     return device, Gpu(net, engine, cpu.load(), graph=graph)
 
 
-def followed(kind, hold, recover="report"):
+def tracked_film(kind, is_held, recover="report"):
     """Boxes and states of a film, and what the driver copied in each frame."""
     device, gpu = opened()
     film, stream = Film(0, kind), gpu.engine.stream
     frames = []
     for index in range(FRAMES):
         frame = film.frame(index)
-        if hold is not None and kind == "nv12":
-            frame = tuple(each(device, plane, stream) for each, plane in zip(hold, frame))
-        elif hold is not None:
-            frame = hold(device, frame, stream)
+        if is_held and kind == "nv12":
+            frame = tuple(ByInterface(device, plane, stream) for plane in frame)
+        elif is_held:
+            frame = ByInterface(device, frame, stream)
         frames.append(frame)
     tracker = Tracker(gpu, recover=recover)
     tracks = [tracker.init(frames[0], film.box)]
@@ -117,12 +86,11 @@ def followed(kind, hold, recover="report"):
     return [(track.box, track.score, track.state) for track in tracks], copied, frames
 
 
-@pytest.mark.parametrize("hold", [ByInterface, ByDlpack])
 @pytest.mark.parametrize("recover", ["report", None])
 @fake_gpu()
-def test_a_frame_on_the_gpu_has_the_boxes_of_a_host_array_and_is_not_copied(hold, recover):
-    found, copied, frames = followed("bgr", hold, recover)
-    wanted, uploaded, arrays_ = followed("bgr", None, recover)
+def test_a_frame_on_the_gpu_has_the_boxes_of_a_host_array_and_is_not_copied(recover):
+    found, copied, _ = tracked_film("bgr", True, recover)
+    wanted, uploaded, arrays_ = tracked_film("bgr", False, recover)
     assert found == wanted
     size = arrays_[0].size
     for here, there in zip(copied, uploaded):
@@ -134,15 +102,12 @@ def test_a_frame_on_the_gpu_has_the_boxes_of_a_host_array_and_is_not_copied(hold
         if recover is None:
             assert not more and here["synchronisations"] == there["synchronisations"]
         assert not here["allocations"]
-    if hold is ByDlpack:
-        assert all(frame.asked and None not in frame.asked for frame in frames)
 
 
-@pytest.mark.parametrize("hold", [(ByInterface, ByInterface), (ByDlpack, ByInterface)])
 @fake_gpu()
-def test_nv12_on_the_gpu_is_a_pair_of_planes(hold):
-    found, copied, _ = followed("nv12", hold)
-    wanted, _, frames = followed("nv12", None)
+def test_nv12_on_the_gpu_is_a_pair_of_planes():
+    found, copied, _ = tracked_film("nv12", True)
+    wanted, _, frames = tracked_film("nv12", False)
     assert found == wanted
     size = sum(plane.size for plane in frames[0])
     assert all(each["upload_bytes"] < 4096 for each in copied)
@@ -184,10 +149,9 @@ def test_arrays_that_the_crop_cannot_read_are_refused():
     turned.strides = (-turned.strides[0], *turned.strides[1:])
     with pytest.raises(BadFrame, match="make the array dense"):
         gpu.take(turned)
-    other = ByDlpack(device, frame, stream)
-    other.number = 1
-    with pytest.raises(BadFrame, match="on GPU 1"):
-        gpu.take(other)
+    by_dlpack = SimpleNamespace(__dlpack_device__=lambda: (2, 0))
+    with pytest.raises(BadFrame, match="by DLPack alone; give cupy.from_dlpack"):
+        gpu.take(by_dlpack)
     luma = ByInterface(device, frame[:, :, 0], stream)
     with pytest.raises(BadFrame, match=r"NV12 is \(H, W\) and \(H/2, W\)"):
         gpu.take((luma, luma))

@@ -87,7 +87,6 @@ class Network:
     family: str
     licence: str
     source: str
-    engine: str
 
     # [input]
     exemplar: int

@@ -50,28 +50,14 @@ def choices(of_files: bool = False) -> Tuple[str, ...]:
     return (AUTO,) + tuple(n for n in names() if not of_files or find(n).runs_files)
 
 
-def installed(network: Optional[Network] = None) -> List[str]:
-    """List the installed engines that "auto" may take, the preferred one first.
-
-    Args:
-        network: the ``Network`` to run. The engine that its TOML names comes first.
-
-    Raises:
-        BadNetwork: "auto" may not take the engine that its TOML names.
-    """
-    return list(each_installed(network))
+def installed() -> List[str]:
+    """List the installed engines that "auto" may take, the preferred one first."""
+    return list(each_installed())
 
 
-def each_installed(network: Optional[Network] = None) -> Iterator[str]:
+def each_installed() -> Iterator[str]:
     """Yield what ``installed`` lists. An engine behind the one that is taken is not imported."""
-    own = network.engine if network is not None else ""
-    if network is not None and own and own not in PREFERRED:
-        there = ", ".join(PREFERRED)
-        raise BadNetwork(
-            f"{network.path}: engine: {own!r} is none of {there}; name one of them",
-            what="unknown engine",
-        )
-    for name in sorted(PREFERRED, key=lambda name: name != own):
+    for name in PREFERRED:
         if find(name).is_installed():
             yield name
 
@@ -144,7 +130,7 @@ def _first_that_opens(setup: Setup) -> Engine:
     """Open the preferred engine whose library is not broken."""
     reasons = []
     refusal: Optional[BadNetwork] = None
-    for name in each_installed(setup.network):
+    for name in each_installed():
         try:
             return open_engine(name, setup)
         except NoEngine as error:

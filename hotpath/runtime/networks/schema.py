@@ -29,7 +29,6 @@ TOP: Keys = {
     "family": Key(str),  # file name in runtime/decode/
     "licence": Key(str, ""),
     "source": Key(str, ""),
-    "engine": Key(str, ""),  # that "auto" takes first where it is installed
 }
 
 LARGEST_FILE = 1 << 31  # bytes; no ONNX file in one piece is larger
@@ -116,12 +115,13 @@ RENAMED = {
     ("tracking", "lr_power"): "size_lr_power",
 }
 
-# Keys of ``[head]`` that are gone.
+# Keys that are gone.
 GONE = dict.fromkeys(
-    ("target", "unit", "signs"),
+    (("head", "target"), ("head", "unit"), ("head", "signs")),
     "is gone: distances are pixels of the search region that count outward, and the target is the "
     "second half of a softmax; multiply the map in the export, and remove the key",
 )
+GONE["", "engine"] = "is gone: give the option engine (--engine), and remove the key"
 
 # The ways in which files come.
 PARTS = (
@@ -178,10 +178,10 @@ def _renamed(table: Table, mistakes: List[Mistake]) -> Table:
         if isinstance(entries, dict) and old in entries and new not in entries:
             mistakes.append(Mistake(section, old, f"is called {new} now; rename it"))
             entries[new] = entries.pop(old)
-    head = table.get("head")
-    if isinstance(head, dict):
-        gone = [key for key in GONE if head.pop(key, None) is not None]
-        mistakes += [Mistake("head", key, GONE[key]) for key in gone]
+    for (section, key), why in GONE.items():
+        entries = table.get(section, {}) if section else table
+        if isinstance(entries, dict) and entries.pop(key, None) is not None:
+            mistakes.append(Mistake(section, key, why))
     return table
 
 

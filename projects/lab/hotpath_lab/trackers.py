@@ -33,7 +33,7 @@ PEER_FILES = {  # peer -> network with its files, and the names of their parts i
 }
 INT8 = "-int8"  # what a derived network's name ends with
 # of a TOML: what its boxes do not depend on, and the files, whose contents count
-NOT_RUN = ("file", "published", "licence", "source", "engine")
+NOT_RUN = ("file", "published", "licence", "source")
 # may follow a network's name after a colon
 WAYS = ("int8", "fpga", "norecover", *oracle.KINDS)
 SIMULATED = "fpga.simulated"  # the project's entry point that loads a bundle
@@ -106,7 +106,7 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
     network = first
     engine = on[0] if on else options.engine
     if engine == engines.AUTO:
-        engine = (engines.installed(network) + [engine])[0]
+        engine = (engines.installed() + [engine])[0]
     oracles = [way for way in ways if way in oracle.KINDS]
     if len(oracles) > 1 or oracles and witnesses:
         raise BadRun(f"{name}: oracles can't be combined, also not with a witness; name one")

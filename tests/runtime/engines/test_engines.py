@@ -185,22 +185,13 @@ def test_files_that_do_not_fit_are_refused_in_one_sentence(network, tmp_path):
         assemble.build(network, paths)
 
 
-def test_auto_takes_the_engine_of_a_toml_unless_told_otherwise(tmp_path):
-    tiny.write_network(tmp_path, 'engine = "onnxruntime"\n' + tiny.TOML)
-    for asked, opened in (("auto", "onnxruntime"), (ENGINES[0], ENGINES[0])):
-        tracker = load_tracker(tmp_path / "tiny.toml", engine=asked)
-        assert tracker.engine.name == opened
-        tracker.close()
-    for wrong in ("onnxrun", "auto", "tensorrt"):  # "auto" never takes the last one
-        tiny.write_network(tmp_path, f'engine = "{wrong}"\n' + tiny.TOML)
-        with refusal(BadNetwork, "unknown engine"):
-            load_tracker(tmp_path / "tiny.toml")
+def test_an_engine_of_another_name_is_refused_with_those_there_are(network):
     with refusal(NoEngine, "unknown name"):
-        load_tracker(tmp_path / "tiny.toml", engine="tensorflow")
+        load_tracker(network.path, engine="tensorflow")
 
 
 def test_without_an_engine_each_command_is_named_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(engines, "each_installed", lambda network=None: iter(()))
+    monkeypatch.setattr(engines, "each_installed", lambda: iter(()))
     tiny.write_network(tmp_path)
     with refusal(NoEngine, "none installed", command=commands.make("setup", ALSO="host")):
         load_tracker(tmp_path / "tiny.toml")

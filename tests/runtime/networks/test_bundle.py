@@ -1,6 +1,5 @@
 """A bundle states what it was built from. A mismatch gives one sentence that names the remedy."""
 
-import contextlib
 import gc
 import json
 import os
@@ -16,7 +15,6 @@ from hotpath.deploy.bundles import engines as build_engines
 from hotpath.deploy.bundles import prepared as preparations
 from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.bundles.order import Order
-from hotpath.deploy.bundles.writer import Writer
 from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels import cpu
 from hotpath.runtime import choice, engines, loading
@@ -85,40 +83,109 @@ def test_it_says_what_it_was_made_from_and_needs_no_other_file(made, prepared):
     assert engine.describe()["precision"] == "fp16"
 
 
-@on_each_python
-@pytest.mark.parametrize(
-    ("change", "texts"),
-    [
-        (lambda data: data[: len(data) // 2], ["is truncated", "of {} bytes"]),
-        (lambda data: data[:-1] + bytes([data[-1] ^ 1]), ["was altered since it was built"]),
-        (None, ["is missing"]),
-    ],
-)
-def test_a_part_that_is_not_as_it_was_built_is_one_sentence(made, nano, change, texts):
-    path = made.path("search0.plan")
-    data = path.read_bytes()
-    path.unlink()
-    if change:
-        path.write_bytes(change(data))
-    refused(made, "search0.plan", COMMAND, *(text.format(len(data)) for text in texts))
-    assert not nano.devices
-
-
-def rewritten(made, change):
-    """Change what ``bundle.json`` says."""
+def rewritten(made, change, **values):
+    """Change what ``bundle.json`` says, and seal it again unless ``values`` replace entries."""
     path = made.folder / "bundle.json"
-    values = json.loads(path.read_text())
-    change(values)
-    values["sha256"] = bundle.seal(values)
-    path.write_text(json.dumps(values))
+    told = dict(json.loads(path.read_text()), **values)
+    if not values:
+        change(told)
+        told["sha256"] = bundle.seal(told)
+    path.write_text(json.dumps(told))
 
 
-def test_keys_of_another_version_are_one_sentence(made):
+def plan(change):
+    """Change the bytes of a plan."""
+
+    def damage(made):
+        path = made.path("search0.plan")
+        path.write_bytes(change(path.read_bytes()))
+
+    return damage
+
+
+def link(made):
+    """Let a part be a link to a file outside the folder."""
+    elsewhere = made.folder.parent / "elsewhere.plan"
+    made.path("search0.plan").rename(elsewhere)
+    made.path("search0.plan").symlink_to(elsewhere)
+
+
+def older_toml(made):
+    """A TOML of another version, whose hash is right."""
     path = made.path("tiny.toml")
     path.write_text(path.read_text().replace("size_lr = ", "learning = "))
     part = {"bytes": path.stat().st_size, "sha256": bundle.sha256_of(path)}
     rewritten(made, lambda values: values["parts"].update({"tiny.toml": part}))
-    refused(made, "was built by another version of Hotpath", "learning", COMMAND)
+
+
+def outside(made):
+    (made.folder.parent.parent / "secret").write_text("x")
+    part = {"sha256": bundle.sha256_of(made.folder.parent.parent / "secret"), "bytes": 1}
+    rewritten(made, lambda values: values["parts"].update({"../../secret": part}))
+
+
+def run(change):
+    """Change the entry ``run``."""
+    return lambda made: rewritten(made, lambda values: change(values["run"]))
+
+
+def by_hand(**values):
+    """Change an entry, which keeps its type, and do not seal the table again."""
+    return lambda made: rewritten(made, None, **values)
+
+
+WHOLE, WRITTEN = "search0.plan", "is not as it was written"
+ALTERED = {
+    "half of a plan": (plan(lambda data: data[: len(data) // 2]), WHOLE, "is truncated"),
+    "another byte": (plan(lambda d: d[:-1] + bytes([d[-1] ^ 1])), WHOLE, "was altered since"),
+    "no plan": (lambda made: made.path("search0.plan").unlink(), WHOLE, "is missing"),
+    "a link": (link, "a link to a file outside the bundle"),
+    "a part outside": (outside, "names a part outside it"),
+    "another version": (older_toml, "built by another version of Hotpath", "learning"),
+    "no shapes": (run(lambda run: run.update(shapes={})), WRITTEN),
+    "an endless tensor": (
+        run(lambda run: run["shapes"].update({run["maps"][0]: [1, 2, 1 << 40]})),
+        WRITTEN,
+    ),
+    "a tensor below zero": (
+        run(lambda run: run["shapes"].update({run["maps"][0]: [1, -2, 16, 16]})),
+        WRITTEN,
+    ),
+    "no picture": (run(lambda run: run["shapes"].update(search=[1, 3, 255, 17])), WRITTEN),
+    "a map that nobody gives": (run(lambda run: run["maps"].append("nowhere")), WRITTEN),
+    "one tensor as two": (run(lambda run: run["maps"].append(run["maps"][0])), WRITTEN),
+    "features that nobody sees": (run(lambda run: run.update(seen="nowhere")), WRITTEN),
+    "features without a name": (run(lambda run: run.update(seen="")), WRITTEN),
+    "features of no square": (run(lambda run: run.update(seen="exemplar")), WRITTEN),
+    "no parts": (run(lambda run: run.update(parts=[])), WRITTEN),
+    "a file that is no part": (run(lambda run: run.update(parts=["../other.plan"])), WRITTEN),
+    "a step after the last part": (run(lambda run: run["steps"].append([{}])), WRITTEN),
+    "engine": (by_hand(engine="onnxruntime"), WRITTEN),
+    "precision": (by_hand(precision="int8"), WRITTEN),
+    "board": (by_hand(board="jetson_orin_nano"), WRITTEN),
+    "libraries": (by_hand(libraries={"tensorrt": "10.3"}), WRITTEN),
+    "settings": (by_hand(settings={"dla": 1}), WRITTEN),
+    "compute_capability": (by_hand(compute_capability="8.7"), WRITTEN),
+    "calibration": (by_hand(calibration_sha256="0" * 64), WRITTEN),
+    "seal": (by_hand(sha256="0" * 64), WRITTEN),
+}
+
+
+@on_each_python
+@pytest.mark.parametrize("how", ALTERED)
+def test_what_is_not_as_it_was_built_is_one_sentence(made, nano, how):
+    damage, *texts = ALTERED[how]
+    opened = len(nano.devices)
+    damage(made)
+    refused(made, *texts, "make engine")
+    assert len(nano.devices) == opened
+
+
+def test_a_link_within_the_bundle_and_to_its_folder_is_followed(made, tmp_path):
+    made.path("search0.plan").rename(made.path("kept.plan"))
+    made.path("search0.plan").symlink_to("kept.plan")
+    (tmp_path / "linked").symlink_to(made.folder)
+    loading.open_setup(loading.Setup(bundle=bundle.Bundle(tmp_path / "linked")))
 
 
 @pytest.mark.parametrize(
@@ -189,7 +256,7 @@ def test_auto_takes_the_bundle_in_the_clone_from_another_folder(here, prepared, 
     assert loading.choose(Options(here)).bundle.folder.resolve() == (tmp_path / folder).resolve()
 
 
-def test_a_board_without_a_bundle_is_told_the_command(here, monkeypatch):
+def test_a_board_without_a_bundle_is_told_the_command(here, monkeypatch, nano):
     command = " engine BOARD=jetson_nano NETWORK="
     setup = loading.choose(Options(here))
     assert setup.bundle is None
@@ -200,7 +267,10 @@ def test_a_board_without_a_bundle_is_told_the_command(here, monkeypatch):
     with refusal(bundle.BadBundle, "no bundle", command=command):
         loading.choose(Options(here))
     with refusal(bundle.BadBundle, "no bundle", command=" engine BOARD=jetson_nano"):
-        loading.choose(Options())  # what follows by default is built as one
+        loading.choose(Options())  # what runs by default is built as one
+    nano.be("host")
+    monkeypatch.undo()
+    assert not loading.choose(Options(here)).missing  # a computer runs the network's own files
 
 
 @pytest.mark.parametrize("board", [None, "nvidia_gpu"], ids=["foreign carrier", "container"])
@@ -216,12 +286,6 @@ def test_where_the_board_is_not_certain_the_bundle_names_it(here, prepared, nano
     setup = loading.choose(Options(here))
     assert setup.bundle.folder == folder
     assert loading.choose(Options(bundle=folder)).bundle.folder == folder
-
-
-def test_a_computer_runs_a_networks_own_files(here, prepared, nano):
-    build_here(prepared)
-    nano.be("host")
-    assert loading.choose(Options(here)).bundle is None
 
 
 @pytest.mark.parametrize(
@@ -248,14 +312,11 @@ def test_from_another_folder_the_command_builds_beside_the_bundle(monkeypatch, t
     assert told.endswith(f" PRECISION=fp32 ARGS='--out {tmp_path}/mine'")
 
 
-def test_an_engine_not_for_the_bundle_or_board_is_refused(made):
+def test_another_board_engine_or_precision_is_one_sentence(made, nano):
     with refusal(NoEngine, "other engine"):
         loading.load(Options(bundle=made.folder, engine="openvino"))
     with refusal(NoEngine, "other engine"):
         loading.load(Options("kestrel", engine="tensorrt"))
-
-
-def test_another_board_or_precision_is_one_sentence(made, nano):
     told = "was built for precision fp16, but here it is fp32"
     refused(made, told, COMMAND.replace("fp16", "fp32"), precision="fp32")
     nano.be("jetson_tx2")
@@ -305,30 +366,6 @@ def test_a_file_whose_hash_nobody_states_is_compared_where_it_is(made, prepared,
     path = network.locate()[part]
     path.write_bytes(path.read_bytes() + b"\x12\x00")  # trained again: other bytes
     refused(made, f"was built for {part} of tiny sha256", COMMAND, network=network)
-
-
-ALTERED = {
-    "no shapes": lambda run: run.update(shapes={}),
-    "an endless tensor": lambda run: run["shapes"].update({run["maps"][0]: [1, 2, 1 << 40]}),
-    "a tensor below zero": lambda run: run["shapes"].update({run["maps"][0]: [1, -2, 16, 16]}),
-    "a picture that is none": lambda run: run["shapes"].update(search=[1, 3, 255, 17]),
-    "a map that nobody gives": lambda run: run["maps"].append("nowhere"),
-    "one tensor as two": lambda run: run["maps"].append(run["maps"][0]),
-    "features that nobody sees": lambda run: run.update(seen="nowhere"),
-    "features without a name": lambda run: run.update(seen=""),
-    "features of no square": lambda run: run.update(seen="exemplar"),
-    "no parts": lambda run: run.update(parts=[]),
-    "a file that is no part": lambda run: run.update(parts=["../other.plan"]),
-    "steps after the last part": lambda run: run["steps"].append([{}]),
-}
-
-
-@pytest.mark.parametrize("how", sorted(ALTERED))
-def test_parts_that_do_not_fit_together_are_one_sentence(made, nano, how):
-    opened = len(nano.devices)
-    rewritten(made, lambda values: ALTERED[how](values["run"]))
-    refused(made, "is not as it was written", "make engine")
-    assert len(nano.devices) == opened
 
 
 @pytest.fixture(params=engines.installed())
@@ -405,52 +442,9 @@ def test_entries_of_another_kind_are_one_sentence(made, key):
             loading.open_setup(loading.Setup(bundle=bundle.Bundle(made.folder)))
 
 
-CHANGES = {  # each has the right type
-    "engine": "onnxruntime",
-    "precision": "int8",
-    "board": "jetson_orin_nano",
-    "libraries": {"tensorrt": "10.3"},
-    "settings": {"dla": 1},
-    "compute_capability": "8.7",
-    "calibration_sha256": "0" * 64,
-    "sha256": "0" * 64,
-}
-
-
-@pytest.mark.parametrize("key", CHANGES)
-def test_an_entry_that_was_changed_by_hand_is_one_sentence(made, key):
-    path = made.folder / "bundle.json"
-    path.write_text(json.dumps(dict(json.loads(path.read_text()), **{key: CHANGES[key]})))
-    refused(made, "not as it was written", "build it again")
-
-
-def test_a_link_out_of_the_bundle_is_refused(made, nano, tmp_path):
-    whole = made.path("search0.plan")
-    elsewhere = tmp_path / "elsewhere.plan"
-    whole.rename(elsewhere)
-    whole.symlink_to(elsewhere)
-    refused(made, "a link to a file outside the bundle", "make engine")
-    elsewhere.rename(made.path("kept.plan"))
-    whole.unlink()
-    whole.symlink_to("kept.plan")
-    linked = tmp_path / "linked"
-    linked.symlink_to(made.folder)
-    loading.open_setup(loading.Setup(bundle=bundle.Bundle(linked)))
-
-
-def test_a_part_outside_the_bundle_is_refused(made, tmp_path):
-    (tmp_path / "secret").write_text("x")
-    part = {"sha256": bundle.sha256_of(tmp_path / "secret"), "bytes": 1}
-    rewritten(made, lambda values: values["parts"].update({"../../secret": part}))
-    refused(made, "names a part outside it")
-
-
-def test_a_folder_names_its_precision_once():
+def test_it_is_found_by_board_network_and_precision(made, nano, tmp_path):
     assert bundle.folder_of("host", "kestrel-int8", "int8").name == "kestrel-int8"
     assert bundle.folder_of("host", "kestrel-int8", "fp32").name == "kestrel-int8-fp32"
-
-
-def test_it_is_found_by_board_network_and_precision(made, nano, tmp_path):
     board, network = "jetson_nano", made.load_network()
     folder = bundle.folder_of("jetson_nano", "tiny", "fp16", tmp_path / "engines")
     folder.parent.mkdir(parents=True)
@@ -466,35 +460,28 @@ def test_it_is_found_by_board_network_and_precision(made, nano, tmp_path):
     assert found.folder.name == "tiny-fp32"
 
 
-@contextlib.contextmanager
-def kept(made):
-    """Check that a build which fails leaves the old bundle, and nothing beside it."""
-    before = sorted(path.name for path in made.folder.parent.iterdir())
-    old = (made.folder / "bundle.json").read_bytes()
-    yield
-    assert (made.folder / "bundle.json").read_bytes() == old
-    assert sorted(path.name for path in made.folder.parent.iterdir()) == before
-
-
 @on_each_python
-def test_a_failed_build_leaves_the_old_bundle(made, nano, prepared):
-    nano.trt.Builder.build_serialized_network = lambda self, network, config: None
-    with kept(made), refusal(BuildFailed, "not built"):
-        tensorrt.build_prepared(prepared / "out", made.folder, lambda s: None)
-
-
-def test_a_disk_that_fills_up_leaves_the_old_bundle(made, nano, prepared):
+@pytest.mark.parametrize("how", ["fails", "disk full", "no folder"])
+def test_a_failed_build_leaves_the_old_bundle(made, nano, prepared, tmp_path, monkeypatch, how):
+    """And nothing beside it."""
+    before = sorted(path.name for path in made.folder.parent.iterdir())
+    old, target = (made.folder / "bundle.json").read_bytes(), made.folder
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    expected = pytest.raises(bundle.BadBundle, match="can't be written")
+    if how == "fails":
+        nano.trt.Builder.build_serialized_network = lambda self, network, config: None
+        expected = refusal(BuildFailed, "not built")
+    elif how == "disk full":
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        expected = pytest.raises(bundle.BadBundle, match="File too large.*make room")
+    else:
+        (tmp_path / "file").write_text("")
+        target = tmp_path / "file" / "bundle"
+        expected = refusal(bundle.BadBundle, "not written")
     try:
-        told = "can't be written .*File too large.*make room"
-        with kept(made), pytest.raises(bundle.BadBundle, match=told):
-            tensorrt.build_prepared(prepared / "out", made.folder, lambda s: None)
+        with expected:
+            tensorrt.build_prepared(prepared / "out", target, lambda s: None)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
-def test_a_folder_that_can_not_be_written_is_one_sentence(tmp_path):
-    (tmp_path / "file").write_text("")
-    with refusal(bundle.BadBundle, "not written"):
-        Writer(tmp_path / "file" / "bundle")
+    assert (made.folder / "bundle.json").read_bytes() == old
+    assert sorted(path.name for path in made.folder.parent.iterdir()) == before

@@ -19,6 +19,7 @@ from tests.support.errors import refusal
 
 WRONG = """family = "points"
 licence = 3
+engine = "openvino"
 [input]
 exemplar = 127
 serch = 255
@@ -67,6 +68,7 @@ def test_check_names_every_mistake_and_loading_the_first(run, tmp_path):
         '[input] exemplar_margin is not used where crop is "square"; remove it',
         "[input] mean must hold 3 numbers, not 2",
         "[head] unit is gone: distances are pixels",
+        "engine is gone: give the option engine",
         '[head] quality_share is missing; quality = "blend" needs it',
         "[head] stride must be a whole number, not 'eight'",
         "[head] ratios is not a known key",
@@ -77,7 +79,7 @@ def test_check_names_every_mistake_and_loading_the_first(run, tmp_path):
         "[[file]] 2: sha256 must be 64 hexadecimal digits, small",
     ):
         assert f"{path}: {sentence}" in text
-    assert "15 mistakes" in text
+    assert "16 mistakes" in text
     with refusal(BadNetwork, "wrong keys", command="check"):
         load_network(path)
     path.write_text('family = "points"\n[input\nexemplar = 1\n')
@@ -246,7 +248,7 @@ def test_a_number_must_be_a_finite_number_and_a_scale_not_0(section, key, value)
 def test_check_compares_the_boxes_of_engines(tmp_path, monkeypatch):
     network = load_network(tiny.write_network(tmp_path))
     follow = examine._follow
-    here = engines.installed(network)
+    here = engines.installed()
     report, mistakes = examine.boxes(network, network.locate(), None)
     assert mistakes == 0 and [line.split()[0] for line in report] == [*here, "TensorRT"]
     if len(here) > 1:

@@ -250,7 +250,7 @@ def get(options: argparse.Namespace) -> None:
 
 def make_ready(network: Network, networks_dir: Optional[str]) -> None:
     """Make the canonical files for the preferred engine if this Python has one and onnx."""
-    for engine in engines.installed(network)[:1]:
+    for engine in engines.installed()[:1]:
         paths, form = network.locate(networks_dir), engines.find(engine).form()
         try:
             graphs = canonical.load(network, paths, form)

@@ -79,7 +79,7 @@ def boxes(network: Network, paths: Paths, networks_dir: Optional[str]) -> Tuple[
     opset = models.opset(graphs.search)
     report, mistakes = [], 0
     reference: Any = None
-    for name in engines.installed(network):
+    for name in engines.installed():
         try:
             found = _follow(network, name, networks_dir)
         except HotpathError as error:

@@ -74,7 +74,7 @@ def test_a_target_is_kept_though_a_fifth_of_the_packets_is_lost():
 
 def test_a_step_is_settled_in_four_seconds_by_the_calibration():
     case = sim.Case("a step", sim.standing(14, -7), 14, 4.0, {})
-    assert after(case).off < 1.5
+    assert after(case).off < 0.6
 
 
 @pytest.mark.parametrize("path", [sim.ramp(3), sim.curve(3), sim.standing(14)])

@@ -1,5 +1,6 @@
 """Two runs of one computer can't steer at one address, whoever starts them."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -28,7 +29,7 @@ def other():
     """Starts another process that takes an address; returns it once it has it."""
     started = []
 
-    def start(url):
+    def start(url, **options):
         words = [
             sys.executable,
             "-c",
@@ -36,7 +37,7 @@ def other():
             url,
         ]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        process = subprocess.Popen(words, cwd="/", **pipes)
+        process = subprocess.Popen(words, cwd="/", **pipes, **options)
         started.append(process)
         assert process.stdout.readline() == b"taken\n"
         return process
@@ -73,6 +74,37 @@ def test_other_places_are_free(other):
     ):
         only_one.take(url, ME).close()
     only_one.take(HERE.replace("127.0.0.1", "no.such.host.invalid"), ME).close()
+
+
+def test_an_unwritable_home_and_another_home_change_nothing(other, tmp_path):
+    other(HERE, env=dict(os.environ, HOME="/nonexistent"))
+    with pytest.raises(BadOutput):
+        only_one.take(HERE, ME)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can start a process of another user")
+def test_another_user_of_the_computer_counts(other):
+    held = only_one.take(HERE, ME)
+    nobody = [sys.executable, "-c", SEEN_BY_NOBODY, only_one_name(held)]
+    done = subprocess.run(nobody, cwd="/", stdout=subprocess.PIPE, check=True)
+    assert done.stdout == b"in use\n"
+    held.close()
+
+
+# Nobody may not read this checkout, so this process only asks for the name.
+SEEN_BY_NOBODY = """
+import os, socket, sys
+os.setgid(65534); os.setuid(65534)
+try:
+    socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).bind("\\0" + sys.argv[1])
+    print("free")
+except OSError as error:
+    print("in use")
+"""
+
+
+def only_one_name(held):
+    return held.getsockname()[1:].decode()
 
 
 def test_a_run_that_was_killed_leaves_the_place_free(other):

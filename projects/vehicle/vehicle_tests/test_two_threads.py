@@ -1,0 +1,53 @@
+"""Two threads may call any two public methods of the links to a vehicle and to cameras."""
+
+import socket
+import time
+
+import pytest
+
+from hotpath.app.records import LinkOptions
+from hotpath_vehicle.mavlink import service
+from hotpath_vehicle.plug import GimbalOptions, MavlinkOptions
+from hotpath_vehicle.ptz import Follower, make_aim
+from tests.app.test_two_threads import context, controller, link_calls, tracked
+from tests.support.pairs import Kind, assert_takes_turns
+
+
+def mavlink():
+    """A link to a vehicle that says nothing, with a gimbal."""
+    station = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    station.bind(("127.0.0.1", 0))
+    url = f"udpout:127.0.0.1:{station.getsockname()[1]}"
+    others = MavlinkOptions(url), GimbalOptions("")
+    options = LinkOptions(others=others, fov=(60.0,))
+    calls = link_calls()
+    calls["take"] = lambda link, n: link.take(None, b"\xfd" + bytes(n), time.monotonic())
+    return Kind(lambda: service.open_link(context(options, controller())), calls, ("start",))
+
+
+def ptz():
+    """A link to a camera of the network."""
+    from vehicle_tests.support.onvif_camera import OnvifCamera
+    from vehicle_tests.test_onvif import LOGIN, opened
+
+    camera = OnvifCamera(LOGIN)
+    return Kind(lambda: opened(camera), link_calls())
+
+
+def follower():
+    """What decides how a camera moves: the frame loop and the camera's thread call it."""
+
+    def see(made, n):
+        shown = tracked(n)._replace(captured_s=time.monotonic())
+        made.see(shown if n % 2 else shown._replace(tracks={}), time.monotonic())
+
+    calls = {
+        "see": see,
+        "command": lambda made, n: made.command(time.monotonic()),
+    }
+    return Kind(lambda: Follower(make_aim((60.0,), (64, 48), None), print), calls, times=300)
+
+
+@pytest.mark.parametrize("kind", ["mavlink", "ptz", "follower"])
+def test_two_threads_in_two_methods_of_a_vehicles_link(kind, tmp_path):
+    assert_takes_turns(__name__, kind, HOME=str(tmp_path))

@@ -1,5 +1,6 @@
 """No description of a stranger chooses a folder, a scheme or a module: each key with ten lies."""
 
+import ast
 import json
 
 import pytest
@@ -12,7 +13,7 @@ from hotpath.boards import load_board
 from hotpath.deploy.bundles import prepared
 from hotpath.runtime.network import NETWORKS
 from hotpath.runtime.networks import bundle, load_network
-from tests.support import tiny, tiny_detector
+from tests.support import ROOT, tiny, tiny_detector
 
 HASH = "0" * 64
 PATHS = [
@@ -47,7 +48,43 @@ LIES = {
         *("https://a b/x", "https:/x", "https://h\\@evil/x"),
     ],
 }
+# texts that become neither a path nor an address, and why
+FREE = {
+    "family": "one of the files that are here",
+    "engine": "of a network: one of engines.PREFERRED",
+    "part": "one of schema.KNOWN_PARTS",
+    "licence source title after_build": "only printed",
+    "features search_features seen weight_of": "tensors of the ONNX file or of the engine",
+    "compute_capability": "compared",
+    "str": "versions of a bundle's libraries, only printed",
+    "stream actuator": "compared with those of the run",
+}
 BOARD = 'title = "x"\nfamily = "computer"\n[precision]\nexists = ["fp32"]\ndefault = "fp32"\n'
+
+
+def texts():
+    """Return the names of all keys of the project that take any text."""
+    for path in ROOT.rglob("*.py"):
+        if any(
+            part.startswith(".") or part.endswith("tests") for part in path.relative_to(ROOT).parts
+        ):
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            pairs = zip(node.keys, node.values) if isinstance(node, ast.Dict) else ()
+            if isinstance(node, ast.Call):
+                pairs = ((ast.Constant(k.arg), k.value) for k in node.keywords)
+            for name, value in pairs:
+                if isinstance(value, ast.Call) and ast.unparse(value.func).endswith("Key"):
+                    chooses = len(value.args) > 2 or any(k.arg == "choices" for k in value.keywords)
+                    if ast.unparse(value.args[0]) == "str" and not chooses:
+                        # {str: Key(str)}: texts under any name
+                        yield name.value if isinstance(name, ast.Constant) else name.id
+
+
+def test_a_text_of_a_toml_has_a_kind_or_a_reason_for_none():
+    known = set(" ".join(FREE).split())
+    assert set(texts()) == known
 
 
 def network(kind, value):

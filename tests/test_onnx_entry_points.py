@@ -1,5 +1,6 @@
 """Nothing opens an ONNX file of a stranger before its budget was checked."""
 
+import ast
 import json
 import shutil
 
@@ -12,16 +13,65 @@ from hotpath.runtime.errors import BadNetwork, NetworkFailed
 from hotpath.runtime.network import NETWORKS, sha256_of
 from hotpath.runtime.networks import canonical, onnx_budget
 from hotpath.runtime.tracker import point_prompt
-from tests.support import malformed, tiny_detector
+from tests.support import ROOT, malformed, tiny_detector
 from tests.support.errors import refusal
 
+# functions of the libraries that open an ONNX model, as they are called here
+OPENERS = {
+    *("onnx.load", "onnx.load_model", "onnx.load_model_from_string", "onnx.load_from_string"),
+    *(
+        "InferenceSession",
+        "read_model",
+        "readNetFromONNX",
+        "readNet",
+        "OnnxParser",
+        "ParseFromString",
+    ),
+}
+# each file that calls one, and why its model is no stranger's or was checked
+KNOWN = {
+    "hotpath/graphs/models.py": "the door",
+    "hotpath/graphs/canonical.py": "files of canonical.load, which were checked",
+    "hotpath/runtime/tracker/point_prompt.py": "checks its head",
+    "hotpath/runtime/engines/onnxruntime.py": "of canonical.read, or app/detect, which checks it",
+    "hotpath/runtime/engines/onnxruntime_gpu.py": "files of canonical.read",
+    "hotpath/runtime/engines/openvino.py": "of canonical.read, or app/detect, which checks it",
+    "hotpath/deploy/bundles/prepared.py": "a model that was made here",
+    "hotpath/deploy/bundles/plans.py": "files of prepared.read, which checks them",
+    "hotpath/deploy/fps/worker.py": "files of canonical.load",
+    "projects/nogpu/hotpath_nogpu/tensorrt/models.py": "what deploy gave a GPU's stand-in",
+    "projects/research/hotpath_research/train/teacher.py": "a network that canonical.load has read",
+}
 
-@pytest.fixture
-def evil(tmp_path):
-    """An ONNX file over the budget; ``test_budgets`` has other kinds."""
+
+def opens(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute):
+            name = ast.unparse(node)
+            if name in OPENERS or node.attr in OPENERS:
+                return True
+    return False
+
+
+def test_who_opens_a_model_is_known():
+    paths = list((ROOT / "hotpath").rglob("*.py"))
+    for package in (ROOT / "projects").glob("*/hotpath_*"):
+        paths += package.rglob("*.py")
+    found = {str(path.relative_to(ROOT)) for path in paths if opens(path)}
+    assert found == set(KNOWN)
+
+
+@pytest.fixture(params=["loop", "nodes", "cut"])
+def evil(request, tmp_path):
+    """An ONNX file over the budget."""
     pytest.importorskip("onnx")
     path = tmp_path / "evil.onnx"
-    path.write_bytes(malformed.inside("Loop", 1))
+    if request.param == "loop":
+        path.write_bytes(malformed.inside("Loop", 1))
+    elif request.param == "nodes":
+        path.write_bytes(malformed.network(*[malformed.node("Identity")] * 60000))
+    else:
+        path.write_bytes(b"\x3a\xff\xff\xff\xff\x7f" + bytes(20))
     return path
 
 
@@ -94,3 +144,8 @@ def test_weights_in_other_files_count_before_a_byte_of_them_is_read(tmp_path, le
     path.write_bytes(malformed.beside(1 << 20, None, name="weights.bin"))
     (tmp_path / "weights.bin").write_bytes(bytes(2 << 20))
     onnx_budget.check(path)
+
+
+def test_what_ships_is_within_the_budget():
+    for path in NETWORKS.glob("*.onnx"):
+        onnx_budget.check(path)

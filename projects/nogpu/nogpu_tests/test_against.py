@@ -1,10 +1,12 @@
 """``--against`` on a board whose engine runs bundles, and the process that times one checkout."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from tests.support.needs import needs_program
@@ -12,11 +14,24 @@ from tests.support.needs import needs_program
 pytest.importorskip("onnxruntime")
 
 from hotpath.deploy.fps import evidence
+from hotpath_nogpu.gpu import python
 from hotpath_nogpu.tensorrt import machine
 from tests import support
 from tests.support import ROOT, tiny
 
 GIT = "git -c user.name=a -c user.email=a@b".split()
+# The fake GPU's bundle is made first; then the worker runs in the same process.
+RUN = """
+import io, pathlib, sys
+from hotpath_nogpu.tensorrt import whole
+folder = pathlib.Path({folder!r})
+whole.make(folder, "tiny", "8.2")
+sys.path.insert(0, {root!r} + "/hotpath/deploy/fps")
+import worker
+sys.argv = ["worker.py", {root!r}]
+sys.stdin = io.StringIO({asked!r})
+sys.exit(worker.main())
+"""
 
 
 @pytest.fixture
@@ -56,3 +71,20 @@ def test_a_jetson_compares_two_commits_with_one_bundle(checkout, tmp_path):
         assert found["run"]["complete"] and result["precision"] == "fp16"
         assert result["engine"]["engine"] == "tensorrt"
         assert len(result["rounds"][0]["ms"]["total"]) == 100
+
+
+def test_a_worker_times_a_frame_that_runs_on_the_gpu_whole(tmp_path):
+    pictures, boxes = tiny.film(4)
+    np.save(str(tmp_path / "frames.npy"), np.stack(pictures))
+    settings = {
+        "load": {"bundle": str(tmp_path / "bundle")},
+        "threads": 1,
+        "frames": str(tmp_path / "frames.npy"),
+        "box": boxes[0],
+    }
+    asked = "".join(json.dumps(line) + "\n" for line in (settings, {"frames": 6}))
+    code = RUN.format(folder=str(tmp_path), root=str(ROOT), asked=asked)
+    printed = python(["-c", code], FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION="10020")
+    ready, block = [json.loads(line) for line in printed.splitlines()]
+    assert ready["ready"]["engine"] == "tensorrt" and ready["ready"]["kernels"] == "cuda"
+    assert len(block["boxes"]) == len(block["ms"]["total"]) == 6

@@ -134,3 +134,30 @@ def test_windows_whose_upload_fails_wait_for_what_is_in_flight(monkeypatch, afte
         gpu.run(PATH.frame(1), [WindowRequest(exemplar, STATES[0])])
     assert device.counters.uploads == device.fails_at
     assert device.counters.synchronisations == before["synchronisations"] + after
+
+
+class Uncached(np.ndarray):
+    """Pinned memory that no cache holds: it may be copied, and nothing else."""
+
+    def __array_ufunc__(self, *arguments, **options):
+        raise AssertionError("numbers are read one by one")
+
+    astype = __array_ufunc__
+
+    def copy(self):
+        return np.array(memoryview(self.view(np.uint8).data)).view(self.dtype)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_pinned_memory_is_read_by_one_copy(monkeypatch, count):
+    _, engine, gpu = broken(monkeypatch)
+    windows = gpu._windows
+    apart, size = engine.apart("seen") // 4, engine.size("seen") // 4
+    assert apart > size
+    values = np.arange(4 * apart, dtype=np.float32)
+    windows._rooms["seen"] = values.view(np.uint8).view(Uncached)
+    found = windows._floats("seen", count)
+    assert type(found) is np.ndarray and found.shape == (count, 1, 3, 25)
+    rows = values.reshape(4, apart)[:count, :size]
+    np.testing.assert_array_equal(found.reshape(count, -1), rows)
+    assert not np.shares_memory(found, values)

@@ -1,5 +1,7 @@
 """The layers that an INT8 report kept in floating point stay so on a Jetson."""
 
+import json
+
 import pytest
 
 pytest.importorskip("onnxruntime")
@@ -72,3 +74,10 @@ def test_the_builder_uses_float16_and_keeps_the_scales(tmp_path):
     assert {entry[1:3] for what, entry in seen if what == "kept"} == {("HALF", "HALF")}
     assert ("flag", "OBEY_PRECISION_CONSTRAINTS") in seen
     assert f"x/{KEPT[1]}_output_0" in values["scales"]  # by which an INT8 layer reads it
+
+
+def test_a_shipped_table_is_enough_for_an_int8_folder(tmp_path):
+    order = Order(boards.load_board("jetson_orin_nano"), load_network(NETWORK), "int8")
+    prepared.prepare(tmp_path / "prepared", order, lambda sentence: None)
+    assert json.loads((tmp_path / "prepared" / prepared.FILE).read_text())["scales"]
+    assert prepared.is_current(tmp_path / "prepared", order)

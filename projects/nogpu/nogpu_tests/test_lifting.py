@@ -316,3 +316,18 @@ def test_files_that_need_no_lift_stay_as_they_are(tmp_path):
     paths = write(tmp_path, exemplar=13, search=13)
     files = lifting.enter(paths)
     assert {part: onnx.load(str(path)) for part, path in paths.items()} == files
+
+
+BOARDS = ["jetson_nano", "jetson_orin_nano", "jetson_thor"]
+README = [f"nanotrack_v{n}" for n in (1, 2, 3)] + ["kestrel", "kestrel_fast", "kestrel_small"]
+README += ["lightfc"]
+PREPARED = list(itertools.product([*README, "fear_xs"], BOARDS, ["fp16"]))
+
+
+@pytest.mark.parametrize("name, board, precision", PREPARED)
+def test_a_network_of_the_readme_is_prepared(tmp_path, networks_dir, name, board, precision):
+    network = load_network(name)
+    order = Order(load_board(board), network, precision, networks_dir=str(networks_dir))
+    prepared.prepare(tmp_path / "prepared", order, lambda sentence: None)
+    file = onnx.load(str(tmp_path / "prepared" / "whole-search0.onnx"))
+    assert file.opset_import[0].version == 13

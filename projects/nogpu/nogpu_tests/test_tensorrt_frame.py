@@ -128,6 +128,25 @@ def three(device, options):
     return found, costs
 
 
+@pytest.mark.parametrize((), EACH_CUDA)
+# tiny_cut gives no features: nothing tells a loss
+@pytest.mark.parametrize("name, family", [("tiny", "8.2"), ("tiny", "10"), ("tiny_cut", "8.2")])
+def test_a_target_is_lost_where_the_hosts_tracker_says_so(tmp_path, name, family):
+    make(tmp_path / "gpu", name, family, **tiny.LOSSY)
+    tracker = opened(tmp_path / "gpu")
+    lost, certainty, boxes = zip(*judge(tracker, covered()))
+    check_cost(cost(tracker, list(covered())[-1]))
+    tracker.close()
+
+    toml = NETWORKS[name](tmp_path, tiny.watched(**tiny.LOSSY))
+    host = load_tracker(toml, engine="onnxruntime")
+    wanted = judge(host, covered())
+    assert lost == tuple(row[0] for row in wanted) and any(lost) is (name == "tiny")
+    if name == "tiny":
+        np.testing.assert_allclose(certainty, [row[1] for row in wanted], atol=1e-5)
+    np.testing.assert_allclose(boxes, [row[2] for row in wanted], rtol=0, atol=1e-3)
+
+
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize((), EACH_CUDA)
 def test_a_lost_target_is_searched_for_as_by_the_processor(tmp_path, precision):

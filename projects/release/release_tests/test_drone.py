@@ -49,6 +49,16 @@ def test_it_waits_turns_and_holds_as_the_targets_come_and_go(tmp_path):
     assert -30 < earlier < later < 0  # it moves from the left edge towards the middle
 
 
+def test_its_types_can_be_imported_and_load_numpy_only_then():
+    code = (
+        "import sys, hotpath; assert 'numpy' not in sys.modules; "
+        "from hotpath import Bearing, Box, Targets, Track, Tracker; assert 'numpy' in sys.modules; "
+        "assert type(hotpath.Track(Box(1, 2, 3, 4), 0.5).box) is Box; print(hotpath.Traktor)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and "AttributeError" in done.stderr and "Traktor" in done.stderr
+
+
 def test_a_film_that_is_not_there_is_a_sentence(tmp_path):
     command = [sys.executable, str(PROGRAM), "nofile.mp4", "1,2,30,40"]
     told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

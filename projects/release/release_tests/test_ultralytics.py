@@ -1,8 +1,10 @@
 """docs/examples/ultralytics_targets.py: a detector of ultralytics starts a target."""
 
+import importlib.util
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from tests.support import ROOT, tiny
@@ -29,6 +31,29 @@ def weights(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "untrained.pt"
     ultralytics.YOLO("yolo11n.yaml").save(str(path))
     return path
+
+
+def test_its_boxes_are_those_of_ultralytics(weights, monkeypatch):
+    spec = importlib.util.spec_from_file_location("ultralytics_targets", str(EXAMPLE))
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    call = ultralytics.YOLO.__call__
+    results = []
+
+    def sure(self, frame, **more):
+        results.append(call(self, frame, conf=1e-9, max_det=5, **more))
+        return results[-1]
+
+    monkeypatch.setattr(ultralytics.YOLO, "__call__", sure)
+    frame = tiny.film(1)[0][0]
+    boxes, scores, classes, names = example.detector(str(weights))(frame)
+    theirs = results[0][0].boxes
+    assert len(boxes) == len(theirs) > 0
+    xywh = theirs.xywh.cpu().numpy()  # of their centres
+    np.testing.assert_allclose(boxes[:, :2] + boxes[:, 2:] / 2, xywh[:, :2], atol=0.01)
+    np.testing.assert_allclose(boxes[:, 2:], xywh[:, 2:], atol=0.01)
+    assert scores.tolist() == theirs.conf.tolist() and classes.tolist() == theirs.cls.tolist()
+    assert names == list(results[0][0].names.values())
 
 
 def test_what_it_finds_is_followed(weights, tmp_path):

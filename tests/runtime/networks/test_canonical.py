@@ -23,6 +23,19 @@ from hotpath.runtime.networks import canonical, load_network, sha256_of
 from tests.support import ROOT, run, tiny
 from tests.support.errors import refusal
 
+NO_ROOM = """
+import sys, tempfile
+from hotpath.runtime.networks import canonical
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.networks import load_network
+
+tempfile._candidate_tempdir_list = lambda: ["/dev/null/none"]
+network = load_network(sys.argv[1])
+try:
+    canonical.load(network, network.locate())
+except BadNetwork as error:
+    print(error)
+"""
 LOADS = """
 import sys
 from hotpath.runtime import load_tracker
@@ -250,6 +263,13 @@ def test_a_description_that_was_changed_is_refused(tmp_path, network, place, key
         rewritten(folder, place, key, value)
         with refusal(BadNetwork, "damaged"):
             canonical.read(folder)
+
+
+def test_a_user_without_home_or_temporary_files_gets_a_sentence(tmp_path, network):
+    toml = str(network.path)
+    words = [sys.executable, "-c", NO_ROOM, toml]
+    done = run(words, env=dict(os.environ, HOME="/dev/null/x"), cwd=str(ROOT))
+    assert done.returncode == 0 and "TMPDIR" in done.stdout, done.stderr
 
 
 def test_processes_that_make_the_same_files_can_all_read_them(tmp_path):

@@ -26,6 +26,7 @@ from hotpath_fpga.sim import device as simulation
 from tests.conftest import ROOT
 from tests.support import blobs, run, tiny
 from tests.support.clips import clip_at
+from tests.support.proposed import chosen
 
 BOARDS = ("pynq_z2", "kv260")
 ELSEWHERE = pathlib.Path(__file__).resolve().parents[2]
@@ -119,6 +120,53 @@ def test_the_rtl_finds_what_the_model_finds_bit_for_bit(bundles, clip):
     assert fabric.engine.fabric.device.downloads == 1
 
 
+CROSSED = 15
+
+
+def crossing(count):
+    """(frames, boxes): a soft pattern and one that is nearly the same cross."""
+    rng = np.random.default_rng(6)
+    ground = soft(rng, 480, 360, 24) // 3 + 60
+    target, other = soft(rng, 48, 64, 12), soft(rng, 48, 64, 12)
+    other = cv2.addWeighted(target, 0.7, other, 0.3, 0)
+    frames, boxes = [], []
+    for index in range(count):
+        frame = ground.copy()
+        x, other_x = 60 + 6 * index, 80 + 6 * (CROSSED + 1 - index)
+        frame[150:214, x : x + 48] = target
+        frame[170:234, other_x : other_x + 48] = other
+        frames.append(frame)
+        boxes.append((x, 150, 48, 64))
+    return frames, boxes
+
+
+def among_similar(bundles, kind, share):
+    """(places, tracks) of the film of two patterns, with a search and this ``peak_share``."""
+    engine = engine_on(bundles, kind=kind)
+    engine.network.peak_share = share
+    device = loading.create_device(engine.network, engine, cpu.load())
+    tracker = loading.tracker_on(device, Options(recover=True))
+    places = chosen(tracker)
+    frames, boxes = crossing(CROSSED)
+    tracker.init(frames[0], boxes[0])
+    return places, [tracker.update(frame) for frame in frames[1:]]
+
+
+def test_among_similar_objects_the_choice_brings_the_target_back(bundles):
+    places, tracks = among_similar(bundles, "model", 0.2)
+    _, plain = among_similar(bundles, "model", 0.0)
+    last = crossing(CROSSED)[1][-1]
+    assert any(places) and overlap(tracks[-1].box, last) > 0.7 > 0.3 > overlap(plain[-1].box, last)
+
+
+@pytest.mark.slow("whole frames of kestrel_small in the RTL")
+def test_the_rtl_chooses_as_the_model_among_similar_objects(bundles):
+    if rtl.missing():
+        pytest.skip(rtl.missing())
+    model, fabric = (among_similar(bundles, kind, 0.2) for kind in ("model", "rtl"))
+    assert any(model[0]) and fabric == model
+
+
 def track(tmp_path, *arguments, **more):
     """Track on a simulated board in a folder of bundles: (exit code, its output)."""
     command = [sys.executable, "-m", "hotpath_fpga.track", *arguments]
@@ -207,7 +255,7 @@ def targets_of(bundles, frames, boxes, recover):
 
 
 def test_the_fabric_searches_a_lost_target_beside_another_one(bundles, monkeypatch):
-    monkeypatch.setattr(identity, "FOLLOWED", 4)  # each simulated frame takes a while
+    monkeypatch.setattr(identity, "BEFORE_SEARCH", 4)  # each simulated frame takes a while
     frames, boxes, resting = hiding(22)
     lost, other = targets_of(bundles, frames, [boxes[0], resting], True)
     states = [track.state for track in lost]

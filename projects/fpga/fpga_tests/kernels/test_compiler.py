@@ -17,9 +17,9 @@ from fpga_tests.fpga_quantised import Simulation
 from fpga_tests.kernels.benches.machine_bench import PLAIN
 from hotpath.graphs import quantisable
 from hotpath.kernels.fpga import tables
-from hotpath.runtime.networks import load_network
+from hotpath.runtime.networks import load_network, sha256_of
 from hotpath_fpga.compile import compile_network
-from hotpath_fpga.compiler import graph
+from hotpath_fpga.compiler import exponents, graph
 from hotpath_fpga.compiler.hazards import UNITS, accesses, conflict, waits
 from hotpath_fpga.compiler.layers import CannotCompile
 from hotpath_fpga.model import Machine
@@ -141,6 +141,17 @@ def kestrel():
     return compile_network(load_network("kestrel_small"))
 
 
+def test_kestrel_small_takes_the_steps_of_its_multiplications(kestrel):
+    search = kestrel.run["programs"]["search"]
+    assert search["macs"] == 98_738_176 and search["map_words"] == 12288
+    assert search["steps"] == 403_456  # 95.6 % of 256 products a step are the network's own
+
+
+def test_two_compilations_give_the_same_bytes(kestrel):
+    again = compile_network(load_network("kestrel_small"))
+    assert again.image == kestrel.image and again.run == kestrel.run
+
+
 def test_loads_after_the_strips_leave_memory_to_the_crop(kestrel):
     commands = commands_of(kestrel, "search")
     names = [name for name, _ in commands]
@@ -191,6 +202,21 @@ def test_functions_of_one_value_are_those_of_onnx(operator, given):
     model = onnx.helper.make_model(onnx.helper.make_graph([node], operator, [x], [y]))
     (expected,) = onnx.reference.ReferenceEvaluator(model).run(None, {"x": values})
     np.testing.assert_allclose(graph.function_of(node, {})(values), expected, atol=1e-5)
+
+
+def test_exponents_reach_the_range_with_the_least_step():
+    found = [exponents.activation_exponent(most) for most in (127.0, 128.0, 0.5, 0.0)]
+    assert found == [0, 1, -7, exponents.LEAST]
+
+
+def test_weights_take_the_exponent_of_the_least_error():
+    weight = np.random.default_rng(2).normal(0, 0.1, (5, 36)) * [[1], [10], [0.1], [1], [3]]
+    own = exponents.weight_exponents(weight)
+    tried = np.arange(-20, 4)
+    for row, found in zip(weight, own):
+        whole = [exponents.rounded(row[None], np.array([e])) for e in tried]
+        errors = [((w * 2.0**e - row) ** 2).sum() for w, e in zip(whole, tried)]
+        assert whole[0].dtype == np.int8 and found == tried[np.argmin(errors)]
 
 
 # -- hazards
@@ -276,3 +302,13 @@ def test_what_the_engine_can_not_do_is_refused_with_its_name(middle, size, texts
     with pytest.raises(CannotCompile) as caught:
         small(middle, fpga_sizes.size(**{"lanes": 1, **size}))
     assert all(text in str(caught.value) for text in texts)
+
+
+@pytest.mark.parametrize("name", ["nanotrack_v1", "nanotrack_v2", "nanotrack_v3"])
+def test_nanotrack_is_refused_in_a_sentence(name, networks_dir):
+    network = load_network(name)
+    paths = network.locate(networks_dir)
+    files = {part: sha256_of(path) for part, path in paths.items()}
+    with pytest.raises(CannotCompile) as caught:
+        compile_network(network, paths, {"files": files, "network": name, "tensors": {}})
+    assert "needs" in str(caught.value)

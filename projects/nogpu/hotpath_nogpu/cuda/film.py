@@ -18,12 +18,13 @@ class Film:
     Args:
         seed: of the noise and the motion.
         kind: "bgr" (a strided view) or "nv12".
+        change: number of the first frame of the larger size, or None.
     """
 
     side = 40
 
-    def __init__(self, seed, kind="bgr"):
-        self.kind = kind
+    def __init__(self, seed, kind="bgr", change=None):
+        self.kind, self.change = kind, change
         self.random = np.random.RandomState(seed)
         self.noise = self.random.randint(60, 140, (260, 340, 3)).astype(np.uint8)
         self.phase = self.random.uniform(0, 6, 2)
@@ -51,12 +52,15 @@ class Film:
         return memory[:, 2:-1]
 
     def bgr(self, index):
-        """(220, 300, 3) uint8."""
+        """(H, W, 3) uint8: 220 x 300, or 1.5 times that size."""
         image = np.roll(self.noise, index * 7, axis=1)[:220, :300].copy()
         x, y = (int(round(v)) for v in self.place(index))
         half = self.side // 2
         top, left = max(0, y - half), max(0, x - half)
         image[top : max(0, y + half), left : max(0, x + half)] = (40, 60, 230)
+        if self.change is not None and index >= self.change:
+            rows, columns = np.arange(330) * 2 // 3, np.arange(450) * 2 // 3
+            image = image[rows][:, columns]
         return np.ascontiguousarray(image)
 
     @staticmethod
@@ -76,9 +80,14 @@ def track_by_definition(net, film, count):
     shim.launch("tiny_exemplar", 1, 3, picture, net.exemplar, features)
     cells = []
     states = []
+    shape = image.shape
     maps = [np.zeros((1, planes, net.map_size, net.map_size), np.float32) for planes in (2, 4)]
     for index in range(1, count + 1):
         image = _bgr(film.frame(index))
+        if image.shape != shape:
+            x, y = float(image.shape[1]) / shape[1], float(image.shape[0]) / shape[0]
+            state *= (x, y, x, y)
+            shape = image.shape
         window, scale = geometry.search_window(net, state)
         picture = _crop(net, image, window, net.search, border)
         sides = net.search, net.map_size, net.stride

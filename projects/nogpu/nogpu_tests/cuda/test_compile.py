@@ -1,5 +1,6 @@
 """The kernels compile for every Jetson, once, with a compiler that fits the driver."""
 
+import locale
 import os
 import re
 import shutil
@@ -19,6 +20,14 @@ THOR = 110
 @pytest.fixture(scope="module")
 def nvrtc():
     return compiler.Nvrtc(tools.nvrtc())
+
+
+@pytest.mark.slow("only `make compilers` gets CUDA 11.8")
+def test_the_process_keeps_its_locale():
+    """Else text files are read and written as ASCII from then on."""
+    before = locale.nl_langinfo(locale.CODESET)
+    compiler.Nvrtc(tools.nvrtc("-11.8")).compile(CROP, 72)
+    assert locale.nl_langinfo(locale.CODESET) == before
 
 
 @pytest.mark.parametrize("name", compiler.SOURCES)
@@ -97,6 +106,16 @@ def test_a_mistake_in_the_source_is_named(nvrtc, tmp_path):
         file.write('extern "C" __global__ void broken() { nothing(); }\n')
     with pytest.raises(NoCompiler, match=r"broken\.cu\(1\): error.*nothing") as told:
         compiler.binary(path, 87, None, (str(tmp_path),), [nvrtc])
+    assert str(told.value).isprintable()
+
+
+def test_a_log_without_an_error_does_not_end_in_nvrtcs_own_nul(nvrtc, tmp_path, monkeypatch):
+    logs = {"ProgramLog": b"it went wrong\0"}
+    monkeypatch.setattr(nvrtc, "_get", lambda program, what: logs[what])
+    path = tmp_path / "broken.cu"
+    path.write_text("nothing();\n")
+    with pytest.raises(NoCompiler, match="fails: it went wrong$") as told:
+        nvrtc.compile(str(path), 87)
     assert str(told.value).isprintable()
 
 

@@ -3,14 +3,18 @@
 The tests run in processes with the fake driver (``nogpu_tests/conftest.py``).
 """
 
+import ctypes
 import threading
 
 import numpy as np
 import pytest
 
 from hotpath.base.errors import GpuFailed
+from hotpath.kernels import cpu
 from hotpath.kernels.cuda import compile as compiler
 from hotpath.kernels.cuda import device as devices
+from hotpath.runtime.devices.gpu import Gpu
+from hotpath_nogpu.cuda.engine import Engine
 from hotpath_nogpu.cuda.film import Film, track_by_definition
 from hotpath_nogpu.cuda.whole import track
 from hotpath_nogpu.gpu import STAND_IN, python
@@ -74,6 +78,13 @@ def test_a_frame_allocates_nothing_and_synchronises_once(runs):
         assert 0 < counts["upload_bytes"] < 0.5 * 200 * 220 * 300 * 3  # the search region alone
 
 
+@fake_gpu()
+def test_a_frames_graph_has_six_nodes_beside_the_networks(runs):
+    """Upload of the records, gather, crop, places, pooling, download."""
+    counts = runs[1]["counts"]
+    assert counts["launches"] - 2 * 200 + counts["downloads"] + 200 == 200 * 6
+
+
 COPIES = [
     pytest.param(marks=fake_gpu(FAKE_CUDA_EAGER_COPIES=eager), id="eager" + eager) for eager in "01"
 ]
@@ -94,6 +105,21 @@ def test_further_windows_change_nothing_and_are_one_submission(begun, windows, g
     sizes = [windows] if windows < 5 else [4, windows - 4]
     rows = sum(map(download_bytes, sizes))
     assert counts["download_bytes"] == 40 * (rows + windows * (FEATURES + MAPS))
+
+
+@pytest.mark.parametrize(
+    "film",
+    [
+        {"kind": "nv12", "frames": 25},
+        {"change": 12, "frames": 30},
+    ],
+)
+@pytest.mark.parametrize("graph", [False, True])
+@fake_gpu()
+def test_frames_of_cameras_and_of_changing_size_are_followed(film, graph):
+    found = track(graph=graph, **film)
+    follows_the_definitions(found, Film(0, film.get("kind", "bgr"), film.get("change")))
+    assert found["uses_graph"] == graph and found["counts"]["graphs"] == 0
 
 
 @fake_gpu(FAKE_CUDA_VERSION="10020", FAKE_CUDA_CAPABILITY="53")
@@ -194,6 +220,18 @@ def test_another_gpus_kernels_and_wrong_arguments_are_sentences(messages):
     gpu.close()
 
 
+@fake_gpu()
+def test_only_the_memory_of_packed_frames_is_write_combined():
+    gpu, fake, net = devices.open_device(), ctypes.CDLL("libcuda.so.1"), network(border="zero")
+    engine = Engine(gpu, net)
+    before = fake.fake_count(b"write_combined")
+    windows = Gpu(net, engine, cpu.load())
+    assert fake.fake_count(b"write_combined") == before + 1
+    windows.exemplar(np.zeros((400, 400, 3), np.uint8), np.array((90.0, 90.0, 30.0, 30.0)))
+    assert fake.fake_count(b"write_combined") == before + 2
+    gpu.close()
+
+
 OPEN = """
 from hotpath.kernels.cuda import device
 try:
@@ -222,3 +260,11 @@ def test_a_cupy_without_cudas_libraries_names_the_package(tmp_path):
         "NoGpu cupy is linked with CUDA's libcublas-11-4; "
         "run `sudo apt-get install libcublas-11-4`\n"
     )
+
+
+@each_library
+def test_that_threads_yield_is_said_before_the_gpu_is_opened(library):
+    gpu, fake = devices.open_device(library), ctypes.CDLL("libcuda.so.1")
+    gpu.event()
+    assert (fake.fake_count(b"context_flags"), fake.fake_count(b"event_flags")) == (2, 0)
+    gpu.close()

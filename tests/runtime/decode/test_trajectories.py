@@ -1,0 +1,78 @@
+"""Whole frames with crop and select in C++ give the boxes of the definitions, on real clips."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from hotpath.kernels import cpu, golden
+from hotpath.kernels.cpu import interface
+from hotpath.runtime import engines
+from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.tracker.tracker import Tracker
+from tests.support import blobs
+from tests.support.clips import clip_at
+from tests.support.described import load_network
+from tests.support.examples import count
+from tests.support.needs import needs_kernels
+
+CLIPS = ("otb-Couple", "otb-David")
+FRAMES = count(20, 60)
+
+
+class Definitions(interface.Kernels):
+    """The definitions; OpenCV's resize there has the bits of ``golden.crop``."""
+
+    def warp(self, frame, window, border, out, packing=interface.PLAIN):
+        image = golden.warp(frame, window, out.shape[2:], border)
+        out[:] = golden.pack(image, *packing, out.dtype)
+
+
+@pytest.fixture(scope="module")
+def kernels():
+    needs_kernels()
+    return cpu.load()
+
+
+@pytest.fixture(scope="module")
+def clips(clips_dir):
+    """The first frames of each clip, with its first box."""
+    found = []
+    for name in CLIPS:
+        clip = clip_at(clips_dir / name)
+        found.append((list(itertools.islice(clip, FRAMES)), clip.boxes[0]))
+    return found
+
+
+def located(name, networks_dir, tmp_path):
+    """(network, paths of its files, clips): real files, or small ones where none are at hand."""
+    network = load_network(name)
+    try:
+        return network, network.locate(networks_dir), len(CLIPS)
+    except BadNetwork:
+        network = load_network(blobs.write_network(tmp_path, name))
+        return network, network.locate(tmp_path), 1
+
+
+@pytest.mark.parametrize("name", blobs.each_network())
+def test_boxes_are_those_of_the_definitions(name, tmp_path, networks_dir, clips, kernels):
+    network, paths, count = located(name, networks_dir, tmp_path)
+    try:
+        engine = engines.create(engines.installed()[0], network, paths)
+    except BadNetwork as error:
+        if "onnx 1.12 or newer" not in str(error):
+            raise
+        pytest.skip(str(error))
+    for frames, box in clips[:count]:
+        fast, slow = (Tracker(Processor(network, engine, way)) for way in (kernels, Definitions()))
+        fast.init(frames[0], box)
+        slow.init(frames[0], box)
+        boxes = []
+        for frame in frames[1:]:
+            found, wanted = fast.update(frame), slow.update(frame)
+            np.testing.assert_allclose(found.box, wanted.box, rtol=0, atol=1e-4)
+            assert abs(found.score - wanted.score) < 1e-5 and found.lost == wanted.lost
+            boxes.append(tuple(found.box))
+        assert len(set(boxes)) > FRAMES // 2  # it moves
+    engine.close()

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from hotpath.app.__main__ import main
-from hotpath.app.cli.player import Player
 from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video.save import Video
 from hotpath.video.sources import open_source
-from tests.app.cli.test_player import Clock, Keys
+from tests.app.cli.test_player import Clock, Keys, player_of
 from tests.support.streams import scene
 
 pytest.importorskip("av")
@@ -117,7 +116,7 @@ def test_a_window_shows_each_frame_for_its_own_time(tmp_path, monkeypatch):
     shown_s = []
     with open_source(write(tmp_path / "a.mp4", TIMES_S), planes=True) as source:
         targets = SimpleNamespace(device=SimpleNamespace(finds_at_points=False))
-        player = Player(Keys(), source, targets, print)
+        player = player_of(Keys(), source, targets)
         while source.given < 40:
             if not source.given or player.next_frame_is_due():
                 source.read()

@@ -64,7 +64,7 @@ class Drawn(Output):
             drawn = time.perf_counter()
             self.profile.note("drawing", (drawn - began) * 1e3)
             if self._player:
-                self._player.show(frame, picture, index, tracks)
+                self._player.show(picture)
                 self.profile.note("window", (time.perf_counter() - drawn) * 1e3)
             if video:
                 video.video.replaces |= bool(tracks)

@@ -1,11 +1,9 @@
 """Targets that the user clicks on, or draws a box around, in the window."""
 
-from typing import TYPE_CHECKING, Any, Iterable, Sequence, Tuple
+from typing import TYPE_CHECKING, Sequence, Tuple
 
-from hotpath.app.pointing import holding
 from hotpath.runtime.errors import BadBox, BadNetwork, BadOption, HotpathError, NoObject
 from hotpath.runtime.frames.pictures import AnyFrame, bgr_of
-from hotpath.runtime.types import Track
 from hotpath.video.base import WAITING
 from hotpath.video.window import Window, title_of
 
@@ -16,39 +14,13 @@ if TYPE_CHECKING:
 DRAG = "Drag a box around the target"
 CLICK = "Click on the target, or drag a box around it"
 QUIT = "Q or Esc: quit"
-REFUSED = (BadBox, NoObject, BadOption, BadNetwork)  # by ``add_selected``: the targets stay
+REFUSED = (BadBox, NoObject, BadOption, BadNetwork)  # after which the user may try again
 SHOWN_S = 0.03  # longest wait for a frame while nothing is selected
 
 
 def invitation(targets: "Targets") -> str:
     """Return what the user may do: not every board finds the object at a point."""
     return CLICK if targets.device.finds_at_points else DRAG
-
-
-def add_selected(
-    targets: "Targets",
-    frame: AnyFrame,
-    place: Sequence[float],
-    tracks: Iterable[Track] = (),
-    **more: Any,
-) -> int:
-    """Start a target in a drawn box, or at the point of a click; returns its number.
-
-    Args:
-        targets: ``hotpath.runtime.targets.targets.Targets``.
-        frame: the frame that the user saw.
-        place: from ``Window.select``.
-        tracks: of the targets in that frame.
-        more: ``time_s``, and ``snug`` of a box.
-
-    Raises:
-        HotpathError: there is no object, or no target can have the box. ``refusal`` says it.
-    """
-    if place[2] or place[3]:
-        return int(targets.add(frame, place, **more))
-    point = place[:2]
-    besides = holding(tracks, point)
-    return int(targets.add(frame, time_s=more.get("time_s"), point=point, besides=besides))
 
 
 def refusal(error: HotpathError, targets: "Targets") -> str:
@@ -74,7 +46,8 @@ def first_target(
     Args:
         frame: the first frame of the source.
         source: it may be asked for further frames.
-        targets, snug: as for ``add_selected``.
+        targets: ``hotpath.runtime.targets.targets.Targets``.
+        snug: whether the object in a drawn box replaces it.
 
     Returns:
         the window, which stays open, and the frame on which the user selected.
@@ -96,7 +69,10 @@ def first_target(
                     continue
                 break
             try:
-                add_selected(targets, frame, place, time_s=source.time_s, snug=snug)
+                if place[2] or place[3]:
+                    targets.add(frame, place, time_s=source.time_s, snug=snug)
+                else:
+                    targets.add(frame, time_s=source.time_s, point=place[:2])
                 return window, frame
             except REFUSED as error:
                 texts = (refusal(error, targets), QUIT)

@@ -93,6 +93,7 @@ class Outputs:
         profile: ``Profile`` with the times of all frames.
         rows: ``Rows`` of the results and of the page.
         selection: ``Selection`` of the window and the links; None without any of them.
+        controls: the ``Controls`` of the window, or ``control``; None without both.
         bar: the ``Progress``, once all is open.
         control: the ``Controller`` of the page and of a ground station, or None.
         failed: output -> the sentence that says why it could not be written.
@@ -109,6 +110,7 @@ class Outputs:
     ) -> None:
         self.profile = Profile()
         self.control: Any = None
+        self.controls: Any = None
         self.bar: Any = None
         self.selection: Any = None
         self.failed: Dict[object, str] = {}
@@ -139,7 +141,7 @@ class Outputs:
         self._outputs: List[Any] = [self._summary]
         if options.outputs.results or self.control:
             self._outputs.append(self.rows)
-        self._outputs += [output for output in (self._report, self.control) if output]
+        self._outputs += [output for output in (self._report, self.controls) if output]
         self._outputs += self._links
         frames, quiet = options.source.frames, options.outputs.quiet
         self.bar = Progress(source, frames, quiet, self.profile.recent_fps)
@@ -154,6 +156,13 @@ class Outputs:
         shows = wants_window(options, self._links_asked)
         if shows or self._links_asked.asks_link:
             self.selection = Selection()
+        if self._links_asked.selects:
+            from hotpath.app.links.control import Controller
+
+            self.control = self.controls = Controller(
+                self._links_asked, targets, source, self._stop, self
+            )
+            self.rows.table, self.rows.records = self.control.rows, self._records
         video: Optional[BackgroundVideo] = None
         if options.save:
             from hotpath.video import save
@@ -165,10 +174,12 @@ class Outputs:
             )
         if shows:
             from hotpath.app.cli.player import Player
+            from hotpath.app.links.controls import Controls
             from hotpath.video import window
 
+            self.controls = self.control or Controls(targets, self.selection, self.write_late)
             self._window = first_window or window.Window(window.title_of(source.name))
-            self._player = Player(self._window, source, targets, say, self.selection)
+            self._player = Player(self._window, source, self.controls, say)
         elif first_window is not None:
             first_window.close()
         if video or self._player:
@@ -217,12 +228,8 @@ class Outputs:
         """Open the links of a run whose first frame this is."""
         from hotpath.app.cli.links import open_links
         from hotpath.app.links.base import Context
-        from hotpath.app.links.control import Controller
 
         options, source = self._links_asked, self._source
-        if options.selects:
-            self.control = Controller(options, targets, source, self._stop, self)
-            self.rows.table, self.rows.records = self.control.rows, self._records
         self._links = open_links(
             Context(
                 options,

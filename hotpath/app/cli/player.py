@@ -1,24 +1,22 @@
 """Play a recording in the window at its own speed, and carry out the keys pressed there."""
 
 import time
-from collections import namedtuple
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.app.cli.mouse import REFUSED, add_selected, invitation, refusal
-from hotpath.app.pointing import holding, says_yes
-from hotpath.app.selection import Selection, confirmed, rejected
+from hotpath.app.cli.mouse import invitation, refusal
+from hotpath.app.links.controls import Controls
+from hotpath.app.pointing import holding
 from hotpath.base.commands import counted
-from hotpath.runtime.errors import NotReady
-from hotpath.runtime.frames.pictures import AnyFrame, bgr_of
+from hotpath.runtime.errors import HotpathError
+from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.runtime.types import Track
 from hotpath.video.base import PLAYED_FPS
 from hotpath.video.drawing import draw
 from hotpath.video.window import SHORT, Window
 
 if TYPE_CHECKING:
-    from hotpath.runtime.targets.targets import Targets
     from hotpath.video.base import Source
 
 SEEK_S = 5.0
@@ -31,8 +29,6 @@ SLOWEST, FASTEST = 0.125, 8.0
 PAUSED = ("PAUSED", "Space: go on", "H: list the keys", "Q or Esc: end the run")
 END = ("END OF THE RECORDING", "Any key or click: close the window")
 
-Shown = namedtuple("Shown", "frame picture index tracks")
-
 
 class Player:
     """The window's clock and keys.
@@ -41,36 +37,29 @@ class Player:
         window: ``Window``.
         source: ``hotpath.video.base.Source``; live sources have neither pause nor
             speed.
-        targets: ``hotpath.runtime.targets.targets.Targets``; one that the user clicks on or draws
-            replaces one of them.
+        controls: the ``Controls`` of the run; a target that the user clicks on or draws replaces
+            another one.
         say: function of one line of text for the user.
-        selection: which target is steered after: the one that the user selected.
     """
 
     def __init__(
-        self,
-        window: Window,
-        source: "Source",
-        targets: "Targets",
-        say: Callable[[str], None],
-        selection: Optional[Selection] = None,
+        self, window: Window, source: "Source", controls: Controls, say: Callable[[str], None]
     ) -> None:
         self.paused = False
         self._notices: Tuple[str, ...] = ()
         self._notice_until = 0.0
-        self._selection = Selection() if selection is None else selection
-        self._window, self._source, self._targets, self._say = window, source, targets, say
+        self._window, self._source, self._controls, self._say = window, source, controls, say
         self._speed = 1.0
         self._began = time.monotonic()  # when the frame that is shown was due
         self._step = False  # read one frame although the recording is paused
-        self._shown: Optional[Shown] = None
+        self._picture: Any = None  # that is shown: the newest frame with its boxes, and a bar below
         self._help_until = time.monotonic() + HELP_S
         actions = self._keyed(source.live)
         self._actions = {key: action for key, _, action in actions}
         for sign, arrow in ((".", "right"), (",", "left")):
             if arrow in self._actions:
                 self._actions[sign] = self._actions[arrow]
-        self._keys = [invitation(targets)] + [text for _, text, _ in actions]
+        self._keys = [invitation(controls.targets)] + [text for _, text, _ in actions]
         self._keys.append("Q or Esc: end the run")
 
     def _keyed(self, live: bool) -> List[Tuple[str, str, Callable[[], None]]]:
@@ -91,11 +80,9 @@ class Player:
             ("h", "H: list the keys, or hide them", self._toggle_help),
         ]
 
-    def show(
-        self, frame: AnyFrame, picture: np.ndarray, index: int, tracks: Dict[int, Track]
-    ) -> None:
-        """Show a tracked frame; ``picture`` is the frame with boxes drawn on it."""
-        self._shown = Shown(frame, picture, index, tracks)
+    def show(self, picture: np.ndarray) -> None:
+        """Show the newest frame of the controls; ``picture`` is it with boxes drawn on it."""
+        self._picture = picture
         self._refresh()
 
     def notice(self, *sentences: str) -> None:
@@ -133,8 +120,8 @@ class Player:
         ends = time.monotonic() + HELD_S
         if self._window.touched if watched is None else watched:
             ends = float("inf")
-            if self._shown is not None:
-                self._window.show(self._shown.picture, END)
+            if self._picture is not None:
+                self._window.show(self._picture, END)
             self._say("the recording has ended; press a key in its window to close it")
         while self._window.open and time.monotonic() < ends and not stop.requested:
             if self._window.wait_key(POLL_S) is not None or self._window.pressed:
@@ -157,13 +144,13 @@ class Player:
             self._refresh()
 
     def _refresh(self) -> None:
-        if self._shown is not None:
+        if self._picture is not None:
             lines: Optional[Sequence[str]] = PAUSED if self.paused else None
             if self._notices:
                 lines = self._notices + (PAUSED if self.paused else SHORT)
             elif self._help_until:
                 lines = [PAUSED[0], *self._keys] if self.paused else self._keys
-            self._window.show(self._shown.picture, lines)
+            self._window.show(self._picture, lines)
 
     def _pause(self) -> None:
         self.paused = not self.paused
@@ -173,14 +160,20 @@ class Player:
     def _seek(self, frames: int) -> None:
         """Pause, and go that many frames forward or back."""
         self.paused = True
-        index = max(0, (self._shown.index if self._shown else 0) + frames)
+        index = max(0, self._index + frames)
         self._go_on(index == self._source.given or self._source.seek(index))
 
     def _seek_seconds(self, seconds: float) -> None:
         now_s = self._source.time_s
         if now_s is None:
-            now_s = (self._shown.index if self._shown else 0) / PLAYED_FPS
+            now_s = self._index / PLAYED_FPS
         self._go_on(self._source.seek_time(max(0.0, now_s + seconds)))
+
+    @property
+    def _index(self) -> int:
+        """The index of the frame that is shown."""
+        newest = self._controls.newest
+        return 0 if newest is None else newest.index
 
     def _go_on(self, has_frame: bool) -> None:
         """Read one frame at once, where the source found it."""
@@ -200,37 +193,32 @@ class Player:
 
     def _confirm(self) -> None:
         """Somebody says that the selected target is where its box is."""
-        if self._answer(self._targets.confirm, confirmed, "is confirmed"):
-            self._selection.confirm()
+        self._answer(self._controls.confirm, "is confirmed")
 
     def _reject(self) -> None:
         """Somebody says that the box of the selected target holds another object."""
-        self._answer(self._targets.reject, rejected, "is searched for elsewhere")
+        self._answer(self._controls.reject, "is searched for elsewhere")
 
-    def _answer(
-        self, ask: Callable[[int], None], say: Callable[[Track], Track], sentence: str
-    ) -> bool:
-        """Ask that of the selected target, and show its new word without waiting for a frame.
-
-        Returns:
-            whether there is a target that can be asked.
-        """
-        shown = self._shown
-        number = None if shown is None else self._selection.among(shown.tracks)
-        if shown is None or number is None:
-            return False
+    def _answer(self, ask: Callable[[int], None], sentence: str) -> None:
+        """Ask that of the selected target, if there is one, and show its new word at once."""
+        newest = self._controls.newest
+        number = None if newest is None else self._controls.selection.among(newest.tracks)
+        if number is None:
+            return
         try:
             ask(number)
-        except NotReady as error:  # it is lost, or always tracked
+        except HotpathError as error:  # it is lost, or always tracked
             self.notice(str(error))
-            return False
-        tracks = dict(shown.tracks)
-        tracks[number] = say(tracks[number])
-        frame, picture = bgr_of(shown.frame), shown.picture.copy()
-        picture[: frame.shape[0]] = draw(frame, tracks)
-        self._shown = shown._replace(picture=picture, tracks=tracks)
+            return
+        self._draw_again()
         self.notice(f"Target {number} {sentence}")
-        return True
+
+    def _draw_again(self) -> None:
+        """Draw the boxes of the frame that is shown, of which a word changed."""
+        newest = self._controls.newest
+        assert newest is not None, "it has targets"
+        frame, self._picture = bgr_of(newest.frame), self._picture.copy()
+        self._picture[: frame.shape[0]] = draw(frame, newest.tracks)
 
     def _select(self, pressed: bool = False) -> None:
         """Let the user select a target on the frame that is shown; it replaces one.
@@ -238,56 +226,43 @@ class Player:
         Args:
             pressed: whether the mouse's button is down already.
         """
-        if self._shown is None:
+        newest = self._controls.newest
+        if newest is None or self._picture is None:
             return
-        shown, targets = self._shown, self._targets
-        frame = bgr_of(shown.frame)
-        texts = (invitation(targets), "Esc: back")
-        place = self._window.select(frame, texts, shown.picture[frame.shape[0] :], pressed)
+        frame = bgr_of(newest.frame)
+        texts = (invitation(self._controls.targets), "Esc: back")
+        place = self._window.select(frame, texts, self._picture[frame.shape[0] :], pressed)
         if place is not None:
-            chosen = self._selection.among(shown.tracks)
-            is_yes = chosen is not None and says_yes(shown.tracks[chosen], place)
-            if is_yes and not (place[2] or place[3]):
-                self._confirm()
-            else:
-                self._add(shown, place)
+            self._add(newest.index, place, newest.tracks)
         self._refresh()
         self._began = time.monotonic()
 
-    def _add(self, shown: Shown, place: Sequence[float]) -> None:
+    def _add(self, index: int, place: Sequence[float], tracks: Dict[int, Track]) -> None:
         """Start a target where the user drew or clicked, in place of another one."""
-        targets, time_s = self._targets, self._source.time_s
-        old, tracks = self._replaced(place, shown.tracks), shown.tracks.values()
+        targets = self._controls.targets
+        old = self._replaced(place, tracks)
+        how: Dict[str, Any] = {"box": place} if place[2] or place[3] else {"point": place[:2]}
         try:
-            number = add_selected(targets, shown.frame, place, tracks, time_s=time_s)
-        except REFUSED as error:
+            number = self._controls.add_target(index, replaced=old, **how)
+        except HotpathError as error:
             self.notice(refusal(error, targets))
             return
-        self._replace(old, number)
-        left = {n: track for n, track in shown.tracks.items() if n != old}
-        left[number] = targets.first(number)
-        self._shown = shown._replace(tracks=left)
-
-    def _replaced(self, place: Sequence[float], tracks: Dict[int, Track]) -> Optional[int]:
-        """The target in whose place a new one comes: the only one, the one there, the selected."""
-        there = self._targets.numbers
-        if len(there) == 1:
-            return int(there[0])
-        tracks = {number: track for number, track in tracks.items() if number in there}
-        middle = place[0] + place[2] / 2, place[1] + place[3] / 2
-        held = (number for number in tracks if holding([tracks[number]], middle) is not None)
-        return next(held, self._selection.among(tracks))
-
-    def _replace(self, old: Optional[int], number: int) -> None:
-        """Drop at most one target for a new one, and say what is followed now."""
-        if old is not None:
-            self._targets.drop(old)
-            self._selection.drop(old)
-        self._selection.select(number)
         self._help_until = 0.0
-        messages, stay = f"Target {number} is followed", len(self._targets.numbers) - 1
+        if number == old:  # a click in the box of an unsure target
+            self._draw_again()
+            self.notice(f"Target {number} is confirmed")
+            return
+        messages, stay = f"Target {number} is followed", len(targets.numbers) - 1
         if stay:
             messages += f" in place of {old}" if old is not None else ""
             messages += f", and {counted(stay, 'other')} as before"
-        doubt = self._targets.doubt(number)
+        doubt = targets.doubt(number)
         self.notice(*((f"{messages}: {doubt}",) if stay and doubt else (doubt or messages,)))
+
+    def _replaced(self, place: Sequence[float], tracks: Dict[int, Track]) -> Optional[int]:
+        """The target in whose place a new one comes: the only one, the one there, the selected."""
+        if len(tracks) == 1:
+            return next(iter(tracks))
+        middle = place[0] + place[2] / 2, place[1] + place[3] / 2
+        held = (number for number in tracks if holding([tracks[number]], middle) is not None)
+        return next(held, self._controls.selection.among(tracks))

@@ -12,16 +12,11 @@ from collections import deque
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
-import numpy as np
-
 from hotpath.app.links.as_json import target_json
+from hotpath.app.links.controls import Controls
 from hotpath.app.links.frame_buffer import FrameBuffer
 from hotpath.app.links.requests import Refused, Requests
-from hotpath.app.pointing import holding, says_yes
 from hotpath.app.records import LinkOptions
-from hotpath.app.selection import Selection, confirmed, rejected
-from hotpath.runtime.errors import BadNetwork, BadOption, HotpathError
-from hotpath.runtime.types import Track
 from hotpath.video.base import TrackedFrame
 
 if TYPE_CHECKING:
@@ -29,9 +24,6 @@ if TYPE_CHECKING:
     from hotpath.video.base import Source
 
 WAIT_S = 0.2  # longest wait before the loop looks at signals again
-MOST_TARGETS = 8
-SMALLEST_PX = 4.0  # side of a box
-CATCH_UP_FRAMES = 30  # most frames tracked at once after a selection
 ROWS_KEPT = 20000
 STILL_S = 1.0  # without a new frame: the run stands still
 LONGEST_NAME = 40  # letters
@@ -39,7 +31,7 @@ RECENT = 300  # frames of the latency that the page shows
 CONFIRM = "confirm the target"  # a reason of ``holds`` that ends so waits for somebody
 
 
-class Controller:
+class Controller(Controls):
     """Connects the frame loop with its remote controls. Links of projects know it as ``Run``.
 
     The loop calls ``next_frame_is_due``, ``write`` and ``end``, and adds to ``rows``. The methods
@@ -68,11 +60,8 @@ class Controller:
         names: target -> name that a user gave it.
         ended: True once the run is over.
         whole: whether the files hold the whole recording, because its end was reached.
-        targets: as the argument.
         columns: names of the values in a row.
-        selection: which target is steered after.
         can_record: whether the command line named files to record to.
-        newest: the newest frame, with the targets selected since; None before the first.
         holds: steered device that stopped for lack of evidence -> reason.
         rows: stored rows of results, the oldest first; None means an unknown value.
     """
@@ -85,6 +74,7 @@ class Controller:
         stop: Any,
         outputs: Any,
     ) -> None:
+        super().__init__(targets, outputs.selection, outputs.write_late)
         self.source = source
         self.columns = list(outputs.rows.columns)
         self.buffer = FrameBuffer()
@@ -93,15 +83,12 @@ class Controller:
         self.finished = self.ended = self.whole = False
         self.is_watched: Callable[[], bool] = lambda: False
         self.names: Dict[int, str] = {}
-        self.targets, self._stop = targets, stop
-        self.selection: Selection = outputs.selection
-        self._write_late, self._profile = outputs.write_late, outputs.profile
+        self._stop, self._profile = stop, outputs.profile
         self.can_record, self._fov = bool(options.results or options.save), options.fov
         self._run = secrets.token_hex(4)  # tells a browser that reconnects whether the run is new
         self._engine = targets.engine.describe()["engine"]
         self._changes = threading.Condition()
         self._version = 0  # grows with each frame and each change
-        self.newest: Optional[TrackedFrame] = None
         self._first = 0  # index of the run's first frame
         self._requests = Requests(self._changes)
         self._wait_for_target = not source.live
@@ -168,152 +155,21 @@ class Controller:
 
     # what may be requested: the loop carries it out between two frames
 
-    def add_target(
-        self,
-        index: int,
-        box: Optional[Sequence[float]] = None,
-        replaced: Optional[int] = None,
-        snug: bool = False,
-        point: Optional[Sequence[float]] = None,
-    ) -> int:
-        """Start a target on the frame of that index, and track it up to the newest.
+    def frames_since(self, index: int) -> List[TrackedFrame]:
+        """The frame of that index and the later ones that are kept; empty if it has expired."""
+        return self.buffer.since(index)
 
-        Args:
-            index: index of the frame on which the user drew or tapped.
-            box: (x, y, w, h), pixels of the frame. None if ``point`` is given.
-            replaced: number of a target to drop in exchange.
-            snug: whether the object in the box replaces it, if the network has a head for that and
-                this device can run it.
-            point: (x, y), pixels of the frame: the object there is the target. In the box of the
-                replaced target it means the larger object around it; while that target is unsure,
-                it means yes, that is the target.
-
-        Returns:
-            the target's number: a new one, or the replaced one's that is confirmed.
-
-        Raises:
-            Refused: the frame or the target to replace is gone, or there are too many targets.
-            BadBox: no target can have the box.
-            NoObject: nothing is there.
-            BadOption, BadNetwork: the network has no head, or it can't be read or run.
-        """
-        if box is not None and min(box[2], box[3]) < SMALLEST_PX:  # on any frame
-            raise Refused(422, f"a box must be at least {SMALLEST_PX:g} x {SMALLEST_PX:g} pixels")
-        frames = self.buffer.since(index)
-        if not frames or self.newest is None:
-            raise Refused(410, f"frame {index} has expired; select on a newer one")
-        present = self.newest.tracks
-        if replaced is not None and replaced not in present:
-            raise Refused(404, f"there is no target {replaced}")
-        if replaced is None and len(present) >= MOST_TARGETS:
-            raise Refused(409, f"{MOST_TARGETS} targets are the most; drop one first")
-        other = None  # where the user saw the replaced target
-        if replaced is not None:
-            other = frames[0].tracks.get(replaced, present[replaced])
-            if point is not None and self._is_confirmed(point, replaced, other):
-                return replaced
-        number = self._begun(frames[0], box, snug, point, other)
-        track = self.targets.first(number)
-        try:
-            self._write_late(frames[0]._replace(tracks={number: track}))
-            for tracked in _evenly_spread(frames[1:], CATCH_UP_FRAMES):
-                track = self.targets.update_one(number, tracked.frame, tracked.time_s)
-                self._write_late(tracked._replace(tracks={number: track}))
-        except HotpathError:
-            self.targets.drop(number)
-            raise
-        tracks = dict(present)
-        tracks[number] = track
-        if replaced is not None:
-            self.targets.drop(replaced)
-            del tracks[replaced]
-        self.selection.select(number, replaced)
-        self.newest = self.newest._replace(tracks=tracks)
+    def add_target(self, *arguments: Any, **more: Any) -> int:
+        """The same; a recording that waits for its first target goes on."""
+        number = super().add_target(*arguments, **more)
         if self._wait_for_target:
             self.pause(False)
         return number
-
-    def _is_confirmed(self, point: Sequence[float], number: int, seen: Track) -> bool:
-        """Confirm a target if a click on it, as the user saw it or as it is now, says so."""
-        assert self.newest is not None, "it has targets"
-        now = self.newest.tracks[number]
-        if now.lost or not (says_yes(seen, point) or says_yes(now, point)):
-            return False
-        self.targets.confirm(number)
-        self.selection.select(number)
-        self._say_of(number, confirmed)
-        return True
-
-    def _begun(self, tracked: TrackedFrame, box: Any, snug: bool, point: Any, other: Any) -> int:
-        """Start a target in a box or at a point; returns its number.
-
-        Args:
-            other: track of the target that is replaced, in that frame if it was there; or None.
-        """
-        frame, time_s = tracked.frame, tracked.time_s
-        if point is None:
-            snug = snug and self.finds_at_points
-            try:
-                return int(self.targets.add(frame, box, time_s=time_s, snug=snug))
-            except (BadOption, BadNetwork):
-                if not snug:
-                    raise
-            # the head can't run here: the box stays as the user drew it
-            return int(self.targets.add(frame, box, time_s=time_s))
-        besides = holding([] if other is None else [other], point)
-        return int(self.targets.add(frame, time_s=time_s, point=point, besides=besides))
-
-    def drop_target(self, number: int) -> None:
-        """Stop tracking that target."""
-        if self.newest is None or number not in self.newest.tracks:
-            raise Refused(404, f"there is no target {number}")
-        self.targets.drop(number)
-        self.selection.drop(number)
-        tracks = {n: track for n, track in self.newest.tracks.items() if n != number}
-        self.newest = self.newest._replace(tracks=tracks)
-
-    def confirm(self, number: Optional[int] = None) -> None:
-        """Somebody says that a target's box is right, so that steering goes on.
-
-        Args:
-            number: of the target; None for the selected one.
-        """
-        number = self._meant(number)
-        self.targets.confirm(number)
-        self.selection.confirm()
-        self._say_of(number, confirmed)
-
-    def reject(self, number: Optional[int] = None) -> None:
-        """Somebody says that a target's box holds another object, so that the search goes on.
-
-        Args:
-            number: of the target; None for the selected one.
-        """
-        number = self._meant(number)
-        self.targets.reject(number)
-        self._say_of(number, rejected)
 
     def rename(self, number: int, name: str) -> None:
         """Give a target a name for the page; an empty one takes it back."""
         number = self._meant(number)
         self.names[number] = " ".join(name.split())[:LONGEST_NAME]
-
-    def _meant(self, number: Optional[int]) -> int:
-        tracks = {} if self.newest is None else self.newest.tracks
-        if number is None:
-            number = self.selection.among(tracks)
-            if number is None:
-                raise Refused(409, "no target is selected; select one")
-        if number not in tracks:
-            raise Refused(404, f"there is no target {number}")
-        return number
-
-    def _say_of(self, number: int, say: Callable[[Track], Track]) -> None:
-        """Show the new word of a target at once, also while the run is paused."""
-        assert self.newest is not None, "it has targets"
-        tracks = dict(self.newest.tracks)
-        tracks[number] = say(tracks[number])
-        self.newest = self.newest._replace(tracks=tracks)
 
     def pause(self, paused: bool) -> None:
         """Pause a recording, or resume it; at its end, play it again for new targets."""
@@ -361,11 +217,6 @@ class Controller:
     def stop(self) -> None:
         """End the run."""
         self._stop.requested = True
-
-    @property
-    def finds_at_points(self) -> bool:
-        """Whether a point selects a target."""
-        return bool(self.targets.device.finds_at_points)
 
     def frame_at(self, seen_s: float) -> Optional[TrackedFrame]:
         """The frame that was newest at a time of the monotonic clock, else the newest one."""
@@ -446,10 +297,3 @@ class Controller:
         """Frames a second over the last frames; None while the run is paused."""
         fps = None if self.paused or self._is_still else self._profile.recent_fps()
         return None if fps is None else round(fps, 1)
-
-
-def _evenly_spread(frames: List[TrackedFrame], most: int) -> List[TrackedFrame]:
-    """At most ``most`` of the frames, evenly spread; the last one is among them."""
-    if len(frames) <= most:
-        return frames
-    return [frames[int(n)] for n in np.linspace(0, len(frames) - 1, most)]

@@ -7,8 +7,7 @@ import onnx
 
 from hotpath.runtime.decode import anchors
 from hotpath.runtime.networks import load_network
-from tests.support.described import names, toml_of
-from tests.support.examples import few_of
+from tests.support.described import toml_of
 from tests.support.models import model_of
 
 # One network of each family.
@@ -25,11 +24,6 @@ def film(frames=25, width=320, height=240, size=(36, 24)):
         pictures.append(picture)
         boxes.append((float(x), float(y), float(size[0]), float(size[1])))
     return pictures, boxes
-
-
-def each_network(kept=FEW):
-    """Names for ``parametrize``; ``make test`` takes those that are kept."""
-    return few_of(names(), kept, "a network of the same family is tested")
 
 
 def write_network(folder, name):

@@ -5,7 +5,7 @@
 
 Compiles each board's network for its size and runs a frame and its exemplar in the verilated RTL,
 against a memory with the latency and the share of ``sizes.toml``. What comes out must be what the
-NumPy model gives. Writes the tables of ``docs/results/fpga.md``; with --network, prints the rows of
+NumPy model gives. Prints the tables of ``docs/results/fpga.md``; with --network, the rows of
 another network instead. Cycles are measured; a clock is an assumption, and nothing ran on a board.
 """
 
@@ -21,7 +21,7 @@ from hotpath.base.errors import HotpathError
 from hotpath.kernels.fpga import tables
 from hotpath.kernels.fpga.tables import Size
 from hotpath.runtime.networks import default_of, load_network
-from hotpath_fpga import model, page
+from hotpath_fpga import model
 from hotpath_fpga.compile import compile_network
 from hotpath_fpga.runner import MEMORY, Runner
 from hotpath_fpga.sim.build import CannotBuild
@@ -71,15 +71,10 @@ def main():
     cli.add_argument("--network", metavar="NAME", help="print the rows of this network")
     options = cli.parse_args()
     try:
-        if options.network:
-            print(rows(options.network))
-            return 0
-        text = tables_of_page(print)
-        page.write("cycles", text)
+        print(rows(options.network) if options.network else tables_of_page(), end="")
     except (HotpathError, CannotBuild) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(text)
     return 0
 
 
@@ -90,7 +85,7 @@ def rows(network):
         program = compile_network(load_network(network), size_name=name)
         frame = measure(size, program, WINDOWS["typical"])
         lines.append(f"{network} " + _line(name, size, "typical", frame))
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
 
 
 def network_of(size):
@@ -140,23 +135,16 @@ def measure(
     return Frame(rtl.read("CYCLES"), rtl.read("READ"), rtl.read("BUSY"), macs)
 
 
-def tables_of_page(say=lambda text: None):
-    """The tables of cycles of the page; runs everything.
-
-    Args:
-        say: function of one line, about what runs.
-    """
+def tables_of_page():
+    """The tables of cycles of the page; runs everything, which takes minutes."""
     sizes = design.sizes()
     programs = {name: compiled(name) for name in sizes}
     frames = {}
     for name in sizes:
         for kind, window in WINDOWS.items():
-            say(f"{name}, {kind} window")
             frames[name, kind] = measure(sizes[name], programs[name], window)
-    worse = []
-    for memory in WORSE:
-        say(f"pynq_z2, memory {memory}")
-        worse.append(measure(sizes["pynq_z2"], programs["pynq_z2"], WINDOWS["typical"], memory))
+    name = "pynq_z2"
+    worse = [measure(sizes[name], programs[name], WINDOWS["typical"], each) for each in WORSE]
     lines = ["| " + TITLES + " |", "| --- | --- | ---: | --- | ---: | ---: | ---: | ---: |"]
     for (name, kind), frame in frames.items():
         lines.append(_line(name, sizes[name], kind, frame))

@@ -23,7 +23,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 VENV = ROOT / ".venv"
 RECORD = VENV / "set-up.txt"  # what was installed from: a hash, and then a name a line
 SOURCES = ("pyproject.toml", "constraints.txt", "setup.py")
-OLD_PYTHON = "Python 3.10 or newer is needed; name one: make setup PYTHON=/path/to/python3"
 TESTED = ("bridges", "lab", "nogpu", "release", "vehicle")  # projects that `make test` needs
 HOST = ["host"]
 OF_ENGINES = {"overlay": [*HOST, "fpga"], "ncnn": [*HOST, "ncnn"]}  # for `make engine`

@@ -395,9 +395,6 @@ class ICudaEngine(Fake):
     def get_tensor_dtype(self, name):
         return TYPES[self._types[name]]
 
-    def get_binding_index(self, name):
-        return [io[0] for io in self._io].index(name)
-
     def get_binding_shape(self, index):
         return self._io[index][1]
 

@@ -47,8 +47,8 @@ class Board(NamedTuple):
         pynq_board: names that PYNQ's images give to the board.
         decoder, encoder: names of ``hotpath.video.hardware``, hardware that may be there.
         after_build: what to do with a bundle, if Hotpath itself does not run on the board.
-        cpu, gpu, memory, precision, search, sensors: one dict for each section, with all of its
-            keys (``board.gpu["windows"]``).
+        gpu, memory, precision, search, sensors: one dict for each section, with all of its keys
+            (``board.gpu["windows"]``).
         software: dict of release family -> dict of library -> version.
     """
 
@@ -67,7 +67,6 @@ class Board(NamedTuple):
     decoder: Sequence[str]
     encoder: Sequence[str]
     after_build: Optional[str]
-    cpu: Section
     gpu: Section
     memory: Section
     precision: Section

@@ -32,16 +32,12 @@ TOP: Keys = {
 }
 
 SECTIONS: Dict[str, Keys] = {
-    "cpu": {
-        "clock_max_mhz": AMOUNT,
-    },
     "gpu": {
         "compute_capability": Key(str, None),
         "windows": Key(int, 1, low=1),  # that one call of a network takes, for several targets
     },
     "memory": {
-        "size_gb": AMOUNT,
-        "gb_s": AMOUNT,  # peak, 1e9 bytes a second
+        "size_gb": AMOUNT,  # from which TensorRT's builder takes a part
     },
     "precision": {
         "exists": Key(tuple, choices=PRECISIONS),
@@ -62,10 +58,7 @@ SECTIONS: Dict[str, Keys] = {
 
 # Each software family is one table: [software] "3.0" = { pynq = "3.0", python = "3.10" }, or one of
 # software/jetpack.toml
-SOFTWARE = (
-    *("l4t", "pynq", "python", "cuda", "cudnn", "tensorrt", "numpy", "opencv"),
-    *("gpu_arrays", "graphs"),
-)
+SOFTWARE = ("l4t", "pynq", "python", "cuda", "tensorrt", "numpy", "gpu_arrays")
 
 
 def read(

@@ -81,8 +81,11 @@ def test_every_profile_is_right(name):
         (('default = "fp32"', 'default = "int8"'), "default int8 is not among those that exist"),
         (('["fp32"]', '"fp32"'), "exists must be a list of names"),
         (('["fp32"]', '["fp31"]'), "exists must be one of .*, not 'fp31'"),
-        (("[precision]", "[memory]\ngb_s = -1\n[precision]"), "gb_s must lie in 0"),
-        (("[precision]", "[memory]\ngb_s = {a = true}\n[precision]"), "gb_s must be a number"),
+        (("[precision]", "[memory]\nsize_gb = -1\n[precision]"), "size_gb must lie in 0"),
+        (
+            ("[precision]", "[memory]\nsize_gb = {a = true}\n[precision]"),
+            "size_gb must be a number",
+        ),
         (('"computer"', '"jetson"'), "compute_capability is missing"),
         (("[precision]", "[search]\ndefault = 1\n[precision]"), "default must be text"),
         (("[precision]", "[gpu]\nwindows = 0\n[precision]"), "windows must lie in 1"),

@@ -183,23 +183,12 @@ def _made(board: Board) -> str:
 
 def listing() -> List[str]:
     """Return one line for each board."""
-    row = "{:<18} {:<18} {:<9} {:<5} {:<25} {}"
-    lines = [row.format("board", "title", "engine", "cc", "precisions", "memory GB/s").rstrip()]
+    row = "{:<18} {:<18} {:<9} {:<5} {}"
+    lines = [row.format("board", "title", "engine", "cc", "precisions")]
     for name in names():
         board = load_board(name)
         made = _made(board)
         marked = ["*" + p if p == made else p for p in board.precision["exists"]]
         capability = board.gpu["compute_capability"] or "-"
-        memory = _amount(board.memory["gb_s"])
-        cells = (name, board.title, board.engine, capability, " ".join(marked), memory)
-        lines.append(row.format(*cells).rstrip())
+        lines.append(row.format(name, board.title, board.engine, capability, " ".join(marked)))
     return lines + [f"* what `{make('engine')}` makes by default"]
-
-
-def _amount(value: object) -> str:
-    if value is None:
-        return "-"
-    if not isinstance(value, dict):
-        return str(value)
-    parts = [f"{amount} ({key})" for key, amount in value.items() if key != "default"]
-    return ", ".join(([str(value["default"])] if "default" in value else []) + parts)

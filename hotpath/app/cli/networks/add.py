@@ -5,6 +5,8 @@ import pathlib
 import shutil
 from typing import Callable, Dict, List, Mapping, Optional, Sequence, Set
 
+from onnx import TensorProto, numpy_helper
+
 from hotpath.app.cli.networks.propose import (
     Proposal,
     Table,
@@ -14,13 +16,15 @@ from hotpath.app.cli.networks.propose import (
     usual_table,
 )
 from hotpath.base import cache, toml, toml_text
-from hotpath.graphs import picture_values
+from hotpath.graphs import models, picture_values
 from hotpath.runtime.errors import BadNetwork, BadOutput
 from hotpath.runtime.network import Network, sha256_of
 from hotpath.runtime.networks import find_toml, load_network, names
 
 LONGEST = 200  # letters of a name
 PROGRAM = pathlib.Path(__file__).resolve().parents[4]  # the checkout, or the installed package
+LEAST_WEIGHTS = 64  # of a tensor that tells a network from another one
+MISMATCH = "warning    the files do not belong to one network, and may track badly: "
 
 Say = Callable[[str], None]
 
@@ -128,10 +132,11 @@ def _known(paths: Mapping[str, pathlib.Path], say: Say) -> Optional[str]:
         return common[0]
     sentences = [f"{file} is of {min(shapes)}" for file, shapes in owners.items() if shapes]
     if len(sentences) > 1:
-        say(
-            "warning    the files do not belong to one network, and may track badly: "
-            + " and ".join(sentences)
-        )
+        say(f"{MISMATCH}{' and '.join(sentences)}")
+    elif set(paths) == {"exemplar", "search"}:  # both hold the backbone
+        exemplar, search = (_weights(path) for path in paths.values())
+        if exemplar and search and not exemplar & search:
+            say(f"{MISMATCH}{' and '.join(owners)} have no weights in common")
     return None
 
 
@@ -143,6 +148,15 @@ def _has(like: str, paths: Mapping[str, pathlib.Path]) -> Optional[str]:
 
 def _hashes(network: Network) -> List[Optional[str]]:
     return [entry.sha256 or entry.measured_sha256 for entry in network.files]
+
+
+def _weights(path: pathlib.Path) -> Set[bytes]:
+    """The float weights of a file; empty if it has INT8 weights, which differ by their scale."""
+    weights = list(models.read(path).graph.initializer)
+    if any(weight.data_type in (TensorProto.INT8, TensorProto.UINT8) for weight in weights):
+        return set()
+    arrays = [numpy_helper.to_array(weight) for weight in weights]
+    return {array.tobytes() for array in arrays if array.size >= LEAST_WEIGHTS}
 
 
 def _write(

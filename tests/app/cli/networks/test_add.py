@@ -153,6 +153,12 @@ def test_files_of_two_networks_are_warned_of(tmp_path, capsys):
     messages = capsys.readouterr().out
     assert "kestrel_exemplar.onnx is of kestrel" in messages
     assert "kestrel_small_search.onnx is of kestrel_small" in messages
+    model = onnx.load(other)
+    model.doc_string = "no longer a known file"
+    onnx.save(model, str(tmp_path / "other.onnx"))
+    add([exemplar, str(tmp_path / "other.onnx")], "--out", tmp_path / "strange")
+    messages = capsys.readouterr().out
+    assert "kestrel_exemplar.onnx and other.onnx" in messages and "weights" in messages
 
 
 def test_files_of_no_known_form_are_refused_in_a_sentence(tmp_path, capsys):

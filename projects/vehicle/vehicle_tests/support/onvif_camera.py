@@ -19,7 +19,7 @@ from tests.support.ports import ThreadingHTTPServer
 
 AHEAD_S = 3600.0  # of the camera's clock
 STARTED_S = time.time() - time.monotonic()
-DEGREES_S, ZOOM_S = 90.0, 1.5  # with a velocity of 1: degrees, and factor of the zoom
+DEGREES_S = 90.0  # with a velocity of 1
 SIZE = (320, 180)  # of a frame
 PX = 8.0  # of a degree without zoom
 DEVICE, MEDIA, PTZ = (

@@ -36,16 +36,9 @@ def folder(path, pictures):
 
 
 def film(path, codec, form, pictures):
-    av = pytest.importorskip("av")
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=10)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, form
-        for picture in pictures:
-            kind = {2: "gray16le", 3: "bgr48le"}[picture.ndim]
-            frame = av.VideoFrame.from_ndarray(picture, format=kind)
-            container.mux(stream.encode(frame.reformat(format=form)))
-        container.mux(stream.encode(None))
-    return str(path)
+    films = pytest.importorskip("tests.support.streams.films")
+    times_s = films.even(len(pictures))
+    return films.write(path, times_s, codec, pictures=pictures, pix_fmt=form)
 
 
 def frames_and_words(path, **more):

@@ -28,6 +28,8 @@ from tests.support.errors import refusal
 from tests.support.streams import scene
 
 av = pytest.importorskip("av")
+from tests.support.streams.films import even, write  # noqa: E402
+
 COUNT = 130
 AFTER = 100  # frames, a stand-in fails
 
@@ -39,16 +41,7 @@ def film(tmp_path_factory):
 
 
 def make(path, codec="libx264", kind="yuv420p"):
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt = scene.WIDTH, scene.HEIGHT, kind
-        stream.codec_context.time_base = Fraction(1, 25)
-        for tick in range(COUNT):
-            frame = av.VideoFrame.from_ndarray(scene.picture_at(tick), format="bgr24")
-            frame.pts, frame.time_base = tick, Fraction(1, 25)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return str(path)
+    return write(path, even(COUNT, 25), codec, base=Fraction(1, 25), pix_fmt=kind)
 
 
 def read(path, decoder, planes=True, seek=None):

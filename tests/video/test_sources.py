@@ -374,17 +374,10 @@ def test_planes_have_the_matrix_and_the_range_of_the_stream(tmp_path, pixels, si
 @pytest.mark.parametrize("tool", ["h264", "avi"])
 def test_a_video_without_a_frame_rate_is_not_given_one(tmp_path, tool, planes):
     if tool == "h264":
-        av = pytest.importorskip("av")
-        path = str(tmp_path / "a.h264")
-        with av.open(path, "w", format="h264") as out:
-            stream = out.add_stream("libx264", rate=25)
-            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-            # no timing in the stream's own headers either
-            stream.options = {"x264-params": "force-cfr=0:vui-timing=0"}
-            for index in range(10):
-                picture = np.full((48, 64, 3), 20 * index, np.uint8)
-                out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
-            out.mux(stream.encode())
+        films = pytest.importorskip("tests.support.streams.films")
+        # no timing in the stream's own headers either
+        bare = {"x264-params": "force-cfr=0:vui-timing=0"}
+        path = films.write(tmp_path / "a.h264", films.even(10), options=bare)
     else:
         path = write_video(tmp_path / "a.avi", 10)
         data = bytearray(path.read_bytes())

@@ -7,6 +7,7 @@ import os
 import re
 import threading
 import time
+from fractions import Fraction
 from http.server import SimpleHTTPRequestHandler
 
 import cv2
@@ -15,7 +16,6 @@ import pytest
 
 from hotpath.runtime.errors import BadSource, LoginRefused
 from hotpath.video import pyav
-from hotpath.video.save import Video
 from hotpath.video.sources import open_source
 from tests.support.errors import refusal
 from tests.support.ports import ThreadingHTTPServer
@@ -40,23 +40,13 @@ class Files(SimpleHTTPRequestHandler):
 @pytest.mark.parametrize("name", ["a.mkv", "a.avi", "a.mp4", "a.ts", "a.mpg", "a.h264"])
 def test_a_recording_on_a_web_server_gives_every_frame_and_ends(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)  # what the server serves
-    if name == "a.mp4":  # in fragments
-        pytest.importorskip("av")
-        with Video(str(tmp_path / name), 30) as video:
-            for tick in range(60):
-                video.write(scene.picture_at(tick))
-    elif name in ("a.mkv", "a.avi"):
+    if name in ("a.mkv", "a.avi"):
         write_video(tmp_path / name, 60)
     else:  # no length is stated
-        av = pytest.importorskip("av")
-        with av.open(str(tmp_path / name), "w") as container:
-            codec = "mpeg2video" if name == "a.mpg" else "libx264"
-            stream = container.add_stream(codec, rate=30)
-            stream.width, stream.height, stream.pix_fmt = scene.WIDTH, scene.HEIGHT, "yuv420p"
-            for tick in range(60):
-                frame = av.VideoFrame.from_ndarray(scene.picture_at(tick), format="bgr24")
-                container.mux(stream.encode(frame))
-            container.mux(stream.encode(None))
+        films = pytest.importorskip("tests.support.streams.films")
+        form = {"movflags": "frag_keyframe+empty_moov+default_base_moof"} if name == "a.mp4" else {}
+        codec = "mpeg2video" if name == "a.mpg" else "libx264"
+        films.write(name, films.even(60), codec, form=form, base=Fraction(1, 30))
     with web_server(Files) as address:
         source = open_source(address + name)
         assert (source.live, source.fps) == (False, 30)
@@ -133,18 +123,12 @@ def test_what_ffmpeg_says_to_another_thread_is_not_the_reason(tmp_path):
 
 
 def test_a_broken_transport_stream_is_no_shorter_recording(tmp_path, monkeypatch):
-    av = pytest.importorskip("av")
+    films = pytest.importorskip("tests.support.streams.films")
     monkeypatch.chdir(tmp_path)
     noise = np.random.RandomState(3)
-    with av.open("a.ts", "w") as container:
-        stream = container.add_stream("mpeg2video", rate=30)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        stream.bit_rate = 8000000
-        for _ in range(60):
-            picture = noise.randint(0, 255, (240, 320, 3)).astype(np.uint8)
-            frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    pictures = [noise.randint(0, 255, (240, 320, 3)).astype(np.uint8) for _ in range(60)]
+    how = dict(pictures=pictures, base=Fraction(1, 30), bit_rate=8000000)
+    films.write("a.ts", films.even(60), "mpeg2video", **how)
 
     class Breaking(Files):
         def copyfile(self, source, outputfile):

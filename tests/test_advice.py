@@ -73,7 +73,7 @@ TRACK = "hotpath track --video cam0 "
         TRACK + "--network tiny.toml --precision int8",
         TRACK + "--engine tensorrt",
         TRACK + "--network nanotrack_v2x",
-        TRACK + "--network fear_xs",
+        TRACK + "--network lighttrack",
         TRACK + "--detector yolox_nano --class person",
         "hotpath networks check nowhere.toml",
         "hotpath engine host --network tiny.toml --precision fp16",

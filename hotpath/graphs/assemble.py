@@ -182,7 +182,7 @@ def _by_shape(
 def with_search_features(network: Network, graphs: Graphs) -> Graphs:
     """Add the search region's features as an output of the search graph, if it has them.
 
-    In networks with pixel-wise correlation (NanoTrack, FEAR, LightTrack, Kestrel) the exemplar's
+    In networks with pixel-wise correlation (NanoTrack, LightTrack, Kestrel) the exemplar's
     features are multiplied with those of the search region. The latter describe what each cell
     shows, at no cost. The learner reads them.
 

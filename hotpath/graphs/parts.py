@@ -4,7 +4,7 @@ The parts that the TOML names decide how:
 
 - backbone, head: the backbone runs on both pictures, the head takes both features (NanoTrack);
 - exemplar, search, head: as above, with a backbone for each size of picture;
-- exemplar, search: the search graph takes the exemplar's features (FEAR, LightTrack, SiamFC);
+- exemplar, search: the search graph takes the exemplar's features (LightTrack, SiamFC);
 - whole: one graph takes both pictures (VitTrack);
 - network, kernel_cls, kernel_loc: two graphs make weights of the exemplar's features, which two
   convolutions of the network take (DaSiamRPN in OpenCV's form).

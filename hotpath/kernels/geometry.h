@@ -15,8 +15,8 @@ HP_FN double hp_min(double a, double b) { return b < a ? b : a; }
 
 // ---- windows ---------------------------------------------------------------------------------
 
-enum { HP_HALF_UP = 0, HP_HALF_EVEN = 1, HP_UP = 2, HP_CUT = 3 };  // rounding of a corner
-enum { HP_SQUARE = 0, HP_STRETCHED = 1, HP_AREA = 2 };             // shape of a window
+enum { HP_HALF_UP = 0, HP_HALF_EVEN = 1, HP_UP = 2 };  // rounding of a corner
+enum { HP_SQUARE = 0, HP_AREA = 1 };                   // shape of a window
 
 // In frame pixels; it may lie outside the frame.
 struct hp_window {
@@ -33,7 +33,7 @@ HP_FN double hp_context_side(double width, double height, double context) {
 HP_FN double hp_whole(double value, int rounding) {
   if (rounding == HP_HALF_UP) return floor(value + 0.5);
   if (rounding == HP_HALF_EVEN) return rint(value);
-  return rounding == HP_UP ? ceil(value) : trunc(value);
+  return ceil(value);
 }
 
 // The window of a whole side around the target's centre.
@@ -49,27 +49,6 @@ HP_FN hp_window hp_square_window(const hp_geometry* geometry, const double* stat
   return window;
 }
 
-// The box with a margin on each side, `factor` times as large.
-HP_FN hp_window hp_stretched_window(const hp_geometry* geometry, const double* state, double margin,
-                                    double factor) {
-  const double w = state[2], h = state[3];
-  hp_window window;
-  if (geometry->warp) {
-    const double grown = hp_mul(1.0 + hp_mul(2.0, margin), factor);
-    window.width = hp_mul(w, grown);
-    window.height = hp_mul(h, grown);
-    window.x = state[0] - window.width / 2.0;
-    window.y = state[1] - window.height / 2.0;
-    return window;
-  }
-  margin = hp_mul(margin, factor) + (factor - 1.0) / 2.0;
-  window.x = hp_whole(state[0] - w / 2.0 - hp_mul(w, margin), geometry->rounding);
-  window.y = hp_whole(state[1] - h / 2.0 - hp_mul(h, margin), geometry->rounding);
-  window.width = hp_max(1.0, trunc(hp_mul(w, 1.0 + margin + margin)));
-  window.height = hp_max(1.0, trunc(hp_mul(h, 1.0 + margin + margin)));
-  return window;
-}
-
 // Side of the square of so many times a box's area.
 HP_FN double hp_area_side(const double* state, double factor) {
   return hp_max(1.0, ceil(hp_mul(hp_root(hp_mul(state[2], state[3])), factor)));
@@ -77,8 +56,6 @@ HP_FN double hp_area_side(const double* state, double factor) {
 
 // Window around the first box, which becomes the exemplar.
 HP_FN hp_window hp_exemplar_window(const hp_geometry* geometry, const double* state) {
-  if (geometry->shape == HP_STRETCHED)
-    return hp_stretched_window(geometry, state, geometry->exemplar_margin, 1.0);
   if (geometry->shape == HP_AREA)
     return hp_square_window(geometry, state, hp_area_side(state, geometry->exemplar_factor));
   const double side = hp_context_side(state[2], state[3], geometry->context);
@@ -89,12 +66,6 @@ HP_FN hp_window hp_exemplar_window(const hp_geometry* geometry, const double* st
 // pixel of the usual window.
 HP_FN hp_window hp_search_window(const hp_geometry* geometry, const double* state, double factor,
                                  double* scale) {
-  if (geometry->shape == HP_STRETCHED) {
-    const hp_window window = hp_stretched_window(geometry, state, geometry->search_margin, factor);
-    scale[0] = hp_mul(geometry->search, factor) / window.width;
-    scale[1] = hp_mul(geometry->search, factor) / window.height;
-    return window;
-  }
   double side;
   if (geometry->shape == HP_AREA) {
     side = hp_area_side(state, hp_mul(geometry->search_factor, factor));
@@ -110,42 +81,20 @@ HP_FN hp_window hp_search_window(const hp_geometry* geometry, const double* stat
 
 // ---- limits of a box -------------------------------------------------------------------------
 
-enum {
-  HP_CLIP_CENTRE = 0,
-  HP_CLIP_POSITION = 1,
-  HP_CLIP_CORNERS = 2,
-  HP_CLIP_INSIDE = 3,
-  HP_CLIP_NONE = 4
-};
-enum { HP_EXACT = 0, HP_ROUND = 1, HP_FLOOR = 2 };  // whole pixels of a box
+enum { HP_CLIP_CENTRE = 0, HP_CLIP_CORNERS = 1, HP_CLIP_NONE = 2 };
+enum { HP_EXACT = 0, HP_FLOOR = 1 };  // whole pixels of a box
 
 HP_FN double hp_clip_centre(double value, double high) { return hp_min(hp_max(value, 0.0), high); }
-
-// The corner of a box moves in from the left or top; the far end is cut. `low` is the near end.
-HP_FN void hp_move_inside(double min_size, double frame, double low, double* centre, double* size) {
-  low = hp_min(hp_max(0.0, low), frame);
-  double length = hp_min(low + hp_max(min_size, *size), frame) - low;
-  if (length < min_size) {
-    length = min_size;
-    low -= hp_max(0.0, low + length - frame);
-  }
-  *size = length;
-  *centre = low + length / 2.0;
-}
 
 // Brings one axis of a target into the limits. `frame`: the frame's width or height.
 HP_FN void hp_keep(const hp_bounds* bounds, double frame, double* centre, double* size) {
   const double least = bounds->min_size;
   double low = *centre - *size / 2.0;
   if (bounds->pixels != HP_EXACT) {
-    low = bounds->pixels == HP_ROUND ? rint(low) : floor(low);
-    *size = bounds->pixels == HP_ROUND ? rint(*size) : floor(*size);
+    low = floor(low);
+    *size = floor(*size);
     *centre = low + *size / 2.0;
     low = *centre - *size / 2.0;
-  }
-  if (bounds->clip == HP_CLIP_INSIDE) {
-    hp_move_inside(least, frame, low, centre, size);
-    return;
   }
   if (bounds->clip == HP_CLIP_CORNERS) {
     const double high = hp_min(hp_max(least, *centre + *size / 2.0), frame);
@@ -157,7 +106,7 @@ HP_FN void hp_keep(const hp_bounds* bounds, double frame, double* centre, double
   *size = hp_max(least, *size);
   if (bounds->clip == HP_CLIP_NONE) return;
   *centre = hp_clip_centre(*centre, frame);
-  if (bounds->clip == HP_CLIP_CENTRE) *size = hp_max(least, hp_min(*size, frame));
+  *size = hp_max(least, hp_min(*size, frame));
 }
 
 #endif  // HOTPATH_GEOMETRY_H

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 Border = Union[Sequence[int], "np.ndarray"]  # the colour outside a picture: blue, green, red
 
 # Names of choices, with their numbers in geometry.h and families.h.
-SHAPES = {"square": 0, "stretched": 1, "area": 2}  # of a window
-ROUNDINGS = {"half_up": 0, "half_even": 1, "up": 2, "cut": 3}  # how a corner becomes a whole pixel
-CLIPS = {"centre": 0, "position": 1, "corners": 2, "inside": 3, "none": 4}  # what stays in a frame
-BOX_PIXELS = {"exact": 0, "round": 1, "floor": 2}  # how a box gets whole pixels
+SHAPES = {"square": 0, "area": 1}  # of a window
+ROUNDINGS = {"half_up": 0, "half_even": 1, "up": 2}  # how a corner becomes a whole pixel
+CLIPS = {"centre": 0, "corners": 1, "none": 2}  # what stays in a frame
+BOX_PIXELS = {"exact": 0, "floor": 1}  # how a box gets whole pixels
 SCORES = {"softmax": 0, "sigmoid": 1, "none": 2}  # what a score map holds
 QUALITIES = {"none": 0, "product": 1, "blend": 2}  # how a quality map changes the score
 RELATIVES = {"target": 0, "window": 1}  # what the search region is centred on
@@ -31,8 +31,6 @@ class WindowSettings(NamedTuple):
     corner: int  # twice the distance from the window's first pixel to its centre, less its side
     rounding: str  # a name in ``ROUNDINGS``
     shape: str = "square"  # a name in ``SHAPES``
-    exemplar_margin: float = 0.0  # of a stretched window, shares of the box on each side
-    search_margin: float = 0.0
     exemplar_factor: float = 0.0  # of an area, its side in roots of the box's area
     search_factor: float = 0.0
     warp: bool = False  # whether windows have fractions of pixels

@@ -13,8 +13,6 @@ struct hp_bounds {
 // The size of windows around the target.
 struct hp_geometry {
   double context;  // of a square, share of (width + height) that is added to both sides of the box
-  double exemplar_margin;  // of a stretched window, shares of the box on each side
-  double search_margin;
   double exemplar_factor;  // of an area, its side in roots of the box's area
   double search_factor;
   int exemplar;  // sides of the network's two inputs, in pixels

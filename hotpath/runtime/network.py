@@ -93,8 +93,6 @@ class Network:
     search: int
     crop: str
     context: float
-    exemplar_margin: float
-    search_margin: float
     exemplar_factor: float
     search_factor: float
     corner: str

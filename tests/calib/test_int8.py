@@ -133,7 +133,10 @@ def test_pictures_stay_bytes_without_black_or_white_in_the_clips(done):
     [
         (["--only", "a"], "can't be parted"),
         (["--searches", "0"], "leave nothing to measure"),
-        (["--network", "fear_xs"], "fear_xs: one-step overlap is defined for"),  # before its files
+        (
+            ["--network", "siamfc_015"],
+            "siamfc_015: one-step overlap is defined for",
+        ),  # before its files
     ],
 )
 def test_mistakes_have_a_sentence(place, capsys, more, messages):

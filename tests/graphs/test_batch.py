@@ -12,7 +12,7 @@ from tests.support.models import model_of
 onnxruntime = pytest.importorskip("onnxruntime")
 INT8 = str(ROOT / "hotpath" / "runtime" / "networks" / "int8" / "kestrel-int8.toml")
 PUBLISHED = ["nanotrack_v1", "nanotrack_v2", "nanotrack_v3", "kestrel", INT8]
-PUBLISHED += ["fear_xs", "lighttrack", "siamfc_015"]
+PUBLISHED += ["lighttrack", "siamfc_015"]
 
 
 def _run(model, names, inputs):

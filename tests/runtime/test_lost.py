@@ -81,7 +81,7 @@ def test_each_of_several_targets_is_watched_for_itself(tmp_path, vanishing):
     assert not any(track[1].lost for track in tracks)
 
 
-@pytest.mark.parametrize("name", ["nanotrack_v1", "nanotrack_v3", "kestrel", "fear_xs"])
+@pytest.mark.parametrize("name", ["nanotrack_v1", "nanotrack_v3", "kestrel"])
 def test_the_features_of_the_search_region_are_an_output(networks_dir, name):
     network = load_network(name)
     paths = network.locate(networks_dir)

@@ -24,8 +24,6 @@ DEFAULTS = {
     "quality": "none",
     "quality_share": 0.5,
     "inclusive": False,
-    "exemplar_margin": 0.0,
-    "search_margin": 0.0,
     "exemplar_factor": 0.0,
     "search_factor": 0.0,
     "ratios": (),

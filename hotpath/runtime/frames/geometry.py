@@ -1,10 +1,9 @@
 """The windows that a tracker searches, what crops them, and the target's state.
 
-All numbers come from the network's TOML (``[input]``). Three shapes of window:
+All numbers come from the network's TOML (``[input]``). Two kinds of window:
 
 - ``square``: the square with the area of the box and its context (Bertinetto et al., "Fully-
   Convolutional Siamese Networks for Object Tracking", 2016, section 2);
-- ``stretched``: the box with a margin, x and y resized separately (Borsuk et al., "FEAR", 2022);
 - ``area``: a square of so many times the box's area (Yan et al., "STARK", 2021).
 
 The target's state is float64 [cx, cy, w, h], centre and size in frame pixels.
@@ -39,8 +38,6 @@ def window_settings(network: "Network") -> WindowSettings:
         corner=FROM_CENTRE[network.corner],
         rounding=network.rounding,
         shape=shape,
-        exemplar_margin=network.exemplar_margin if shape == "stretched" else 0.0,
-        search_margin=network.search_margin if shape == "stretched" else 0.0,
         exemplar_factor=network.exemplar_factor if shape == "area" else 0.0,
         search_factor=network.search_factor if shape == "area" else 0.0,
         warp=network.resample == "warp",
@@ -77,8 +74,6 @@ def exemplar_window(network: "Network", state: np.ndarray) -> Window:
     """
     if network.crop == "square":
         return _square(network, state, max(1, round(context_side(state[2:], network.context))))
-    if network.crop == "stretched":
-        return _stretched(network, state, network.exemplar_margin, 1.0)
     return _square(network, state, _area_side(state, network.exemplar_factor))
 
 
@@ -113,12 +108,6 @@ def search_window(
         scale = network.exemplar / side
         side = max(1, round(side * network.search / network.exemplar * factor))
         return _square(network, state, side), (scale, scale)
-    if network.crop == "stretched":
-        window = _stretched(network, state, network.search_margin, factor)
-        return window, (
-            network.search * factor / window[2],
-            network.search * factor / window[3],
-        )
     side = _area_side(state, network.search_factor * factor)
     scale = network.search * factor / side
     return _square(network, state, side), (scale, scale)
@@ -138,33 +127,11 @@ def _square(network: "Network", state: np.ndarray, side: int) -> Window:
     return whole(x0), whole(y0), side, side
 
 
-def _stretched(network: "Network", state: np.ndarray, margin: float, factor: float) -> Window:
-    """The box with a margin on each side."""
-    w, h = state[2], state[3]
-    if network.resample == "warp":
-        grown = (1 + 2 * margin) * factor
-        return (
-            float(state[0] - w * grown / 2),
-            float(state[1] - h * grown / 2),
-            float(w * grown),
-            float(h * grown),
-        )
-    margin = margin * factor + (factor - 1) / 2
-    whole = WHOLE[network.rounding]
-    return (
-        whole(state[0] - w / 2 - w * margin),
-        whole(state[1] - h / 2 - h * margin),
-        max(1, int(w * (1 + margin + margin))),
-        max(1, int(h * (1 + margin + margin))),
-    )
-
-
 # A window's corner in whole pixels, as the network's authors round it.
 WHOLE: Dict[str, Callable[[float], int]] = {
     "half_up": lambda value: int(math.floor(value + 0.5)),
     "half_even": lambda value: int(round(float(value))),
     "up": lambda value: int(math.ceil(value)),
-    "cut": int,
 }
 
 
@@ -186,8 +153,6 @@ def state_of(
         x, y, w, h = int(x), int(y), max(1, int(w)), max(1, int(h))
     less = 1 if network.box_centre == "(w-1)/2" else 0
     state = np.array([x + (w - less) / 2, y + (h - less) / 2, w, h], np.float64)
-    if getattr(network, "clip", None) == "inside":
-        keep(network, state, frame_width, frame_height)
     return state
 
 
@@ -206,31 +171,20 @@ def keep(network: "Network", state: np.ndarray, frame_width: int, frame_height: 
         state: float64 [cx, cy, w, h].
         frame_width, frame_height: frame pixels.
     """
-    if network.box_pixels != "exact":
-        _to_pixels(state, round if network.box_pixels == "round" else math.floor)
+    if network.box_pixels != "exact":  # left, top, width and height, each on its own
+        for axis in (0, 1):
+            low = math.floor(float(state[axis] - state[axis + 2] / 2))
+            state[axis + 2] = math.floor(float(state[axis + 2]))
+            state[axis] = low + state[axis + 2] / 2
     _CLIPS[network.clip](state, network.min_size, frame_width, frame_height)
-
-
-def _to_pixels(state: np.ndarray, whole: Callable[[float], int]) -> None:
-    """Round left, top, width and height to whole pixels, each on its own."""
-    for axis in (0, 1):
-        low = whole(float(state[axis] - state[axis + 2] / 2))
-        state[axis + 2] = whole(float(state[axis + 2]))
-        state[axis] = low + state[axis + 2] / 2
 
 
 def _keep_centre(state: np.ndarray, min_size: float, frame_width: int, frame_height: int) -> None:
     """SiamRPN and its relatives: the centre inside, the size between ``min_size`` and the frame."""
-    _keep_position(state, min_size, frame_width, frame_height)
-    state[2] = max(min_size, min(state[2], frame_width))
-    state[3] = max(min_size, min(state[3], frame_height))
-
-
-def _keep_position(state: np.ndarray, min_size: float, frame_width: int, frame_height: int) -> None:
-    """SiamFC: the centre inside."""
     state[0] = min(max(state[0], 0.0), frame_width)
     state[1] = min(max(state[1], 0.0), frame_height)
-    _keep_size(state, min_size, frame_width, frame_height)
+    state[2] = max(min_size, min(state[2], frame_width))
+    state[3] = max(min_size, min(state[3], frame_height))
 
 
 def _keep_corners(state: np.ndarray, min_size: float, frame_width: int, frame_height: int) -> None:
@@ -243,19 +197,6 @@ def _keep_corners(state: np.ndarray, min_size: float, frame_width: int, frame_he
         state[axis] = low + state[axis + 2] / 2
 
 
-def _keep_inside(state: np.ndarray, min_size: float, frame_width: int, frame_height: int) -> None:
-    """FEAR: moved in from the left and top, cut at the right and bottom."""
-    for axis, limit in ((0, frame_width), (1, frame_height)):
-        size = max(min_size, state[axis + 2])
-        low = min(max(0.0, state[axis] - state[axis + 2] / 2), limit)
-        size = min(low + size, limit) - low
-        if size < min_size:
-            size = min_size
-            low -= max(0.0, low + size - limit)
-        state[axis + 2] = size
-        state[axis] = low + size / 2
-
-
 def _keep_size(state: np.ndarray, min_size: float, frame_width: int, frame_height: int) -> None:
     """OpenCV's VitTrack: enforce the minimum size only."""
     state[2] = max(min_size, state[2])
@@ -264,9 +205,7 @@ def _keep_size(state: np.ndarray, min_size: float, frame_width: int, frame_heigh
 
 _CLIPS = {
     "centre": _keep_centre,
-    "position": _keep_position,
     "corners": _keep_corners,
-    "inside": _keep_inside,
     "none": _keep_size,
 }
 

@@ -64,8 +64,8 @@ def test_an_answer_of_the_toml_is_no_alternative(tmp_path):
     assert conventions.network({"maps": own}).maps == network.maps
     assert conventions.network({"maps": other}).maps == (network.maps[0],) + network.maps[:0:-1]
     assert "area, factors 2 and 4" not in conventions.choices["crop"]
-    stretched = conventions.sections({"crop": "stretched, margins 1 and 1"})["input"]
-    assert stretched["crop"] == "stretched" and stretched["search_factor"] is None
+    square = conventions.sections({"crop": "square, context 0.5"})["input"]
+    assert square["crop"] == "square" and square["search_factor"] is None
 
 
 def test_a_question_without_alternatives_is_named(tmp_path):

@@ -444,7 +444,7 @@ def test_a_plan_that_tensorrt_refuses_is_a_sentence_of_its_words(board, tmp_path
         engines.open_engine("tensorrt", Setup(made.load_network(), {}, bundle=made))
 
 
-@pytest.mark.parametrize("name", ["nanotrack_v2", "nanotrack_v3", "siamfc_015", "fear_xs"])
+@pytest.mark.parametrize("name", ["nanotrack_v2", "nanotrack_v3", "siamfc_015"])
 def test_published_networks_agree_on_the_oldest_tensorrt(board, tmp_path, networks_dir, name):
     network, nano = load_network(name), boards.load_board("jetson_nano")
     order = Order(nano, network, "fp32", networks_dir=str(networks_dir))

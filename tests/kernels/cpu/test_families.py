@@ -31,19 +31,18 @@ def choices(**values):
 
 
 LIMITS = choices(
-    clip=["centre", "position", "corners", "inside", "none"],
-    box_pixels=["exact", "round", "floor"],
+    clip=["centre", "corners", "none"],
+    box_pixels=["exact", "floor"],
     min_size=st.floats(0.5, 100),
 )
 WINDOWS = st.one_of(
     st.just({}),
-    st.just({"crop": "stretched", "exemplar_margin": 0.2, "search_margin": 2.0}),
     choices(
         crop=["area"],
         exemplar_factor=[2.0],
         search_factor=[4.0],
         corner=["(s+1)/2", "s/2", "(s-1)/2"],
-        rounding=["up", "half_even", "cut", "half_up"],
+        rounding=["up", "half_even", "half_up"],
     ),
 )
 SCORES = ["none", "sigmoid", "softmax"]

@@ -24,7 +24,7 @@ engine = "openvino"
 exemplar = 127
 serch = 255
 context = 0.5
-exemplar_margin = 0.2
+exemplar_factor = 0.2
 mean = [1, 2]
 [head]
 unit = "cells"
@@ -65,7 +65,7 @@ def test_check_names_every_mistake_and_loading_the_first(run, tmp_path):
         "licence must be text, not 3",
         "[input] search is missing",
         "[input] serch is not a known key; did you mean search?",
-        '[input] exemplar_margin is not used where crop is "square"; remove it',
+        '[input] exemplar_factor is not used where crop is "square"; remove it',
         "[input] mean must hold 3 numbers, not 2",
         "[head] unit is gone: distances are pixels",
         "engine is gone: give the option engine",
@@ -176,7 +176,7 @@ def test_list_has_every_network_and_whether_its_files_are_here(run, tmp_path):
     rows = {line.split()[0]: line.split()[4] for line in networks.splitlines()[1:]}
     assert set(rows) == set(names()) and "yolox_nano" in detectors
     assert rows["kestrel"] == "present"
-    assert rows["fear_xs"] == "missing:"
+    assert rows["lighttrack"] == "missing:"
 
 
 def test_show_counts_and_says_where_a_network_runs(run, tmp_path):

@@ -77,8 +77,6 @@ states = st.tuples(st.floats(-80, 200), st.floats(-80, 200), st.floats(1, 300), 
 SHAPES = [
     {},
     {"resample": "warp", "corner": "(s-1)/2"},
-    {"crop": "stretched", "exemplar_margin": 0.2, "search_margin": 2.0, "rounding": "cut"},
-    {"crop": "stretched", "exemplar_margin": 1.0, "search_margin": 1.0, "resample": "warp"},
     {"crop": "area", "exemplar_factor": 2.0, "search_factor": 4.0, "corner": "s/2"},
     {"crop": "area", "exemplar_factor": 2.0, "search_factor": 5.0, "rounding": "up"},
 ]

@@ -154,7 +154,7 @@ def test_a_detector_is_listed_and_brought_by_its_name(tmp_path, server, capsys):
     listed = capsys.readouterr().out
     for name in ("yolox_nano +yolox +416", "nanotrack_v2 +points +127 +255"):
         assert re.search(f"{name} +missing: hotpath networks get {name.split()[0]}\n", listed)
-    assert re.search("fear_xs +points .* +missing: export them from https://github.com/", listed)
+    assert re.search("lighttrack +points .* +missing: export them from https://github.com/", listed)
 
     own = tmp_path / "own.toml"
     address = f"https://127.0.0.1:{server.server_port}/tiny_detector.onnx"

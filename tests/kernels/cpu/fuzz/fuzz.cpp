@@ -115,11 +115,11 @@ void select(Numbers n) {
             power = n.choice(0, 2);
   const int anchors = family == 1 ? n.choice(1, 5) : 0, boxes = cells * std::max(1, anchors);
   const int score = n.choice(family < 2 ? 0 : 1, 2);
-  const hp_bounds limits = {(double)n.choice(1, 20), n.choice(0, 4), n.choice(0, 2)};
+  const hp_bounds limits = {(double)n.choice(1, 20), n.choice(0, 2), n.choice(0, 1)};
   const double rate = n.share(), influence = n.share(), share = n.share();
   const hp_points points = {8,     n.share(), influence,         rate, share,  1, limits, size,
                             power, score,     family ? 0 : kind, flag, anchors};
-  const hp_geometry window = {share, share, share, 2, 4, 127, 255, 0, n.choice(0, 3), kind, flag};
+  const hp_geometry window = {share, 2, 4, 127, 255, 0, n.choice(0, 2), kind & 1, flag};
   const hp_centre centre = {share, rate, flag ? -1 : influence, window, limits, size, score,
                             flag,  power};
   const hp_corners corners = {share, limits, size, 255, kind, score};

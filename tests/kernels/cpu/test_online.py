@@ -99,7 +99,7 @@ def test_a_thousand_frames_do_not_drift_from_the_definition(kernels):
         )
         judged = []
         for classifier in (one, other):
-            classifier.follow(state, result, True)
+            classifier.learn(state, result, True)
             judged.append(
                 classifier.appearance(result._replace(states=state[None] + (5.0, 5.0, 0, 0)))[0]
             )

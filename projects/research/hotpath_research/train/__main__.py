@@ -49,15 +49,11 @@ LIBRARIES = "torch numpy opencv-python-headless onnx openvino".split()
 
 def run(options: argparse.Namespace) -> int:
     """Train, and export the network after the last stage; returns the exit code."""
-    if options.frames < 1:
-        raise TrainingStopped(f"--frames {options.frames} takes no picture; give 1 or more")
     if min(options.head[:2]) < 1 or options.head[2] < 0:
         raise TrainingStopped(
             f"--head {' '.join(map(str, options.head))} is not a head; give two widths of 1 or "
             "more and a number of convolutions of 0 or more, such as 96 64 3"
         )
-    if options.accumulate < 1:
-        raise TrainingStopped(f"--accumulate {options.accumulate} takes no batch; give 1 or more")
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise TrainingStopped("one process trains on one GPU; start it without torchrun")
     out = Path(options.out)

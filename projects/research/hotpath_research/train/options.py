@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from hotpath.base.cli import count
 from hotpath.calib import command
 from hotpath_research.train.backbones import PREFIX
 from hotpath_research.train.curves import Plot
@@ -88,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add(
         "--frames",
-        type=int,
+        type=count,
         default=FRAMES,
         metavar="N",
         help="pictures of a clip or video, evenly spread; about 0.4 MB each (default: %(default)s)",
@@ -161,7 +162,8 @@ def parser() -> argparse.ArgumentParser:
             help=text,
         )
     add("--batch", type=int, default=BATCH, help="pairs a step; twice as many in stage head")
-    add("--accumulate", type=int, default=1, metavar="N", help="batches of a step, for small GPUs")
+    text = "batches of a step, for small GPUs"
+    add("--accumulate", type=count, default=1, metavar="N", help=text)
     text = "sweep the learning rate of the first stage, write lr.csv and lr.png into OUT, and end"
     add("--find-lr", action="store_true", help=text)
     add("--judgements", type=int, default=8, metavar="N", help="validations during a stage")

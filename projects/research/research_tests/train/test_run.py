@@ -35,8 +35,8 @@ def main(arguments):
     training.run(training.parser().parse_args(arguments))
 
 
-def command(world, out, *more, teacher=TEACHER, pairs=(32, 32)):
-    given = ["--images", world / "images", "--clips", world / "videos", "--teacher", teacher]
+def command(world, out, *more, pairs=(32, 32)):
+    given = ["--images", world / "images", "--clips", world / "videos", "--teacher", TEACHER]
     given += ["--out", out, "--cache", world / "cache", "--shape", "tiny", "--head", 24, 16, 1]
     given += ["--batch", 8, "--ring", 64, "--held", 16, "--judgements", 4, "--pairs"]
     return [*map(str, given), *map("{}={}".format, NAMES, pairs), *more]
@@ -124,12 +124,6 @@ def test_parts_have_rates_of_their_own(world, tmp_path):
     assert rates[0]["backbone"] == pytest.approx(whole / 4, rel=0.01)
 
 
-def test_several_processes_are_refused(world, tmp_path, monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(TrainingStopped, match="without torchrun"):
-        main(features(world, tmp_path))
-
-
 @pytest.mark.slow("PyTorch compiles both parts")
 def test_a_compiled_network_learns_the_same(world, tmp_path):
     for name, more in (("plain", []), ("compiled", ["--compile"])):
@@ -168,11 +162,6 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(world, tmp_path
         main(arguments)
     kept = torch.load(tmp_path / "features.pt", weights_only=False)["network"]
     assert all(torch.isfinite(value).all() for value in kept.values())
-
-
-def test_stage_head_asks_for_a_backbone(world, tmp_path):
-    with pytest.raises(TrainingStopped, match="head.*backbone.*features.pt"):
-        main(command(world, tmp_path, "--stages", "head"))
 
 
 def test_a_start_that_is_missing_or_of_another_network_is_named(world, tmp_path):
@@ -234,21 +223,37 @@ def test_each_key_of_the_log_is_explained_and_drawn(world, tmp_path, monkeypatch
     assert cv2.imread(str(run / "curves.png")).shape[1] > 1000
 
 
-def test_a_head_without_channels_is_refused(world, tmp_path):
-    with pytest.raises(TrainingStopped, match="--head 0 32 3"):
-        main(command(world, tmp_path, "--head", "0", "32", "3"))
+MISTAKES = {  # what is given besides, the error, and its words
+    "a head without channels": (["--head", "0", "32", "3"], TrainingStopped, "--head 0 32 3"),
+    "stage head alone": (["--stages", "head"], TrainingStopped, "head.*backbone.*features.pt"),
+    "no such teacher": (
+        ["--teacher", "lightfcc", "--networks-dir", "."],
+        NoTeacher,
+        "the teacher lightfcc can't be used: .*lightfc",
+    ),
+    "a teacher of another family": (["--teacher", "TINY"], NoTeacher, "points.*centre"),
+}
 
 
-def test_a_missing_teacher_is_named_with_what_to_do(world, tmp_path):
-    teacher = "lightfcc"
-    with pytest.raises(NoTeacher, match=f"the teacher {teacher} can't be used: .*lightfc"):
-        main(command(world, tmp_path, "--networks-dir", str(tmp_path), teacher=teacher))
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_named_with_what_to_do(world, tmp_path, name):
+    more, error, words = MISTAKES[name]
+    tiny_toml = str(tiny.write_network(tmp_path))
+    with pytest.raises(error, match=words):
+        main(command(world, tmp_path, *[tiny_toml if word == "TINY" else word for word in more]))
 
 
-def test_a_network_of_another_family_is_refused_as_a_teacher(world, tmp_path):
-    toml = str(tiny.write_network(tmp_path))
-    with pytest.raises(NoTeacher, match="points.*centre"):
-        main(command(world, tmp_path, teacher=toml))
+@pytest.mark.parametrize("option", ["--frames", "--accumulate"])
+def test_a_count_of_nothing_is_refused(world, tmp_path, option, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        training.main(command(world, tmp_path, option, "0"))
+    assert f"{option}: '0' is not a whole number from 1" in capsys.readouterr().err
+
+
+def test_several_processes_are_refused(world, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(TrainingStopped, match="without torchrun"):
+        main(features(world, tmp_path))
 
 
 def test_gradients_of_several_batches_make_one_step(tmp_path):

@@ -15,8 +15,6 @@ HP_FN double hp_probability(int kind, double target, double other) {
 
 // ---- heads in which every cell proposes boxes: runtime/decode/points.py and anchors.py -----------
 
-enum { HP_NO_QUALITY = 0, HP_PRODUCT = 1, HP_BLEND = 2 };  // use of the quality map
-
 // The target before the frame, in search pixels.
 struct hp_target {
   double side;   // of the square with the area of the box and its context
@@ -34,21 +32,9 @@ struct hp_scored_box {
   double score, penalty, vote, width, height;
 };
 
-// Score of a cell that also has a quality, whose logit is given.
-HP_FN double hp_with_quality(const hp_points* points, double score, double quality) {
-  quality = hp_probability(HP_SIGMOID, quality, 0.0);
-  if (points->quality == HP_PRODUCT) return hp_mul(score, quality);
-  return hp_mul(1.0 - points->quality_share, score) + hp_mul(points->quality_share, quality);
-}
-
 // Place of a column or row, search pixels from the region's centre.
 HP_FN double hp_point(const hp_points* points, int place) {
   return hp_mul(place - points->size / 2, points->stride);
-}
-
-// Box length from the two distances of a point.
-HP_FN double hp_length(const hp_points* points, double before, double after) {
-  return before + after + (points->inclusive ? 1.0 : 0.0);
 }
 
 // Box of an anchor of the given size, moved by its deltas.
@@ -108,8 +94,7 @@ HP_FN hp_scored_box hp_vote_for(const hp_points* points, const hp_target* target
 // Vote of one cell from its probability and its four distances in search pixels.
 HP_FN hp_scored_box hp_vote(const hp_points* points, const hp_target* target, double window,
                             double score, double left, double top, double right, double bottom) {
-  return hp_vote_for(points, target, window, score, hp_length(points, left, right),
-                     hp_length(points, top, bottom));
+  return hp_vote_for(points, target, window, score, left + right, top + bottom);
 }
 
 // How far the size moves towards the winning box: 0 to 1, or all the way with the power 0.
@@ -133,7 +118,7 @@ HP_FN void hp_move_to(const hp_points* points, const hp_scored_box* best, double
 HP_FN void hp_move(const hp_points* points, const hp_scored_box* best, int place, double before,
                    double after, double scale, double frame, double* centre, double* size) {
   const double middle = hp_point(points, place) + (after - before) / 2.0;
-  hp_move_to(points, best, middle, hp_length(points, before, after), scale, frame, centre, size);
+  hp_move_to(points, best, middle, before + after, scale, frame, centre, size);
 }
 
 // ---- heads that give the box as shares of the search region: centre.py and corners.py ------------

@@ -26,7 +26,6 @@ CHOICES = {
     "clip": names.CLIPS,
     "pixels": names.BOX_PIXELS,
     "score": names.SCORES,
-    "quality": names.QUALITIES,
     "relative_to": names.RELATIVES,
     "output": names.OUTPUTS,
 }

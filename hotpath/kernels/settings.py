@@ -17,7 +17,6 @@ ROUNDINGS = {"half_up": 0, "half_even": 1, "up": 2}  # how a corner becomes a wh
 CLIPS = {"centre": 0, "corners": 1, "none": 2}  # what stays in a frame
 BOX_PIXELS = {"exact": 0, "floor": 1}  # how a box gets whole pixels
 SCORES = {"softmax": 0, "sigmoid": 1, "none": 2}  # what a score map holds
-QUALITIES = {"none": 0, "product": 1, "blend": 2}  # how a quality map changes the score
 RELATIVES = {"target": 0, "window": 1}  # what the search region is centred on
 OUTPUTS = {"two_maps": 0, "one_map": 0, "box": 1, "scored_box": 2}  # what a corner head gives
 
@@ -33,7 +32,6 @@ class WindowSettings(NamedTuple):
     shape: str = "square"  # a name in ``SHAPES``
     exemplar_factor: float = 0.0  # of an area, its side in roots of the box's area
     search_factor: float = 0.0
-    warp: bool = False  # whether windows have fractions of pixels
 
 
 class InputSettings(NamedTuple):
@@ -64,9 +62,6 @@ class PointsSettings(NamedTuple):
     power: int  # of penalty * score * learning_rate, the share by which the size follows: 0, 1 or 2
     score: str  # a name in ``SCORES``
     limits: BoxLimits  # of the box
-    quality: str = "none"  # a name in ``QUALITIES``
-    quality_share: float = 0.0  # of the quality in the score, with "blend"
-    inclusive: bool = False  # whether a box is one search pixel wider than its distances say
     # (width, height) of each anchor in search pixels; none for boxes around points
     anchors: Sequence[Tuple[float, float]] = ()
     window_power: float = 1.0  # of the Hanning window
@@ -159,7 +154,6 @@ class FrameSettings(NamedTuple):
 
     exemplar: int  # sides of the network's two inputs, in pixels
     search: int
-    warp: bool  # whether windows have fractions of pixels
     input: InputSettings  # how the network takes a crop
     select: Optional[SelectSettings]  # how its maps become a box; None where the processor does it
     stride: float = 0.0  # search pixels from one cell of the features to the next; 0: none

@@ -20,7 +20,6 @@ struct hp_geometry {
   int corner;    // twice the distance from the window's first pixel to its centre, less its side
   int rounding;  // a name in ``ROUNDINGS``
   int shape;     // a name in ``SHAPES``
-  int warp;      // whether windows have fractions of pixels
 };
 
 // Select for heads in which every cell votes for boxes, around its own point or of anchors.
@@ -29,14 +28,11 @@ struct hp_points {
   double penalty;           // strength of the penalty on changes of size and ratio
   double window_influence;  // share of the window in a vote, 0 to 1
   double size_lr;           // how fast the size follows, 0 to 1
-  double quality_share;     // of the quality in the score, with "blend"
   double window_power;      // of the Hanning window
   hp_bounds limits;         // of the box
   int size;                 // cells on each side of the maps
   int power;      // of penalty * score * size_lr, the share by which the size follows: 0, 1 or 2
   int score;      // a name in ``SCORES``
-  int quality;    // a name in ``QUALITIES``
-  int inclusive;  // whether a box is one search pixel wider than its distances say
   int anchors;    // how many boxes a cell has; 0 for heads without anchors
 };
 

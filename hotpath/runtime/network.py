@@ -97,7 +97,6 @@ class Network:
     search_factor: float
     corner: str
     rounding: str
-    resample: str
     border: str
     channels: str
     mean: Rgb
@@ -111,9 +110,6 @@ class Network:
     stride: float
     map_size: int
     score: str
-    quality: str
-    quality_share: float
-    inclusive: bool
     ratios: Tuple[float, ...]
     output: str
     cell_centre: float

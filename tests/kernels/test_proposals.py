@@ -20,7 +20,6 @@ from hotpath.runtime.identity.learner.ridge import samples_of
 from hotpath_nogpu.cuda.turn import pool, propose
 from tests.kernels.cpu.test_families import (
     FRAME,
-    SCORES,
     SEEDS,
     STATE,
     STATES,
@@ -246,15 +245,6 @@ def test_scores_need_not_be_above_zero(build, level):
     net, maps = of_family("points")
     maps[0][:] = level
     maps[0][0, 0, 3, 5:9] = level / 2
-    for prior in PRIORS:
-        same(build, net, maps, prior)
-
-
-@examples(40)
-@given(st.sampled_from(SCORES), SEEDS)
-def test_equal_maps_with_a_quality_are_told_apart_by_it(build, score, seed):
-    net = network(score=score, quality="blend")
-    maps = random_maps(net, seed)
     for prior in PRIORS:
         same(build, net, maps, prior)
 

@@ -83,12 +83,10 @@ class Graph:
         """Centre (from the picture's centre) and size of the bright area, pixels: 4 tensors."""
         bright = self.brightness(picture, network)
         mass = self.Add(self.ReduceSum(bright, axes=[2, 3], keepdims=1), 1e-6)
-        # a warp puts the first and last pixel's centres on the window's ends
-        place = np.arange(side) + (0.0 if network.resample == "warp" else 0.5)
-        whole = side - 1 if network.resample == "warp" else side
+        place = np.arange(side) + 0.5
         results = []
         for shape in ((1, 1, 1, side), (1, 1, side, 1)):
-            moment = self.Mul(bright, (place - whole / 2).reshape(shape))
+            moment = self.Mul(bright, (place - side / 2).reshape(shape))
             moment = self.ReduceSum(moment, axes=[2, 3], keepdims=1)
             results.append(self.Div(moment, mass))
         for axis in (2, 3):
@@ -125,8 +123,6 @@ def points(network):
     """Distances from every cell to the sides of the bright rectangle."""
     graph, size = Graph(), network.map_size
     x, y, w, h = graph.measure("search", network, network.search)
-    if network.inclusive:
-        w, h = graph.Sub(w, 1.0), graph.Sub(h, 1.0)
     places = (np.arange(size) - size // 2) * float(network.stride)
     logit = _logit(graph, graph.distance(x, y, places), "feature")
     across, down = places.reshape(1, 1, 1, size), places.reshape(1, 1, size, 1)
@@ -140,7 +136,7 @@ def points(network):
     ):
         offset = graph.Mul(graph.Sub(place, centre), float(sign))
         sides.append(graph.Add(graph.Add(offset, graph.Mul(extent, 0.5)), full))
-    names = network.maps or ("cls", "bbox", "quality")
+    names = network.maps or ("cls", "bbox")
     graph.Concat(*sides, axis=1, output=names[1])
     outputs = [(names[1], (1, 4, size, size))]  # the family orders its maps itself
     if network.score == "softmax":
@@ -149,9 +145,6 @@ def points(network):
     else:
         graph.Mul(logit, 1.0, output=names[0])
         outputs.append((names[0], (1, 1, size, size)))
-    if network.quality != "none":
-        graph.Mul(logit, 0.5, output=names[2])
-        outputs.append((names[2], (1, 1, size, size)))
     return {"exemplar": exemplar_graph(network), "search": _search(graph, network, outputs)}
 
 

@@ -55,22 +55,18 @@ inline float rough_exp(float x) {
   return (1.0f + f + tail) * scale.value;
 }
 
-// Score of a cell from the score map and the quality map.
+// Score of a cell from the score map.
 struct scores {
   const hp_points* points;
-  const float *target, *other, *quality;
+  const float *target, *other;
 
   scores(const hp_points* points, const float* const* maps, int boxes)
-      : points(points),
-        target(maps[0]),
-        other(maps[0]),
-        quality(points->quality == HP_NO_QUALITY ? 0 : maps[2]) {
+      : points(points), target(maps[0]), other(maps[0]) {
     if (points->score == HP_SOFTMAX) target += boxes;
   }
 
   double at(int cell) const {
-    const double score = hp_probability(points->score, target[cell], other[cell]);
-    return quality ? hp_with_quality(points, score, quality[cell]) : score;
+    return hp_probability(points->score, target[cell], other[cell]);
   }
 
   // Rough scores of `count` boxes.
@@ -83,15 +79,6 @@ struct scores {
       memcpy(out, target, count * sizeof(float));
     else
       for (int i = 0; i < count; ++i) out[i] = 1.0f / (1.0f + rough_exp(out[i]));
-    if (!quality) return;
-    // score * (offset + factor * quality) + share * quality
-    const bool product = points->quality == HP_PRODUCT;
-    const float share = product ? 0.0f : (float)points->quality_share;
-    const float offset = product ? 0.0f : 1.0f - share, factor = product ? 1.0f : 0.0f;
-    for (int i = 0; i < count; ++i) {
-      const float good = 1.0f / (1.0f + rough_exp(limited(-quality[i])));
-      out[i] = out[i] * (offset + factor * good) + share * good;
-    }
   }
 };
 
@@ -298,16 +285,15 @@ int hp_points_select(const hp_select_job* job) {
   const scores from(points, job->maps, count);
   from.rough(count, bounds);
   bound_votes(points, job->window, count, bounds);
-  const float extra = points->inclusive ? 1.0f : 0.0f;
   for (int i = 0; i < count; ++i) {  // a box without an area has no bound
-    const bool has_area = left[i] + right[i] + extra > 0 && top[i] + bottom[i] + extra > 0;
+    const bool has_area = left[i] + right[i] > 0 && top[i] + bottom[i] > 0;
     bounds[i] = has_area ? bounds[i] : INFINITY;
   }
   return select_box(job, from, count, [=](int i) {
     const double before = left[i], after = right[i], above = top[i], below = bottom[i];
     const hp_proposal box = {hp_point(points, i % size) + (after - before) / 2.0,
                              hp_point(points, i / size) + (below - above) / 2.0,
-                             hp_length(points, before, after), hp_length(points, above, below)};
+                             before + after, above + below};
     return box;
   });
 }

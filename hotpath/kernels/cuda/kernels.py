@@ -190,5 +190,5 @@ def _input_of(settings: FrameSettings, side: int, half: bool) -> np.ndarray:
     pixels = settings.input
     record = records.Input(side=side, half=half)
     record.mean[:], record.scale[:] = list(pixels.mean), list(pixels.scale)
-    record.swap, record.warp = pixels.swap, settings.warp
+    record.swap = pixels.swap
     return records.array_of(record)

@@ -75,7 +75,7 @@ __device__ void share(Structure* copy, const void* from) {
 struct point_head {
   const hp_points* points;
   hp_target target;
-  hp_map scores, distances, qualities;
+  hp_map scores, distances;
   const double* window;
   int size, count;
 
@@ -86,7 +86,6 @@ struct point_head {
   }
 
   __device__ hp_scored_box scored(int cell, double probability) const {
-    if (qualities.values) probability = hp_with_quality(points, probability, qualities[cell]);
     return hp_vote(points, &target, window[cell], probability, distances[cell],
                    distances[count + cell], distances[2 * count + cell],
                    distances[3 * count + cell]);
@@ -322,18 +321,15 @@ extern "C" __global__ void __launch_bounds__(256, 1)
   const double sides[2] = {(double)frame->frame_width, (double)frame->frame_height};
   const hp_map first = hp_map_of(scores, half) + blockIdx.x * scores_apart;
   const hp_map second = hp_map_of(boxes, half) + blockIdx.x * boxes_apart;
-  hp_map third = hp_map_of(more, half) + blockIdx.x * more_apart;
-  if (!more) third.values = 0;
+  const hp_map third = hp_map_of(more, half) + blockIdx.x * more_apart;  // of a centre head
   seen += blockIdx.x;
   if (family == POINTS) {
     const hp_points* points = &all.head.points;
     const double* around = all.look.around;
     const int size = points->size, count = size * size;
-    const point_head own = {
-        points, hp_search_target(around[2], around[3], all.look.scale[0], all.look.scale[1]),
-        first,  second,
-        third,  window,
-        size,   count};
+    const hp_target target =
+        hp_search_target(around[2], around[3], all.look.scale[0], all.look.scale[1]);
+    const point_head own = {points, target, first, second, window, size, count};
     propose(own, sides, room + 3 * count * blockIdx.x, &all, seen);
   } else {
     const int size = all.head.centre.size, count = size * size;

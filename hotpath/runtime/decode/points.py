@@ -1,14 +1,13 @@
 """Decode point-based heads: each cell of the maps proposes one box around its own point.
 
-NanoTrack, SiamBAN, SiamFC++, Ocean and LightTrack differ only in the numbers of their TOML.
+NanoTrack, SiamBAN and LightTrack differ only in the numbers of their TOML.
 Equations: Chen et al., "Siamese Box Adaptive Network", CVPR 2020, section 3.4, with the penalties
 of SiamRPN (``shared.voting.Vote``). A cell at (px, py) with distances l, t, r, b proposes
 
     centre = (px + (r - l) / 2, py + (b - t) / 2),   size = (l + r, t + b)
 
-Some networks give a third map, the quality of each box. ``product`` multiplies it with the score:
-Xu et al., "SiamFC++", AAAI 2020. ``blend`` averages it with the score: Zhang et al., "Ocean", ECCV
-2020, section 3.3.
+A network that also gives the quality of each box, such as SiamFC++, puts it into the score in its
+export, with ``score = "none"``.
 
 ``Points`` is the definition. kernels/cpu computes it in C++, and tests compare the two.
 """
@@ -33,20 +32,16 @@ KEYS: typing.Dict[str, Keys] = {
         "stride": STRIDE,
         "map_size": MAP_SIZE,
         "score": Key(str, "softmax", ("softmax", "sigmoid", "none")),  # of the score map
-        "quality": Key(str, "none", ("none", "product", "blend")),  # a third map, through a sigmoid
-        "quality_share": Key(float, low=0, high=1, when=("quality", ("blend",))),
-        "inclusive": Key(bool, False),  # distances end at pixel centres, so a box is 1 px wider
     },
     "tracking": VOTE_KEYS,
 }
 
 
 def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
-    """Shapes of the score map, the distance map, and the quality map if there is one."""
+    """Shapes of the score map and the distance map."""
     size = network.map_size
     score = (1, 2 if network.score == "softmax" else 1, size, size)
-    quality = () if network.quality == "none" else ((1, 1, size, size),)
-    return (score, (1, 4, size, size)) + quality
+    return score, (1, 4, size, size)
 
 
 def create(network: "Network", kernels: "Kernels") -> Family:
@@ -56,11 +51,7 @@ def create(network: "Network", kernels: "Kernels") -> Family:
 
 def points_settings(network: "Network") -> PointsSettings:
     """The numbers of ``select`` that the kernels take."""
-    return vote_settings(network)._replace(
-        quality=network.quality,
-        quality_share=network.quality_share if network.quality == "blend" else 0.0,
-        inclusive=network.inclusive,
-    )
+    return vote_settings(network)
 
 
 class Points(Vote):
@@ -80,30 +71,15 @@ class Points(Vote):
 
         Args:
             maps: float32 (1, 1 or 2, size, size) scores; (1, 4, size, size) distances left, top,
-                right, bottom from the cell's point, in search pixels; and the quality's
-                (1, 1, size, size).
+                right, bottom from the cell's point, in search pixels.
 
         Returns:
             (best, score): index of the winning cell in row-major order, its probability.
         """
-        score = self._score(maps)
+        score = probability(maps[0], self.network.score)
         left, top, right, bottom = np.asarray(maps[1], np.float64).reshape(4, *score.shape)
         x, y = self.points_xy
-        extra = 1.0 if self.network.inclusive else 0.0
         with np.errstate(invalid="ignore"):
             x, y = x + (right - left) / 2, y + (bottom - top) / 2
-            width, height = left + right + extra, top + bottom + extra
+            width, height = left + right, top + bottom
         return self.choose(score, x, y, width, height, state, scale, frame_width, frame_height)
-
-    def _score(self, maps: Maps) -> np.ndarray:
-        network = self.network
-        score = probability(maps[0], network.score)
-        if network.quality == "none":
-            return score
-        quality = probability(maps[2], "sigmoid")
-        if network.quality == "product":
-            combined: np.ndarray = score * quality
-        else:
-            share = network.quality_share
-            combined = (1 - share) * score + share * quality
-        return combined

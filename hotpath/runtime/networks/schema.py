@@ -67,7 +67,6 @@ SECTIONS: Dict[str, Keys] = {
         # distance of the window's corner from its centre (s: its side), and how it is rounded
         "corner": Key(str, "(s+1)/2", CORNERS),
         "rounding": Key(str, "half_up", ("half_up", "half_even", "up")),
-        "resample": Key(str, "resize", ("resize", "warp")),  # "warp" does not round at all
         "border": Key(str, "mean", ("mean", "mean_rounded", "zero")),  # colour outside the frame
         "channels": Key(str, "BGR", ("BGR", "RGB")),
         # (value - mean) * scale, in the order of `channels`, value from 0 to 255
@@ -118,6 +117,14 @@ GONE = dict.fromkeys(
     "is gone: distances are pixels of the search region that count outward, and the target is the "
     "second half of a softmax; multiply the map in the export, and remove the key",
 )
+GONE.update(
+    dict.fromkeys(
+        (("head", "quality"), ("head", "quality_share"), ("head", "inclusive")),
+        "is gone: put the quality and the further pixel into the score and the distances in the "
+        "export, and remove the key",
+    )
+)
+GONE["input", "resample"] = "is gone: windows have whole pixels; remove the key"
 GONE["", "engine"] = "is gone: give the option engine (--engine), and remove the key"
 
 # The ways in which files come.

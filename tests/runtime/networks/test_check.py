@@ -69,7 +69,7 @@ def test_check_names_every_mistake_and_loading_the_first(run, tmp_path):
         "[input] mean must hold 3 numbers, not 2",
         "[head] unit is gone: distances are pixels",
         "engine is gone: give the option engine",
-        '[head] quality_share is missing; quality = "blend" needs it',
+        "[head] quality is gone: put the quality",
         "[head] stride must be a whole number, not 'eight'",
         "[head] ratios is not a known key",
         "[tracking] size_lr is missing",

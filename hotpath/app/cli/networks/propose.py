@@ -263,8 +263,11 @@ def _led_by(first: str, changes: Dict[str, Changes]) -> Dict[str, Changes]:
 def _scores(channels: List[int], choices: Dict[str, Dict[str, Changes]]) -> Changes:
     """How points become probabilities."""
     keys: Changes = {}
-    if channels.count(1) == 2:
-        keys["quality"] = "product"
+    if len(channels) == 3:
+        raise ValueError(
+            "there is a third map beside the score and the distances; multiply it into the score "
+            "in the export"
+        )
     if 2 in channels:
         keys["score"] = "softmax"
     else:

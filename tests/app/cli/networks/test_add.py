@@ -46,7 +46,6 @@ def test_a_name_that_no_file_can_have_is_one_sentence(tmp_path, capsys, name):
 
 FAMILIES = {
     "lighttrack": ("points", 127, 256),
-    "siamfcpp": ("points", 127, 303),
     "siamrpnpp": ("anchors", 127, 255),
     "vittrack": ("centre", 128, 256),
     "lightfc": ("centre", 128, 256),
@@ -123,10 +122,10 @@ def test_it_says_what_was_not_tried_and_how_to_try_it(tmp_path, capsys):
 
 
 def test_like_takes_the_numbers_of_another_network(tmp_path):
-    files = files_of(tmp_path, "ocean")
+    files = files_of(tmp_path, "siamban")
     out = tmp_path / "out"
-    assert add(files, "--out", out, "--like", toml_of("ocean")) == 0
-    network, other = load_network(out / "mine.toml"), load_network("ocean")
+    assert add(files, "--out", out, "--like", toml_of("siamban")) == 0
+    network, other = load_network(out / "mine.toml"), load_network("siamban")
     for name in ("penalty", "search", "mean"):
         assert getattr(network, name) == getattr(other, name)
 

@@ -117,16 +117,15 @@ void select(Numbers n) {
   const int score = n.choice(family < 2 ? 0 : 1, 2);
   const hp_bounds limits = {(double)n.choice(1, 20), n.choice(0, 2), n.choice(0, 1)};
   const double rate = n.share(), influence = n.share(), share = n.share();
-  const hp_points points = {8,     n.share(), influence,         rate, share,  1, limits, size,
-                            power, score,     family ? 0 : kind, flag, anchors};
-  const hp_geometry window = {share, 2, 4, 127, 255, 0, n.choice(0, 2), kind & 1, flag};
+  const hp_points points = {8, n.share(), influence, rate, 1, limits, size, power, score, anchors};
+  const hp_geometry window = {share, 2, 4, 127, 255, 0, n.choice(0, 2), kind & 1};
   const hp_centre centre = {share, rate, flag ? -1 : influence, window, limits, size, score,
                             flag,  power};
   const hp_corners corners = {share, limits, size, 255, kind, score};
   const void* const heads[] = {&points, &points, &centre, &corners};
   const bool finished = family == 3 && kind != HP_TWO_HEATS, softmax = score == HP_SOFTMAX;
   const i64 counts[][3] = {
-      {softmax ? 2 * cells : cells, 4 * cells, kind == HP_NO_QUALITY ? 0 : cells},
+      {softmax ? 2 * cells : cells, 4 * cells, 0},
       {softmax ? 2 * boxes : boxes, 4 * boxes, 0},
       {cells, 2 * cells, 2 * cells},
       {finished ? 4 : cells, finished ? 1 : cells, 0}};

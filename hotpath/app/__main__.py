@@ -17,7 +17,7 @@ from hotpath.app.cli.detector import check_detector, open_detector, open_finder
 from hotpath.app.cli.options import parse, records_of
 from hotpath.app.cli.outputs import Outputs, check_outputs
 from hotpath.app.cli.progress import quiet, say
-from hotpath.app.frames import MOST_FAILED, POLL_S, first_frame
+from hotpath.app.frames import MOST_FAILED, POLL_S, first_frame, opened_source
 from hotpath.app.records import OutputOptions, RunOptions, SourceOptions, TargetOptions
 from hotpath.app.service_manager import ServiceManager
 from hotpath.base.cli import flush
@@ -26,7 +26,7 @@ from hotpath.runtime.errors import BadFrame, BadSource, HotpathError, NetworkFai
 from hotpath.runtime.frames.pictures import AnyFrame
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
-from hotpath.video.sources import WAITING, check_camera, is_recorded, open_source, source_of
+from hotpath.video.sources import WAITING, check_camera, is_recorded, source_of
 
 if TYPE_CHECKING:
     from hotpath.runtime.targets.finding import TargetFinder
@@ -146,16 +146,7 @@ def open_input(
     options: SourceOptions, targets: TargetOptions, selects: bool, cleanup: contextlib.ExitStack
 ) -> Tuple[Any, Any, Optional[List[Box]]]:
     """Open the source; returns it, its first frame, and the given boxes; None: one is drawn."""
-    source = cleanup.enter_context(
-        open_source(
-            options.video,
-            say,
-            options.fps,
-            options.depth,
-            planes=True,
-            decoder=options.decoder,
-        )
-    )
+    source = opened_source(options, say, cleanup)
     if not source.live and not source.fps and source.frames != 1:
         say(f"{source.name}: states no frame rate, so times are left empty; give --fps")
     frame = first_frame(source, options.start)

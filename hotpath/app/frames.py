@@ -1,10 +1,13 @@
-"""How both ``hotpath track`` and ``hotpath.track`` read frames: the first one, and limits."""
+"""How both ``hotpath track`` and ``hotpath.track`` read frames: source, first one, limits."""
 
+import contextlib
 import time
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
+from hotpath.app.records import SourceOptions
 from hotpath.runtime.errors import BadSource
 from hotpath.video.base import WAITING
+from hotpath.video.sources import open_source
 
 if TYPE_CHECKING:
     from hotpath.video.base import Source
@@ -12,6 +15,14 @@ if TYPE_CHECKING:
 POLL_S = 0.2  # longest wait for a frame before signals are looked at
 PATIENCE_S = 2.0  # seconds without a first frame before a message says so
 MOST_FAILED = 30  # frames in succession in which nothing may be computed
+
+
+def opened_source(
+    options: SourceOptions, log: Callable[[str], None], cleanup: contextlib.ExitStack
+) -> "Source":
+    """Open the source that the options name, until ``cleanup`` closes it."""
+    how = options.fps, options.depth, True, options.decoder
+    return cleanup.enter_context(open_source(options.video, log, *how))
 
 
 def first_frame(source: "Source", start_s: Optional[float] = None) -> Any:

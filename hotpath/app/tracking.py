@@ -18,7 +18,7 @@ from typing import (
     Union,
 )
 
-from hotpath.app.frames import MOST_FAILED, POLL_S, first_frame
+from hotpath.app.frames import MOST_FAILED, POLL_S, first_frame, opened_source
 from hotpath.app.records import SourceOptions, TargetOptions
 from hotpath.base.log import reporter
 from hotpath.base.python_end import uninterrupted
@@ -34,7 +34,7 @@ from hotpath.runtime.types import (
     meant_as_corners,
     within_frame,
 )
-from hotpath.video.sources import WAITING, check_camera, is_recorded, open_source, source_of
+from hotpath.video.sources import WAITING, check_camera, is_recorded, source_of
 
 if TYPE_CHECKING:
     from hotpath.app.detect import Detector
@@ -142,16 +142,7 @@ class Tracking(Generic[AnyTrack]):
 
     def _opened_source(self, options: SourceOptions) -> "Tuple[Source, AnyFrame]":
         """Open the source; returns it and its first frame."""
-        source = self._closing.enter_context(
-            open_source(
-                options.video,
-                self._log,
-                options.fps,
-                options.depth,
-                planes=True,
-                decoder=options.decoder,
-            )
-        )
+        source = opened_source(options, self._log, self._closing)
         return source, first_frame(source, options.start)
 
     def _select(self, selected: Selected, frame: AnyFrame) -> AnyFrame:

@@ -233,7 +233,7 @@ def test_a_recording_with_several_decoder_errors_ends_with_two(world, monkeypatc
             source.file_of = lambda index: None  # as a video, whose last frame may be damaged
             yield source
 
-    monkeypatch.setattr("hotpath.app.__main__.open_source", damaged)
+    monkeypatch.setattr("hotpath.app.frames.open_source", damaged)
     assert here(world, "frames", "--frames", "2", "--no-show") == code
 
 

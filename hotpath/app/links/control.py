@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 WAIT_S = 0.2  # longest wait before the loop looks at signals again
 ROWS_KEPT = 20000
 STILL_S = 1.0  # without a new frame: the run stands still
-LONGEST_NAME = 40  # letters
 RECENT = 300  # frames of the latency that the page shows
 CONFIRM = "confirm the target"  # a reason of ``holds`` that ends so waits for somebody
 
@@ -57,7 +56,6 @@ class Controller(Controls):
             clock; None while they do not.
         finished: whether a recording has come to its end and may be played again.
         is_watched: function that returns whether a user watches who may play it again.
-        names: target -> name that a user gave it.
         ended: True once the run is over.
         whole: whether the files hold the whole recording, because its end was reached.
         columns: names of the values in a row.
@@ -82,7 +80,6 @@ class Controller(Controls):
         self.recording_since: Optional[float] = time.monotonic()
         self.finished = self.ended = self.whole = False
         self.is_watched: Callable[[], bool] = lambda: False
-        self.names: Dict[int, str] = {}
         self._stop, self._profile = stop, outputs.profile
         self.can_record, self._fov = bool(options.results or options.save), options.fov
         self._run = secrets.token_hex(4)  # tells a browser that reconnects whether the run is new
@@ -166,11 +163,6 @@ class Controller(Controls):
             self.pause(False)
         return number
 
-    def rename(self, number: int, name: str) -> None:
-        """Give a target a name for the page; an empty one takes it back."""
-        number = self._meant(number)
-        self.names[number] = " ".join(name.split())[:LONGEST_NAME]
-
     def pause(self, paused: bool) -> None:
         """Pause a recording, or resume it; at its end, play it again for new targets."""
         if self.source.live:
@@ -245,15 +237,14 @@ class Controller(Controls):
         steps = self._profile.recent_ms()
         latency_ms = self._profile.figures("latency", RECENT)
         size = tracked.frame.shape[1], tracked.frame.shape[0]
-        tracks = list(tracked.tracks.items())
         return {
             "run": self._run,
             "frame": tracked.index,
             "time_s": None if tracked.time_s is None else round(tracked.time_s, 3),
             "size": list(size),
             "targets": [
-                dict(target_json(n, track, size, self._fov), name=self.names.get(n) or None)
-                for n, track in tracks
+                target_json(number, track, size, self._fov)
+                for number, track in tracked.tracks.items()
             ],
             "can_lose": self.targets.can_lose,
             "live": source.live,

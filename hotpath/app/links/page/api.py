@@ -54,7 +54,6 @@ class Api:
             web.get("/api/state", self.state),
             web.post("/api/targets", self.add_target),
             web.delete("/api/targets/{number}", self.drop_target),
-            web.put("/api/targets/{number}/name", self.rename),
             web.get("/api/snapshot", self.snapshot),
             web.get("/api/results.csv", self.table),
             web.get("/api/video", self.video),
@@ -105,15 +104,6 @@ class Api:
     async def drop_target(self, request: web.Request) -> web.StreamResponse:
         """Stop tracking a target."""
         await self._call(self._controller.drop_target, _number_of(request))
-        return web.Response(status=204)
-
-    async def rename(self, request: web.Request) -> web.StreamResponse:
-        """Give a target a name."""
-        number = _number_of(request)
-        name = (await _body(request, ("name",)))["name"]
-        if not isinstance(name, str):
-            raise Refused(400, "name: a text")
-        await self._call(self._controller.rename, number, name)
         return web.Response(status=204)
 
     async def snapshot(self, request: web.Request) -> web.StreamResponse:

@@ -29,6 +29,5 @@ export const pause = (paused) => ask("POST", "api/pause", { paused });
 export const record = (on) => ask("POST", "api/recording", { on });
 export const confirm = (number) => ask("POST", "api/confirm", { confirm: true, number });
 export const reject = (number) => ask("POST", "api/reject", { reject: true, number });
-export const rename = (number, name) => ask("PUT", `api/targets/${number}/name`, { name });
 export const stop = () => ask("POST", "api/stop", { stop: true });
 export const state = () => ask("GET", "api/state");

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { Aim } from "./aim.js";
 import { Link } from "./link.js";
-import { Figures, Targets, nameOf, put } from "./panel.js";
+import { Figures, Targets, called, put } from "./panel.js";
 import { View } from "./view.js";
 import { STEP, Zoom } from "./zoom.js";
 
@@ -16,7 +16,6 @@ const view = new View(byId("stage"), byId("picture"), byId("overlay"), (shown) =
 const figures = new Figures();
 const targets = new Targets({
   select,
-  rename,
   drop: (number) => tell(api.drop(number), `${called(number)} dropped.`),
   confirm: (number) => tell(api.confirm(number), "Confirmed: this is the target."),
   reject,
@@ -146,19 +145,6 @@ function pause() {
     setFrozen(!frozen);
     say(frozen ? "Picture frozen." : "Live again.");
   }
-}
-
-function called(number) {
-  return nameOf(state?.targets.find((one) => one.number === number) ?? { number });
-}
-
-async function rename(number) {
-  const dialog = byId("naming"), input = byId("name");
-  input.value = state.targets.find((one) => one.number === number)?.name ?? "";
-  dialog.returnValue = "";
-  dialog.showModal();
-  await new Promise((done) => dialog.addEventListener("close", done, { once: true }));
-  if (dialog.returnValue === "yes") tell(api.rename(number, input.value), "Named.");
 }
 
 function reject(number) {
@@ -403,7 +389,6 @@ byId("nearer").addEventListener("click", () => zoom.by(STEP));
 byId("farther").addEventListener("click", () => zoom.by(1 / STEP));
 byId("snapshot").addEventListener("click", snapshot);
 byId("full").addEventListener("click", fullScreen);
-byId("unnamed").addEventListener("click", () => byId("naming").close("no"));
 byId("full").hidden = !document.fullscreenEnabled;
 byId("add").addEventListener("click", () => setAdding(!adding));
 byId("help").addEventListener("click", () => byId("keys").showModal());

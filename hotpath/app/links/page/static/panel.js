@@ -6,7 +6,7 @@ import { colourOf, sureOf } from "./view.js";
 const byId = (id) => document.getElementById(id);
 
 export class Targets {
-  // on: { select(number), drop(number), rename(number), confirm(number), reject(number) }
+  // on: { select(number), drop(number), confirm(number), reject(number) }
   constructor(on) {
     this.on = on;
     this.list = byId("targets");
@@ -24,7 +24,7 @@ export class Targets {
     }
     for (const target of targets) {
       const item = this.items.get(target.number) ?? this.#make(target.number);
-      put(item.name, nameOf(target));
+      put(item.name, called(target.number));
       const differ = target.state === "unsure" && target.witnessed === false && "the networks differ";
       put(item.word, [target.class_name, target.state, differ].filter(Boolean).join(", "));
       put(item.kind, target.presence === null ? "score " : "presence ");
@@ -32,7 +32,7 @@ export class Targets {
       item.root.setAttribute("aria-current", target.number === selected);
       const chosen = target.number === selected;
       item.root.classList.toggle("stale", off || silent);
-      item.edit.disabled = item.drop.disabled = off;
+      item.drop.disabled = off;
       const isUnsure = target.state === "unsure"; // which is asked of every target
       item.yes.hidden = off || !(isUnsure || (chosen && asked));
       item.no.hidden = off || !(isUnsure || chosen) || !can || target.lost;
@@ -66,11 +66,6 @@ export class Targets {
     kind.title = "How likely it is, from 0 to 1, that the box holds your target";
     const sure = add(figure, "b");
     const bar = add(add(pick, "span", "meter"), "i");
-    const edit = add(root, "button", "edit");
-    edit.type = "button";
-    edit.title = "Give this target a name";
-    edit.setAttribute("aria-label", `Name target ${number}`);
-    edit.innerHTML = '<svg aria-hidden="true"><use href="#i-pen"/></svg>';
     const drop = add(root, "button", "drop");
     drop.type = "button";
     drop.setAttribute("aria-label", `Drop target ${number}`);
@@ -85,17 +80,16 @@ export class Targets {
     }
     yes.addEventListener("click", () => this.on.confirm(number));
     no.addEventListener("click", () => this.on.reject(number));
-    edit.addEventListener("click", () => this.on.rename(number));
     pick.addEventListener("click", () => this.on.select(number));
     drop.addEventListener("click", () => this.on.drop(number));
     this.list.append(root);
-    const item = { root, name, word, kind, sure, bar, edit, drop, question, yes, no };
+    const item = { root, name, word, kind, sure, bar, drop, question, yes, no };
     this.items.set(number, item);
     return item;
   }
 }
 
-export const nameOf = ({ number, name }) => name || `Target ${number}`;
+export const called = (number) => `Target ${number}`;
 
 export class Figures {
   constructor() {

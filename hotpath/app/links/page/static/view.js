@@ -195,7 +195,7 @@ export class View {
     const h = target.box[3] * place.scale;
     const presence = target.presence ?? target.score, sure = presence === null ? "" : sureOf(presence);
     const word = target.state === "unsure" ? `unsure ${sure}` : sure;
-    const name = target.name ? [target.name] : [`#${target.number}`, target.class_name];
+    const name = [`#${target.number}`, target.class_name];
     const figure = target.lost ? this.#sinceLoss(target.number) : word;
     const text = `${name.filter(Boolean).join(" ")}\u2002${figure}`; // wide: "#6 .93" is not 6.93
     pen.font = fontOf(place);

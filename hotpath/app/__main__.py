@@ -86,7 +86,7 @@ def unwritten(options: OutputOptions) -> str:
 
 def run_until(options: RunOptions, stop: "StopRequest") -> int:
     """The same, with the request that ends it."""
-    source_options, target_options, network, output_options, links = options
+    source_options, target_options, network, output_options, links = options[:5]
     check_boxes(target_options)
     if target_options.asks_detector:
         check_detector(target_options)

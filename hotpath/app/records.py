@@ -426,13 +426,14 @@ LINKS = Group(
 
 
 class RunOptions(NamedTuple):
-    """All of them."""
+    """All of them, and the ``words`` that the user typed."""
 
     source: SourceOptions
     targets: TargetOptions
     network: Options
     outputs: OutputOptions
     links: LinkOptions
+    words: Sequence[str] = ()
 
 
 class Plug(NamedTuple):

@@ -12,7 +12,6 @@ from hotpath.base.cli import Parser
 from hotpath.base.commands import advice, make, meant
 from hotpath.runtime import DEFAULT_NETWORK, __version__, engines, networks
 from hotpath.runtime.network import DETECTORS
-from hotpath.runtime.options import Options
 from hotpath.video.base import without_password
 
 DESCRIPTION = (
@@ -65,6 +64,7 @@ def parse(arguments: List[str]) -> argparse.Namespace:
     for name in () if options.page else ("host", "port"):  # which mean nothing without --page
         if getattr(options, "page_" + name) != cli.get_default("page_" + name):
             cli.error(f"--page-{name} needs --page")
+    options.words = arguments
     return options
 
 
@@ -84,45 +84,19 @@ def records_of(options: argparse.Namespace, log: Callable[[str], None]) -> recor
     )
     links = links._replace(page=page, stream=stream, others=tuple(others))
     links = links._replace(video=str(options.video), results=outputs.results, save=outputs.save)
-    return records.RunOptions(source, targets, network, outputs, links)
+    return records.RunOptions(source, targets, network, outputs, links, options.words)
 
 
 def command_of(options: records.RunOptions, box: Sequence[float] = ()) -> str:
-    """The command line that repeats a run, without what is the default. Passwords are masked.
+    """The command line that repeats a run, with masked passwords.
 
     Args:
         options: of the run.
         box: of the first target, where it was not an option but was drawn.
     """
-    source, targets, network, outputs, links = options
+    targets, words = options.targets, [without_password(word) for word in options.words]
     if box and not (targets.box or targets.point or targets.asks_detector):
-        targets = targets._replace(box=(",".join(f"{value:.6g}" for value in box),))
-    found = (source, targets, network, outputs, links.page, *links.others, links.stream, links)
-    words: List[str] = []
-    for group, record in zip(GROUPS, found):
-        defaults = group.record()
-        for option in group.options:
-            value, default = getattr(record, option.field), getattr(defaults, option.field)
-            if value == default:
-                continue
-            if isinstance(value, bool):
-                words.append(option.flag if value else "--no-" + option.flag[2:])
-                continue
-            several = isinstance(value, (list, tuple))
-            values = [value]
-            if several and isinstance(default, tuple):
-                values = list(value)
-            elif several and option.name == "video":  # files that are one recording
-                words += [without_password(str(each)) for each in value]
-                continue
-            elif several:
-                values = [",".join(f"{number:g}" for number in value)]
-            for each in values:
-                text = f"{each:g}" if isinstance(each, float) else str(each)
-                words += [option.flag, without_password(text)]
-    for flag, value in (("--engine", network.engine), ("--networks-dir", network.networks_dir)):
-        if value not in (None, Options().engine):
-            words += [flag, str(value)]
+        words += ["--box", ",".join(f"{value:.6g}" for value in box)]
     return "hotpath track " + " ".join(map(shlex.quote, words))
 
 

@@ -180,14 +180,10 @@ def test_the_report_of_1000_frames_with_many_losses_has_at_most_a_few_megabytes(
 def test_the_command_of_a_report_repeats_the_run():
     words = (
         "film.mp4 --box 10,20,30,40 --box -5,2,9,9 --network kestrel_fast --no-recover --threads 2 "
-        "--precision fp32 --fov 60,40 --page --page-port 8601 --every 5 --engine onnxruntime "
-        "--results 'my boxes.csv' --report run.html --publish udp://10.0.0.1:5 --start 1:20"
+        "--results 'my boxes.csv' --report run.html --publish mqtt://me:secret@10.0.0.1/a"
     )
-    options = records_of(parse(shlex.split(words)), print)
-    command = command_of(options)
-    again = records_of(parse(shlex.split(command)[2:]), print)
-    assert again == options
-    assert again.targets.box == ["10,20,30,40", "-5,2,9,9"]
+    told = command_of(records_of(parse(shlex.split(words)), print))
+    assert shlex.split(told)[2:] == shlex.split(words.replace("secret", "***"))
 
 
 def test_the_command_has_the_box_that_was_drawn_and_no_password():

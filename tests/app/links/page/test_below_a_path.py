@@ -100,20 +100,3 @@ def test_link_files_requests_and_socket_work_below_a_path(below):
                 assert answer.status == 403
 
     asyncio.run(visit())
-
-
-@pytest.mark.slow("a browser works for seconds")
-@pytest.mark.skipif(bool(pages.no_browser()), reason=str(pages.no_browser()))
-def test_a_browser_shows_the_picture_below_a_path(below):
-    run, address = below
-    with pages.browser() as browser:
-        page = browser.new_context().new_page()
-        errors = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda s: s.type == "error" and errors.append(s.text))
-        page.goto(f"{address}enter?token={run.token}")
-        ends_s = time.monotonic() + 60
-        while not page.evaluate("document.getElementById('picture').width > 300"):
-            assert time.monotonic() < ends_s, errors
-            time.sleep(0.1)
-        assert errors == []

@@ -213,21 +213,6 @@ def test_strangers_in_every_place_do_not_keep_the_owner_out(local, kind):
             assert local.ask("/api/state")[0] == 200
 
 
-def test_an_owners_connection_outlives_any_number_of_strangers(local):
-    """The server tells the limiter who has shown the token."""
-    owner = http.client.HTTPConnection("127.0.0.1", local.port, timeout=60)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(contextlib.closing(owner))
-        for _ in range(3):
-            owner.request("GET", "/api/state", headers=local.bearer)
-            assert owner.getresponse().read()  # else this connection was ended
-            for n in range(96):
-                host = f"127.0.0.{1 + n % 4}"
-                made = socket.create_connection(("127.0.0.1", local.port), 10, (host, 0))
-                stack.enter_context(made)
-            assert local.ask("/api/state")[0] == 200  # so all of them were accepted
-
-
 def test_requests_that_drip_are_cut_off(local):
     began = time.monotonic()
     post = b"POST /api/stop HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

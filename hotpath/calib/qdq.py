@@ -22,7 +22,7 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from hotpath.base import cache, toml, toml_text
 from hotpath.calib import no_ties
 from hotpath.calib.ranges import Ranges
-from hotpath.graphs import assemble, quantisable
+from hotpath.graphs import counting, quantisable
 from hotpath.graphs.errors import BadTable
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network
@@ -115,8 +115,7 @@ def write(
     table["made_from"] = dict(made_from)
     names = {quantisable.base(value.name): value.name for value in models["search"].graph.output}
     if "maps" in table["head"]:
-        maps = [entry.split("+") for entry in table["head"]["maps"]]
-        table["head"]["maps"] = ["+".join(names.get(n, n) for n in entry) for entry in maps]
+        table["head"]["maps"] = [names.get(name, name) for name in table["head"]["maps"]]
     path = folder / (name + ".toml")
     for entry in filter(None, (network.negatives, network.point_prompt)):
         file = network.locate_made(entry)
@@ -128,17 +127,6 @@ def write(
 
 def macs(model: onnx.ModelProto) -> dict[str, int]:
     """dict of node name -> multiply-accumulates of the layers of ``weighted_layers``."""
-    graph_ = model.graph
-    shapes = {
-        v.name: assemble.shape_of(v) for v in [*graph_.input, *graph_.value_info, *graph_.output]
-    }
-    weights = {t.name: tuple(t.dims) for t in graph_.initializer}
-    counted = {}
-    for node in quantisable.weighted_layers(model):
-        out = shapes.get(node.output[0], ())
-        weight = weights[node.input[1]]
-        per_cell = int(np.prod(weight[1:])) if node.op_type == "Conv" else max(weight)
-        if node.op_type == "MatMul":
-            per_cell = weight[-2] if len(weight) > 1 else weight[0]
-        counted[node.name] = int(np.prod(out)) * per_cell
-    return counted
+    shapes = counting.shapes_of(model)
+    layers = quantisable.weighted_layers(model)
+    return {node.name: counting.macs_of(node, shapes) or 0 for node in layers}

@@ -7,7 +7,7 @@ papers.
 
 import pathlib
 from collections import Counter, OrderedDict, namedtuple
-from typing import Any, Callable, Dict, Iterable, Iterator, Optional
+from typing import Any, Callable, Dict, Iterator, Optional
 
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, shape_inference
@@ -33,11 +33,11 @@ def count(model: ModelProto) -> Counts:
     except Exception:  # its class differs by version; the figures then lack the MACs
         pass
     weights = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
-    operators = Counter(node.op_type for node in _nodes(model.graph))
-    shapes = dict(models.shapes(model.graph), **weights)
+    operators, shapes = Counter(node.op_type for node in _nodes(model.graph)), shapes_of(model)
+    macs = [macs_of(node, shapes) for node in model.graph.node]
     return Counts(
         sum(_product(dims) for dims in weights.values()),
-        _macs(model.graph.node, shapes),
+        None if None in macs else sum(filter(None, macs)),
         OrderedDict((v.name, shapes[v.name]) for v in model.graph.input if v.name not in weights),
         OrderedDict((v.name, shapes[v.name]) for v in model.graph.output),
         OrderedDict(operators.most_common()),
@@ -71,19 +71,22 @@ def _nodes(part: GraphProto) -> Iterator[NodeProto]:
             yield from _nodes(branch)
 
 
-def _macs(nodes: Iterable[NodeProto], shapes: Dict[str, models.Shape]) -> Optional[int]:
-    total = 0
-    for node in nodes:
-        counter = _COUNTERS.get(node.op_type)
-        if counter is None:
-            continue
-        ins = [shapes.get(name) for name in node.input]
-        out = shapes.get(node.output[0])
-        shapes_known = [shape for shape in ins[:2] + [out] if shape and 0 not in shape]
-        if len(shapes_known) < 3:
-            return None
-        total += counter(node, ins, out)  # type: ignore[arg-type]  # known, see above
-    return total
+def shapes_of(model: ModelProto) -> Dict[str, models.Shape]:
+    """The shapes of a model's tensors, with those of its weights."""
+    weights = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    return dict(models.shapes(model.graph), **weights)
+
+
+def macs_of(node: NodeProto, shapes: Dict[str, models.Shape]) -> Optional[int]:
+    """The multiply-accumulates of a node; None where a shape is not fixed."""
+    counter = _COUNTERS.get(node.op_type)
+    if counter is None:
+        return 0
+    ins = [shapes.get(name) for name in node.input]
+    out = shapes.get(node.output[0])
+    if any(not shape or 0 in shape for shape in [*ins[:2], out]):
+        return None
+    return counter(node, ins, out)  # type: ignore[arg-type]  # known, see above
 
 
 # of (node, shapes of its inputs, shape of its output)

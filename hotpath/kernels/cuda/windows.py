@@ -13,7 +13,7 @@ The network is a ``hotpath.runtime.engines.shared.gpu.GpuEngine``, opened on the
 
 import ctypes
 import functools
-from math import ceil, floor, nan
+from math import nan
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -470,10 +470,7 @@ class Windows:
 
 
 def around(windows: Sequence[Window]) -> Tuple[int, int, int, int]:
-    """Return the pixels that windows read: left, top, right, bottom.
-
-    Windows with fractions read one more pixel.
-    """
+    """Return the pixels that windows read: left, top, right, bottom."""
     x, y, w, h = windows[0][1][4:8]
     right, bottom = x + w, y + h
     if len(windows) > 1:
@@ -481,4 +478,4 @@ def around(windows: Sequence[Window]) -> Tuple[int, int, int, int]:
             left, top, w, h = numbers[4:8]
             right, bottom = max(right, left + w), max(bottom, top + h)
             x, y = min(x, left), min(y, top)
-    return floor(x), floor(y), ceil(right) + 1, ceil(bottom) + 1
+    return int(x), int(y), int(right), int(bottom)

@@ -51,7 +51,6 @@ LIES = {
 # texts that become neither a path nor an address, and why
 FREE = {
     "family": "one of the files that are here",
-    "engine": "of a network: one of engines.PREFERRED",
     "part": "one of schema.KNOWN_PARTS",
     "licence source title after_build": "only printed",
     "features search_features seen weight_of": "tensors of the ONNX file or of the engine",

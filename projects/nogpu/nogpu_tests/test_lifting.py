@@ -321,7 +321,7 @@ def test_files_that_need_no_lift_stay_as_they_are(tmp_path):
 BOARDS = ["jetson_nano", "jetson_orin_nano", "jetson_thor"]
 README = [f"nanotrack_v{n}" for n in (1, 2, 3)] + ["kestrel", "kestrel_fast", "kestrel_small"]
 README += ["lightfc"]
-PREPARED = list(itertools.product([*README, "fear_xs"], BOARDS, ["fp16"]))
+PREPARED = list(itertools.product(README, BOARDS, ["fp16"]))
 
 
 @pytest.mark.parametrize("name, board, precision", PREPARED)

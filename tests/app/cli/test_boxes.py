@@ -19,10 +19,17 @@ def boxes(*arguments, source=None):
     return given_boxes(run.targets, run.links.selects, source or Source("clip"), FRAME)
 
 
-def test_a_box_may_be_in_per_cent_and_partly_outside():
-    assert boxes("--box", "25%,50%,10%,20%") == [(120, 180, 48, 72)]
-    assert boxes("--box", "12,50%,30.5,20%") == [(12, 180, 30.5, 72)]
-    assert boxes("--box", "-5,70,40,40") == [(-5, 70, 40, 40)]
+GIVEN = {  # text -> box, pixels
+    "25%,50%,10%,20%": (120, 180, 48, 72),
+    "12,50%,30.5,20%": (12, 180, 30.5, 72),
+    "-5,70,40,40": (-5, 70, 40, 40),
+    "0,0,1.5,1": (0, 0, 1.5, 1),  # the smallest box in pixels is not taken for shares
+}
+
+
+@pytest.mark.parametrize("text", GIVEN)
+def test_a_box_may_be_in_per_cent_and_partly_outside(text):
+    assert boxes("--box", text) == [GIVEN[text]]
 
 
 def test_a_box_that_is_given_twice_is_refused():
@@ -31,19 +38,18 @@ def test_a_box_that_is_given_twice_is_refused():
     assert len(boxes("--box", "10,20,30,40", "--box", "11,20,30,40")) == 2
 
 
-@pytest.mark.parametrize("box, corners", [("90,80,400,300", "90,80,310,220")])
-def test_a_box_leaving_the_frame_as_two_corners_is_told(box, corners):
+@pytest.mark.parametrize(
+    "box, corners",
+    [
+        ("90,80,400,300", "90,80,310,220"),
+        *((box, "") for box in ("100,250,300,110", "400,20,100,40", "0,0,480,360", "-9,1,60,60")),
+    ],
+)
+def test_a_box_leaving_the_frame_as_two_corners_is_told_and_no_other_one(box, corners):
     messages = []
     source = Source("clip", log=messages.append)
-    assert boxes("--box", box, source=source) and len(messages) == 1
-    assert "x,y,w,h" in messages[0] and messages[0].endswith("give " + corners)
-
-
-@pytest.mark.parametrize("box", ["100,250,300,110", "400,20,100,40", "0,0,480,360", "-9,1,60,60"])
-def test_a_box_that_is_no_two_corners_is_not_told(box):
-    messages = []
-    source = Source("clip", log=messages.append)
-    assert boxes("--box", box, source=source) and not messages
+    assert boxes("--box", box, source=source) and len(messages) == bool(corners)
+    assert all("x,y,w,h" in text and text.endswith("give " + corners) for text in messages)
 
 
 REFUSED = {  # box -> why
@@ -62,10 +68,6 @@ REFUSED = {  # box -> why
 def test_a_box_that_can_not_be_meant_is_refused(box):
     with refusal(BadBox, REFUSED[box]):
         boxes("--box", box)
-
-
-def test_the_smallest_box_in_pixels_is_not_taken_for_shares():
-    assert boxes("--box", "0,0,1.5,1") == [(0, 0, 1.5, 1)]
 
 
 def test_a_target_absent_at_first_is_no_missing_ground_truth(monkeypatch):

@@ -134,16 +134,16 @@ def shipped(network, part):
     return str(FOLDER / f"{network}_{part}.onnx")
 
 
-def test_files_that_come_with_the_runtime_are_known(tmp_path, capsys):
+@pytest.mark.parametrize("like", [(), ("--like", "kestrel_fast")])
+def test_files_that_come_with_the_runtime_are_known(tmp_path, capsys, like):
     files = [shipped("kestrel_fast", part) for part in ("exemplar", "search")]
-    assert add(files, "--out", tmp_path) == 0
+    assert add(files, "--out", tmp_path, *like) == 0
     messages = capsys.readouterr().out
-    assert "the files of kestrel_fast" in messages
-    for name in ("search_lost_below", "found_above", "mean"):
-        found = getattr(load_network(tmp_path / "mine.toml"), name)
-        assert found == getattr(load_network("kestrel_fast"), name)
-    written = (tmp_path / "mine.toml").read_text()
-    assert "settings of kestrel_fast" in written
+    assert ("the files of kestrel_fast" in messages) == (not like) and "negatives" not in messages
+    mine, original = load_network(tmp_path / "mine.toml"), load_network("kestrel_fast")
+    assert mine.mean == original.mean and mine.negatives == original.negatives
+    assert rules_of(mine) == rules_of(original)
+    assert "settings of kestrel_fast" in (tmp_path / "mine.toml").read_text()
 
 
 def test_files_of_two_networks_are_warned_of(tmp_path, capsys):
@@ -183,19 +183,20 @@ def one_file(path, picture, output):
     return [str(path)]
 
 
-def test_detectors_features_and_grey_pictures_are_named(tmp_path, capsys):
-    for output in ((1, 3549, 85), (1, 85, 22, 22), (1, 512)):
-        messages = refused(one_file(tmp_path / "a.onnx", (1, 3, 352, 352), output), capsys)
-        assert "x".join(map(str, output[1:])) in messages and "is not a tracker" in messages
-    assert "grey" in refused(one_file(tmp_path / "a.onnx", (1, 1, 127, 127), (1, 8)), capsys)
-    assert "N,C,H,W" in refused(one_file(tmp_path / "a.onnx", (1, 127, 127, 3), (1, 8)), capsys)
-
-
-def test_a_backbone_without_its_head_is_called_so(tmp_path, capsys):
-    backbone = one_file(tmp_path / "a.onnx", (1, 3, 255, 255), (1, 48, 16, 16))
-    assert "looks like a backbone" in refused(backbone, capsys)
-    detector = one_file(tmp_path / "a.onnx", (1, 3, 352, 352), (1, 3549, 85))
-    assert "backbone" not in refused(detector, capsys)
+@pytest.mark.parametrize(
+    "picture, output, words",
+    [
+        ((1, 3, 352, 352), (1, 3549, 85), "3549x85 from one picture: a detector, a classifier"),
+        ((1, 3, 352, 352), (1, 85, 22, 22), "85x22x22 from one picture"),
+        ((1, 3, 352, 352), (1, 512), "512 from one picture: a detector, a classifier"),
+        ((1, 3, 255, 255), (1, 48, 16, 16), "it looks like a backbone"),
+        ((1, 1, 127, 127), (1, 8), "a grey picture"),
+        ((1, 127, 127, 3), (1, 8), "N,C,H,W"),
+    ],
+)
+def test_detectors_features_and_grey_pictures_are_named(tmp_path, capsys, picture, output, words):
+    told = refused(one_file(tmp_path / "a.onnx", picture, output), capsys)
+    assert words in told and ("is not a tracker" in told) == (picture[1] == 3)
 
 
 def test_nothing_is_written_into_the_program(tmp_path, capsys):
@@ -208,25 +209,15 @@ def test_nothing_is_written_into_the_program(tmp_path, capsys):
     )
 
 
-def test_a_networks_files_decide_as_it_does(tmp_path, capsys):
-    shipped = [str(FOLDER / f"kestrel_fast_{part}.onnx") for part in ("exemplar", "search")]
-    assert main(["add", *shipped, "--name", "mine", "--out", str(tmp_path)]) == 0
-    known = load_network(tmp_path / "mine.toml")
-    assert known.negatives == load_network("kestrel_fast").negatives
-    like = ["--like", "kestrel_fast", "--out", str(tmp_path)]
-    assert main(["add", *shipped, "--name", "same", *like]) == 0
-    same, original = load_network(tmp_path / "same.toml"), load_network("kestrel_fast")
-    assert same.negatives == original.negatives
-    assert rules_of(same) == rules_of(original)
-    assert "negatives" not in capsys.readouterr().out
+def test_other_files_decide_without_the_negatives_of_a_network(tmp_path, capsys):
     changed = [str(tmp_path / f"changed_{name}.onnx") for name in ("exemplar", "search")]
-    for path, copy in zip(shipped, changed):
-        model = onnx.load(path)
+    for part, copy in zip(("exemplar", "search"), changed):
+        model = onnx.load(shipped("kestrel_fast", part))
         model.producer_name = "another"
         onnx.save(model, copy)
-    assert main(["add", *changed, "--name", "other", *like]) == 0
+    assert add(changed, "--like", "kestrel_fast") == 0
     assert "python -m hotpath_lab.negatives --network" in capsys.readouterr().out
-    other = load_network(tmp_path / "other.toml")
+    other = load_network(tmp_path / "mine.toml")
     assert other.negatives is None and other.same_share > 0
 
 

@@ -58,7 +58,7 @@ SECTIONS: Dict[str, Keys] = {
 
 # Each software family is one table: [software] "3.0" = { pynq = "3.0", python = "3.10" }, or one of
 # software/jetpack.toml
-SOFTWARE = ("l4t", "pynq", "python", "cuda", "tensorrt", "numpy", "gpu_arrays")
+SOFTWARE = ("l4t", "pynq", "python", "gpu_arrays")
 
 
 def read(

@@ -25,7 +25,7 @@ def test_every_snapshot_is_recognised_as_its_board(name, tmp_path):
     if found.board.family == "jetson":
         jetpack = name.rsplit("_jp", 1)[1]
         assert found.family.startswith(jetpack) and found.jetpack.startswith(jetpack)
-        assert found.software["cuda"] in installed.look(Root(tmp_path)).cuda
+        assert installed.look(Root(tmp_path)).cuda
 
 
 @pytest.mark.skipif(os.path.exists("/proc/device-tree/model"), reason="this is a board")
@@ -84,7 +84,7 @@ def test_a_new_board_needs_only_a_toml(tmp_path, monkeypatch, modules):
     monkeypatch.setattr(boards, "FOLDER", profiles)
     found = root.detect()
     assert found.board.name == "jetson_orin_nano_super" and found.sure
-    assert found.model.endswith("Developer Kit Super") and found.software["tensorrt"] == "10.3"
+    assert found.model.endswith("Developer Kit Super") and found.family == "6"
     root.put("proc/device-tree/model", found.model.replace(" Super", ""))
     assert root.detect().board.name == "jetson_orin_nano"
 
@@ -151,17 +151,3 @@ def test_a_container_on_a_jetson_may_be_each_jetson(tmp_path):
     assert found.board.name == "nvidia_gpu" and not found.sure
     assert found.may_be("nvidia_gpu") and found.may_be("jetson_orin_nano")
     assert not found.may_be("pynq_z2") and not found.may_be("host")
-
-
-def test_jetpack_4_6_0_has_an_older_tensorrt(tmp_path):
-    nano = BoardRoot("jetson_nano_jp4", tmp_path)
-    for revision, family, tensorrt in (("6.1", "4.6.0", "8.0.1"), ("7.4", "4.6", "8.2.1")):
-        nano.put("etc/nv_tegra_release", f"# R32 (release), REVISION: {revision}, GCID: 0")
-        found = nano.detect()
-        assert (found.family, found.software["tensorrt"]) == (family, tensorrt)
-
-
-def test_releases_beside_a_tables_do_not_get_its_versions():
-    nano, orin = boards.load_board("jetson_nano"), boards.load_board("jetson_orin_nano")
-    assert [nano.software_for(old) for old in ("32.4.3", "32.5.1")] == [(None, {})] * 2  # 7.1
-    assert orin.software_for("36.2")[1]["tensorrt"] == "8.6.2"  # and not 10.3

@@ -42,13 +42,22 @@ def test_every_number_names_its_source(name):
             assert comment.strip(), f"{name}: {line!r} has no source"
 
 
-def test_every_jetson_knows_its_software_families():
-    assert load_board("jetson_nano").software_for("32.7.1")[1]["tensorrt"] == "8.2.1"
-    assert load_board("jetson_xavier_nx").software_for("32.7.1")[0] == "4.6"
-    assert load_board("jetson_xavier_nx").software_for("35.4.1")[0] == "5.1"
-    assert load_board("jetson_orin_nano").software_for("39.2.0")[1]["cuda"] == "13.2"
-    assert load_board("jetson_thor").software_for("36.4.3") == (None, {})
-    assert load_board("jetson_thor").software_for(None) == (None, {})
+@pytest.mark.parametrize(
+    "name, release, family",
+    [
+        ("jetson_nano", "32.6.1", "4.6.0"),
+        ("jetson_nano", "32.7.4", "4.6"),
+        ("jetson_nano", "32.4.3", None),  # TensorRT 7.1
+        ("jetson_nano", "32.5.1", None),
+        ("jetson_xavier_nx", "35.4.1", "5"),
+        ("jetson_orin_nano", "39.2.0", "7.2"),
+        ("jetson_thor", "36.4.3", None),
+        ("jetson_thor", None, None),
+    ],
+)
+def test_a_release_has_the_software_of_its_jetpack(name, release, family):
+    board = load_board(name)
+    assert board.software_for(release) == (family, board.software.get(family, {}))
 
 
 def test_a_wrong_name_is_answered_with_the_near_ones():

@@ -12,5 +12,4 @@ JETSONS = [load_board(name) for name in names() if name.startswith("jetson_")]
 def test_every_jetpack_is_of_a_board_and_says_what_is_known():
     used = {name for board in JETSONS for name in board.software}
     assert used == set(jetpacks()) and all(board.software for board in JETSONS)
-    keys = {"l4t", "python", "cuda", "tensorrt", "numpy", "gpu_arrays"}
-    assert all(set(versions) == keys for versions in jetpacks().values())
+    assert all(set(each) == {"l4t", "python", "gpu_arrays"} for each in jetpacks().values())

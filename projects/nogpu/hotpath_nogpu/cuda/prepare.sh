@@ -46,7 +46,7 @@ pycuda() {
   local pycuda=pycuda==2026.1 numpy=numpy headers=nvidia-cuda-runtime-cu12==12.9.79
   local pure="pytools platformdirs siphash24 typing-extensions" setuptools=setuptools
   if [ "$version" = 3.6 ]; then
-    numpy=numpy==$(value "$python" 4.6 numpy)  # the board's own, which PyCUDA is built against
+    numpy=numpy==1.13.3  # the board's own, which PyCUDA is built against
     read -r pycuda pure <<<"$(value "$python" 4.6 gpu_arrays)"
     headers=nvidia-cuda-runtime-cu11==11.8.89
     setuptools="setuptools<60"

@@ -5,13 +5,13 @@
 
 Compiles each board's network for its size and runs a frame and its exemplar in the verilated RTL,
 against a memory with the latency and the share of ``sizes.toml``. What comes out must be what the
-NumPy model gives. Prints the tables of ``docs/results/fpga.md``; with --network, the rows of
-another network instead. Cycles are measured; a clock is an assumption, and nothing ran on a board.
+NumPy model gives. Prints the table of ``docs/results/fpga.md``; with --network, that of
+another network. Cycles are measured; a clock is an assumption, and nothing ran on a board.
 """
 
 import argparse
 import sys
-from typing import Any, List, NamedTuple, Optional, Sequence
+from typing import Any, NamedTuple, Sequence
 
 import numpy as np
 
@@ -32,16 +32,6 @@ LIMIT = 5000000  # cycles
 
 # name -> (side of the search window, frame's width and height), pixels
 WINDOWS = {"typical": (255, 640, 480), "large": (640, 1280, 720)}
-# memory that is worse than assumed: (latency in cycles, share of the beats, percent of stalls,
-# bursts that it accepts before it answers)
-WORSE = (
-    (100, 0.75, 0, 16),
-    (40, 0.5, 0, 16),
-    (100, 0.5, 0, 16),
-    (40, 0.75, 30, 16),
-    (40, 0.75, 0, 2),
-    (40, 0.75, 0, 1),
-)
 
 
 class Frame(NamedTuple):
@@ -68,48 +58,28 @@ def main():
     """Run the command line; returns the exit code."""
     summary = __doc__.partition("\n")[0]
     cli = argparse.ArgumentParser(prog="python -m hotpath_fpga.cycles", description=summary)
-    cli.add_argument("--network", metavar="NAME", help="print the rows of this network")
+    cli.add_argument("--network", metavar="NAME", help="in place of the boards' own")
     options = cli.parse_args()
     try:
-        print(rows(options.network) if options.network else tables_of_page(), end="")
+        print(table(options.network), end="")
     except (HotpathError, CannotBuild) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def rows(network):
-    """The rows of a network at every size, for the typical window."""
-    lines = ["network | " + TITLES]
-    for name, size in design.sizes().items():
-        program = compile_network(load_network(network), size_name=name)
-        frame = measure(size, program, WINDOWS["typical"])
-        lines.append(f"{network} " + _line(name, size, "typical", frame))
-    return "\n".join(lines) + "\n"
+def compiled(size, network=None):
+    """A network, by default the board's own, compiled for its size of the accelerator."""
+    network = network or default_of(boards.load_board(size))
+    return compile_network(load_network(network), size_name=size)
 
 
-def network_of(size):
-    """The network of the board with the name of a size."""
-    return load_network(default_of(boards.load_board(size)))
-
-
-def compiled(size):
-    """The network of a board, compiled for its size of the accelerator."""
-    return compile_network(network_of(size), size_name=size)
-
-
-def measure(
-    size: Size,
-    compiled: Any,
-    window: Sequence[int],
-    memory: Optional[Sequence[float]] = None,
-) -> Frame:
+def measure(size: Size, compiled: Any, window: Sequence[int]) -> Frame:
     """Measure a frame in the RTL and compare it with the model.
 
     Args:
         compiled: the network for it.
         window: (side, frame's width, height), pixels.
-        memory: (latency, share, stalls, bursts); None for the size's.
 
     Returns:
         ``Frame`` of the search.
@@ -118,8 +88,7 @@ def measure(
         Differs: RTL and model do not agree.
         CannotBuild: no Verilator or no compiler.
     """
-    more = dict(zip(("latency", "share", "stalls", "bursts"), memory or ()))
-    rtl = Runner(compiled, Rtl(size, **more))
+    rtl = Runner(compiled, Rtl(size))
     golden = Runner(compiled, model.Machine(size, MEMORY))
     side, width, height = window
     frame = np.random.RandomState(0).randint(0, 256, (height, width, 3)).astype(np.uint8)
@@ -135,20 +104,13 @@ def measure(
     return Frame(rtl.read("CYCLES"), rtl.read("READ"), rtl.read("BUSY"), macs)
 
 
-def tables_of_page():
-    """The tables of cycles of the page; runs everything, which takes minutes."""
-    sizes = design.sizes()
-    programs = {name: compiled(name) for name in sizes}
-    frames = {}
-    for name in sizes:
-        for kind, window in WINDOWS.items():
-            frames[name, kind] = measure(sizes[name], programs[name], window)
-    name = "pynq_z2"
-    worse = [measure(sizes[name], programs[name], WINDOWS["typical"], each) for each in WORSE]
+def table(network=None):
+    """The table of cycles of the page, or that of another network."""
     lines = ["| " + TITLES + " |", "| --- | --- | ---: | --- | ---: | ---: | ---: | ---: |"]
-    for (name, kind), frame in frames.items():
-        lines.append(_line(name, sizes[name], kind, frame))
-    lines += _memory(frames["pynq_z2", "typical"], sizes["pynq_z2"], worse)
+    for name, size in design.sizes().items():
+        program = compiled(name, network)
+        for kind, window in WINDOWS.items():
+            lines.append(_line(name, size, kind, measure(size, program, window)))
     return "\n".join(lines) + "\n"
 
 
@@ -171,21 +133,6 @@ def _line(name: str, size: Size, kind: str, frame: Frame) -> str:
         "{:.1%}".format(frame.macs / (frame.cycles * MULTIPLIERS * size["lanes"])),
     ]
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
-
-
-def _memory(usual: Frame, size: Size, worse: List[Frame]) -> List[str]:
-    lines = [
-        "",
-        "For a PYNQ-Z2 and the typical window, with memory that is worse than assumed:",
-        "",
-        "| latency | share | random stalls of every channel | bursts at once | cycles |",
-        "| ---: | ---: | ---: | ---: | ---: |",
-    ]
-    memories = ((size["ddr_latency"], size["ddr_share"], 0, 16),) + WORSE
-    for (latency, share, stalls, bursts), frame in zip(memories, [usual] + worse):
-        cells = latency, share, stalls, bursts, frame.cycles
-        lines.append("| {} | {:.0%} | {}% | {} | {:,} |".format(*cells))
-    return lines
 
 
 if __name__ == "__main__":

@@ -217,10 +217,8 @@ class Builder:
         if not self.strong:
             if request.precision != "fp32":  # layers without an INT8 form then run in FP16
                 config.set_flag(trt.BuilderFlag.FP16)
-                if self._is_mixed:  # 8.2 has the first name; 8.0 of JetPack 4.6.0 the second
-                    flags = trt.BuilderFlag
-                    obey = getattr(flags, "OBEY_PRECISION_CONSTRAINTS", None)
-                    config.set_flag(flags.STRICT_TYPES if obey is None else obey)
+                if self._is_mixed:
+                    config.set_flag(trt.BuilderFlag.OBEY_PRECISION_CONSTRAINTS)
             if request.precision == "int8":
                 config.set_flag(trt.BuilderFlag.INT8)
                 if not request.quantised:

@@ -35,7 +35,7 @@ from tests.support.errors import refusal
 
 on_each_python = pytest.mark.pythons("TensorRT, PyCUDA and CuPy of each Python")
 
-FAMILIES = sorted(set(fake.FAMILIES) - {"8.0"})
+FAMILIES = sorted(fake.FAMILIES)
 NETWORKS = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}
 
 

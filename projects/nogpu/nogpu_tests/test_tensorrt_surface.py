@@ -28,17 +28,16 @@ def test_the_fakes_define_only_names_that_one_of_the_real_ones_has():
 @pytest.mark.parametrize(
     "owner, name, families",
     [
-        ("ICudaEngine", "num_bindings", "8.0 8.2 8.6"),
-        ("IExecutionContext", "execute_async_v2", "8.0 8.2 8.6"),
+        ("ICudaEngine", "num_bindings", "8.2 8.6"),
+        ("IExecutionContext", "execute_async_v2", "8.2 8.6"),
         ("ICudaEngine", "num_io_tensors", "8.6 10 10.13 11"),
         ("IExecutionContext", "execute_async_v3", "8.6 10 10.13 11"),
-        ("BuilderFlag", "STRICT_TYPES", "8.0 8.2 8.6"),
         ("BuilderFlag", "OBEY_PRECISION_CONSTRAINTS", "8.2 8.6 10 10.13"),
-        ("BuilderFlag", "FP16", "8.0 8.2 8.6 10 10.13"),
-        ("ILayer", "precision", "8.0 8.2 8.6 10 10.13"),
-        ("TacticSource", "CUBLAS", "8.0 8.2 8.6 10 10.13"),
+        ("BuilderFlag", "FP16", "8.2 8.6 10 10.13"),
+        ("ILayer", "precision", "8.2 8.6 10 10.13"),
+        ("TacticSource", "CUBLAS", "8.2 8.6 10 10.13"),
         ("TacticSource", "JIT_CONVOLUTIONS", "8.6 10 10.13 11"),
-        ("NetworkDefinitionCreationFlag", "EXPLICIT_BATCH", "8.0 8.2 8.6 10 10.13"),
+        ("NetworkDefinitionCreationFlag", "EXPLICIT_BATCH", "8.2 8.6 10 10.13"),
         ("IBuilderConfig", "set_memory_pool_limit", "8.6 10 10.13 11"),
     ],
 )

@@ -60,14 +60,12 @@ NAMED = {
     "get_tensor_dtype",
     "IExecutionContext": "set_tensor_address execute_async_v3 set_input_shape",
 }
-OBEY = {"BuilderFlag": "OBEY_PRECISION_CONSTRAINTS"}  # STRICT_TYPES in 8.0
 FAMILIES = {  # version, the one of surfaces.txt whose names it has, and what it lacks of them
-    "8.0": ("8.0.1.6", "8.6.1", (NAMED, OBEY)),
-    "8.2": ("8.2.1.8", "8.6.1", (NAMED,)),
-    "8.6": ("8.6.1", "8.6.1", ()),
-    "10": ("10.3.0", "10.3.0", ()),
-    "10.13": ("10.13.3.9", "10.13.3.9", ()),
-    "11": ("11.4.0.106", "11.4.0.106", ()),
+    "8.2": ("8.2.1.8", "8.6.1", NAMED),
+    "8.6": ("8.6.1", "8.6.1", {}),
+    "10": ("10.3.0", "10.3.0", {}),
+    "10.13": ("10.13.3.9", "10.13.3.9", {}),
+    "11": ("11.4.0.106", "11.4.0.106", {}),
 }
 
 
@@ -109,9 +107,8 @@ def names_of(family):
     """dict of class -> set of the names that a family has, and "tensorrt" -> the module's."""
     _, real, lacks = FAMILIES[family]
     found = read_surfaces()[real]
-    for table in lacks:
-        for name, names in table.items():
-            found[name] -= set(names.split())
+    for name, names in lacks.items():
+        found[name] -= set(names.split())
     return found
 
 
@@ -137,9 +134,7 @@ class DataType(enum.Enum):
     FLOAT, HALF = 0, 1
 
 
-BuilderFlag = enum.IntEnum(
-    "BuilderFlag", "FP16 INT8 STRICT_TYPES OBEY_PRECISION_CONSTRAINTS", start=0
-)
+BuilderFlag = enum.IntEnum("BuilderFlag", "FP16 INT8 OBEY_PRECISION_CONSTRAINTS", start=0)
 TacticSource = enum.IntEnum(
     "TacticSource", "CUBLAS CUBLAS_LT CUDNN EDGE_MASK_CONVOLUTIONS JIT_CONVOLUTIONS", start=0
 )
@@ -494,12 +489,10 @@ CLASSES = (
 
 def _problems(model, family, machine):
     """The parser's messages, one for each thing that it refuses in a model."""
-    takes = (
-        family not in ("8.0", "8.2") if machine.tensor_kernels is None else machine.tensor_kernels
-    )
+    takes = family != "8.2" if machine.tensor_kernels is None else machine.tensor_kernels
     problems = []
     for operator, inputs, outputs in model.nodes:
-        if operator in NEWER and family in ("8.0", "8.2"):
+        if operator in NEWER and family == "8.2":
             problems.append(f"No importer registered for op: {operator}.")
         if operator == "Conv" and inputs[1] not in model.constants and not takes:
             problems.append(f"convMultiInput: kernel weights of {outputs[0]} vary")

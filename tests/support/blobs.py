@@ -114,9 +114,9 @@ def _picture(side):
     return (1, 3, side, side)
 
 
-def _search(graph, network, outputs, feature=True):
-    inputs = [("search", _picture(network.search))]
-    return graph.model(inputs + [("feature", (1, 1, 1, 1))] if feature else inputs, outputs)
+def _search(graph, network, outputs):
+    inputs = [("search", _picture(network.search)), ("feature", (1, 1, 1, 1))]
+    return graph.model(inputs, outputs)
 
 
 def points(network):

@@ -21,8 +21,8 @@ import numpy as np
 from hotpath.boards import detect, snapshot
 from hotpath.boards.files import Root
 from hotpath.boards.telemetry import Telemetry
-from hotpath.deploy.doctor.bringup.film import film
 from hotpath.deploy.errors import WorkerFailed
+from hotpath.deploy.film import film
 from hotpath.deploy.fps import Evidence, Result, Sample
 from hotpath.deploy.fps.cases import Case, Request, open_case
 from hotpath.deploy.fps.checkout import CHECKOUT, commit_of

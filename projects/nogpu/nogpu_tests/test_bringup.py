@@ -8,10 +8,11 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from hotpath.boards import telemetry
+from hotpath.boards import snapshot, telemetry
+from hotpath.deploy import film
 from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.doctor import __main__ as command
-from hotpath.deploy.doctor.bringup import film, follow, reference, steps
+from hotpath.deploy.doctor.bringup import follow, reference, steps
 from hotpath.runtime import loading
 from hotpath.runtime.options import Options
 from hotpath_nogpu.tensorrt import machine, whole
@@ -187,6 +188,16 @@ def test_on_a_gpu_events_time_each_step(tmp_path):
     steps = {"upload", "crop", "network", "select", "download", "frame"}
     assert set(measured) == {"graph", "steps"} and set(measured["steps"]) == steps
     assert set(measured["graph"]) == {"network", "select", "frame"}  # it has no events inside
+
+
+def test_a_board_that_slows_itself_down_fails_the_clocks(nano, tmp_path, monkeypatch):
+    describe = snapshot.describe
+    hot = {"cooling_gpu_state": 1, "hottest_temp_c": 99.0}
+    monkeypatch.setattr(snapshot, "describe", lambda: dict(describe(), sample=hot))
+    monkeypatch.setattr(steps, "STEPS", (steps.clocks,))
+    code, told = bring_up(tmp_path, "kestrel")
+    assert code == 1 and "cooling device gpu was active" in told["clocks"]["text"]
+    assert told["clocks"]["advice"].startswith("cool it")
 
 
 def test_a_driver_that_does_not_start_fails_its_step_alone(nano, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from hotpath.deploy.doctor.bringup.film import film
+from hotpath.deploy.film import film
 from hotpath.graphs import batch
 from hotpath.runtime.frames.camera_frames import PlanarFrame
 from hotpath.runtime.frames.pictures import bgr_of

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from hotpath.deploy.doctor.bringup.film import film
 from hotpath.deploy.errors import WorkerFailed
+from hotpath.deploy.film import film
 from hotpath.deploy.fps import cases, checkout, measure, worker
 from tests.support import tiny
 from tests.support.errors import refusal

@@ -5,7 +5,6 @@ steps       the steps
 reference   the maps that an engine must give
 several     two targets at once, one of which is lost
 follow      boxes of the film's target, and what a frame and its steps take
-film        the clip that is tracked
 """
 
 import json

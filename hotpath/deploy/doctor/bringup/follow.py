@@ -1,12 +1,13 @@
 """Follow the film's target: its boxes, and what a frame and its steps take."""
 
 import time
-from typing import Dict, List, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Sequence, Tuple
 
 import numpy as np
 
 from hotpath.runtime import loading
 from hotpath.runtime.devices.base import Device
+from hotpath.runtime.frames.boxes import overlaps
 from hotpath.runtime.tracker.tracker import Tracker
 
 Times = Dict[str, Dict[str, float]]  # way of running a frame -> step -> median ms
@@ -31,6 +32,11 @@ def follow(
         rows.append(dict(tracker.step_ms, frame=frame_ms))
     medians = {step: float(np.median([row[step] for row in rows])) for step in rows[0]}
     return np.array(boxes), {step: round(ms, 4) for step, ms in medians.items() if ms > 0}
+
+
+def mean_overlap(boxes: Iterable[Any], truth: np.ndarray) -> float:
+    """Mean overlap of boxes with those of the film, frame by frame; NaN if one of them is."""
+    return float(np.mean([overlaps(box, true) for box, true in zip(boxes, truth)]))
 
 
 def follow_by_steps(

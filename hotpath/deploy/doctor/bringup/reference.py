@@ -12,7 +12,7 @@ from typing import Any, Dict, List
 
 import numpy as np
 
-from hotpath.deploy.doctor.bringup.film import HEIGHT, WIDTH, film
+from hotpath.deploy.film import HEIGHT, WIDTH, film
 from hotpath.kernels import golden
 from hotpath.runtime import DEFAULT_NETWORK, engines
 from hotpath.runtime.engines.base import Engine

@@ -1,10 +1,11 @@
 """Two targets of the film at once: each keeps its own, and one is lost and found again."""
 
-from typing import Callable, List, Tuple
+from typing import Callable, Tuple
 
 import numpy as np
 
-from hotpath.deploy.doctor.bringup.film import film
+from hotpath.deploy.doctor.bringup.follow import mean_overlap
+from hotpath.deploy.film import film
 from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode, loading
 from hotpath.runtime.devices.base import Device, WindowRequest
@@ -12,7 +13,6 @@ from hotpath.runtime.frames.boxes import overlaps
 from hotpath.runtime.identity.identity import BEFORE_SEARCH
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
-from hotpath.runtime.types import Track
 
 GONE = 20
 BACK = GONE + BEFORE_SEARCH + 14  # the search is on for some frames before
@@ -45,7 +45,11 @@ def follow(loaded: loading.Loaded, say: Callable[[str], None]) -> Tuple[str, str
             targets.drop(number)
     finally:
         device.close()
-    means = [_overlap(results, truth, number, GONE if number == 0 else COUNT) for number in (0, 1)]
+    boxes = [[tracks[number].box for tracks in results] for number in (0, 1)]
+    means = [
+        mean_overlap(boxes[0][: GONE - 1], truth[1:, 0]),
+        mean_overlap(boxes[1], truth[1:, 1]),
+    ]
     text = f"two targets overlap theirs by {means[0]:.2f} and {means[1]:.2f}"
     if not min(means) >= OVERLAP:
         return f"{text}, less than {OVERLAP}", text
@@ -88,9 +92,3 @@ def _features_of(device: Device, scales: bool) -> str:
     if not scales and not fits:
         return "each of two targets looks like the other one's exemplar, or both have the same"
     return ""
-
-
-def _overlap(results: List[List[Track]], truth: np.ndarray, number: int, end: int) -> float:
-    """Mean overlap of a target with its own patch, in the frames before ``end``."""
-    rows = [(tracks[number].box, boxes[number]) for tracks, boxes in zip(results, truth[1:end])]
-    return float(np.mean([overlaps(*row) for row in rows]))

@@ -11,24 +11,30 @@ from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 import numpy as np
 
 from hotpath.base.errors import HotpathError
-from hotpath.boards import detect, installed
+from hotpath.boards import detect, installed, snapshot
 from hotpath.boards.files import Root
-from hotpath.boards.sensors import cooling
 from hotpath.boards.telemetry import Telemetry
 from hotpath.deploy.bundles import engines
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.doctor import Situation
 from hotpath.deploy.doctor.bringup import reference, several
-from hotpath.deploy.doctor.bringup.film import film
-from hotpath.deploy.doctor.bringup.follow import Times, follow, follow_by_steps, told, way_of
+from hotpath.deploy.doctor.bringup.follow import (
+    Times,
+    follow,
+    follow_by_steps,
+    mean_overlap,
+    told,
+    way_of,
+)
 from hotpath.deploy.doctor.missing import missing
 from hotpath.deploy.doctor.traps import traps
+from hotpath.deploy.film import film
+from hotpath.deploy.fps.verdict import why_invalid
 from hotpath.kernels import cpu, golden
 from hotpath.kernels.fpga.answer import TURNS
 from hotpath.runtime import engines as runtime_engines
 from hotpath.runtime import loading
 from hotpath.runtime.devices.processor import Processor
-from hotpath.runtime.frames.boxes import overlaps
 from hotpath.runtime.networks import default_of, load_network
 from hotpath.runtime.options import Options
 from hotpath.runtime.types import TRACKED
@@ -40,6 +46,7 @@ OVERLAP = 0.7  # mean, with the film's target; kestrel has .93 in fp32
 CORRELATION_ERROR = 1e-4  # of the greatest value: float32 sums in another order
 GPU_FAMILIES = ("jetson", "nvidia")
 PAIR = "both networks"
+OTHER_ENGINE = "send the evidence in; meanwhile track with --engine onnxruntime or openvino"
 
 
 class Skip(Exception):
@@ -85,7 +92,7 @@ class State:
         self.networks = [network] if network else [name for name in pair if name is not None]
         self.network = self.networks[0]  # that a step is about
         self.telemetry = Telemetry("/", self.detection.board)
-        self.before = self.telemetry.read()
+        self.before = snapshot.describe()
         self.has_driver = False
         self.device: Any = None
         self.opened: Dict[str, loading.Loaded] = {}  # by network
@@ -281,11 +288,11 @@ def boxes(state: State) -> str:
     tracker = loading.create_tracker(*loaded, Options(log=state.say))
     boxes_here, step_ms = follow(tracker, frames, start)
     times = state.times[state.network] = {way_of(tracker.device): step_ms}
-    overlap = float(np.mean([overlaps(a, b) for a, b in zip(boxes_here, truth[1:, 0])]))
+    overlap = mean_overlap(boxes_here, truth[1:, 0])
     if not overlap >= OVERLAP:
         raise StepFailed(
             f"the boxes overlap the film's target by {overlap:.2f}, less than {OVERLAP}",
-            "send the evidence in; meanwhile track with --engine onnxruntime or openvino",
+            OTHER_ENGINE,
         )
     if isinstance(tracker.device, Processor):
         boxes_there, limit = _by_another_engine(state, frames, start), OTHER_PX
@@ -298,7 +305,7 @@ def boxes(state: State) -> str:
     if not worst <= limit:
         raise StepFailed(
             f"boxes differ from the processor's by {worst:.2f} pixels",
-            "send the evidence in; meanwhile track with --engine onnxruntime or openvino",
+            OTHER_ENGINE,
         )
     kind = type(tracker.device).__name__
     near = f"within {worst:.2g} pixels of the processor's"
@@ -323,9 +330,7 @@ def targets(state: State) -> str:
     """Follow two targets at once; lose one, and find it with the most windows of a call."""
     problem, text = several.follow(state.need_engine(), state.say)
     if problem:
-        raise StepFailed(
-            problem, "send the evidence in; meanwhile track with --engine onnxruntime or openvino"
-        )
+        raise StepFailed(problem, OTHER_ENGINE)
     return text
 
 
@@ -340,7 +345,7 @@ def pair(state: State) -> str:
     boxes_here, step_ms = follow(tracker, frames, truth[0, 0])
     tracks = [tracker.update(frames[-1]) for _ in range(2)]
     state.times[PAIR] = {way_of(devices[0]): step_ms}
-    overlap = float(np.mean([overlaps(a, b) for a, b in zip(boxes_here, truth[1:, 0])]))
+    overlap = mean_overlap(boxes_here, truth[1:, 0])
     if not overlap >= OVERLAP or tracks[-1].state != TRACKED:
         raise StepFailed(
             f"{PAIR} overlap the film's target by {overlap:.2f}, and it is {tracks[-1].state}",
@@ -365,34 +370,23 @@ def times(state: State) -> str:
 
 def clocks(state: State) -> str:
     """Read clocks, power mode and heat, and whether the board was slowed down meanwhile."""
-    sample, locked = state.telemetry.read(), state.telemetry.locked()
-    slowed = cooling.active(sample)
-    if slowed:
-        raise StepFailed(
-            "the board slows itself down: {}".format(", ".join(slowed)),
-            "cool it, and run this again",
-        )
-    for key in sample:
-        grown = _grown(state.before.get(key), sample[key]) if key.endswith("_count") else None
-        if grown and key.startswith(("oc1", "oc2")):
-            raise StepFailed(f"{grown} new events of {key}", "use a stronger supply")
+    after = snapshot.describe()
+    reasons = why_invalid({"before": state.before, "after": after, "samples": []})
+    if reasons:
+        advice = "cool it, or use a stronger supply, and run this again"
+        raise StepFailed("; ".join(reasons), advice)
     mode, fastest = state.telemetry.power_mode(), state.telemetry.fastest_power_mode()
-    hottest = sample.get("hottest_temp_c")
+    hottest = after["sample"].get("hottest_temp_c")
     board = state.detection.board
     words = ["no temperature can be read" if hottest is None else f"hottest {hottest} C"]
     if mode is not None:
         words.append(f"power mode {mode.name}")
     if fastest is not None and mode is not None and fastest.id != mode.id:
         words.append(f"faster: sudo nvpmodel -m {fastest.id}")
-    held = [name for name, state_ in locked.items() if state_]
+    held = [name for name, is_held in after["locked"].items() if is_held]
     hint = "; sudo jetson_clocks holds them" if board and board.family == "jetson" else ""
     words.append("clocks held: " + (", ".join(held) or "none" + hint))
     return ", ".join(words)
-
-
-def _grown(before: Any, after: Any) -> Optional[int]:
-    both = isinstance(before, int) and isinstance(after, int)
-    return after - before if both and after > before else None
 
 
 STEPS: Tuple[Callable[[State], str], ...] = (

@@ -12,7 +12,6 @@ from hotpath.kernels.cuda import device as devices
 from hotpath.runtime.devices.base import WindowRequest
 from hotpath.runtime.devices.gpu import Gpu
 from hotpath.runtime.errors import NetworkFailed
-from hotpath.runtime.search.windows import PRIORS
 from hotpath_nogpu.cuda import build
 from hotpath_nogpu.cuda.counting import counts
 from hotpath_nogpu.cuda.engine import Engine
@@ -30,14 +29,11 @@ def track(
     behaviour="good",
     poison=None,
     windows=1,
-    maps=True,
-    reads=False,
     elsewhere=False,
 ):
     """Track the frames of a ``Film``; from the one numbered ``poison`` the network gives NaN.
 
-    windows: of each frame; those after the first one give their maps, if ``maps``.
-    reads: whether the features of the first one are read.
+    windows: of each frame; those after the first one give their maps.
     elsewhere: whether each call comes from a thread of its own, and not from the opening one.
     """
     driver = ctypes.CDLL("libcuda.so.1")
@@ -66,10 +62,9 @@ def track(
             array = device.pinned(12)  # kept until the copy is done
             array.view(np.float32)[:] = np.nan
             device.upload(exemplar.target.features[0], array, engine.stream)
-        requests = [WindowRequest(exemplar, state, reads=reads)]
-        prior = None if maps else PRIORS["wide"]
+        requests = [WindowRequest(exemplar, state, reads=False)]
         for n in range(1, windows):
-            requests.append(WindowRequest(exemplar, state + (40 * n, 0, 0, 0), 1.5, prior, maps))
+            requests.append(WindowRequest(exemplar, state + (40 * n, 0, 0, 0), 1.5, None))
         results, step_ms = call(gpu.run, picture, requests)
         found.append(results[0])
         state = results[0].states[0]

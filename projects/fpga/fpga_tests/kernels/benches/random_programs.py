@@ -48,10 +48,10 @@ class Space:
         return place if self.used <= self.words else None
 
 
-def random_program(bench, rng, chains=2, convolutions=2, side=None):
+def random_program(bench, rng, chains=2, convolutions=2):
     """Add chains of crop, convolutions and store; returns how many bytes the stores write."""
     lanes, tiles = bench.machine.size["lanes"], bench.machine.size["weight_tiles"]
-    space, side = Space(lanes, bench.machine.size["map_words"]), side or int(rng.integers(6, 28))
+    space, side = Space(lanes, bench.machine.size["map_words"]), int(rng.integers(6, 28))
     frame = rng.integers(0, 256, (int(rng.integers(8, 70)), int(rng.integers(8, 90)), 3))
     window = tuple(int(v) for v in rng.integers(-40, 60, 2)) + (int(rng.integers(1, 120)),) * 2
     border, offset, padding = rng.integers(0, 256, 3), rng.integers(0, 32), rng.integers(0, 9)

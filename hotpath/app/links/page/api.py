@@ -1,6 +1,6 @@
 """The page's HTTP requests: which addresses exist, and what they accept.
 
-``static/openapi.json`` describes them. Every value is checked here before it reaches the frame
+``openapi.json`` describes them. Every value is checked here before it reaches the frame
 loop: the body is JSON of the described form, and numbers are finite and of a sensible size.
 """
 
@@ -34,7 +34,7 @@ class Api:
     Args:
         controller: the frame loop's remote control.
         state_text: function that gives a frame's state as JSON text.
-        description: the OpenAPI description, JSON.
+        description: path of the OpenAPI description.
         options: the largest width of a picture, and the names of results and video.
     """
 
@@ -42,7 +42,7 @@ class Api:
         self,
         controller: Controller,
         state_text: Callable[[TrackedFrame], str],
-        description: bytes,
+        description: str,
         options: LinkOptions,
     ) -> None:
         self._controller, self._state_text = controller, state_text
@@ -177,7 +177,7 @@ class Api:
 
     async def describe(self, request: web.Request) -> web.StreamResponse:
         """This interface, as OpenAPI."""
-        return web.Response(body=self._description, content_type="application/json")
+        return web.FileResponse(self._description, headers={"Content-Type": "application/json"})
 
     def _newest(self) -> TrackedFrame:
         tracked = self._controller.wait(-1, 0)[1]

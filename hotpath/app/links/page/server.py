@@ -6,7 +6,7 @@ picture that it has displayed, and at most two pictures are on their way to it. 
 browser gets fewer pictures, not older ones. Pictures go over a web socket: with multipart JPEG
 Chromium shows a part only when the next one begins (median age 50 ms against 25 ms).
 
-No request names a file or a command. The page's own files are read when the run starts.
+No request names a command, or a file but the page's own ones.
 """
 
 import asyncio
@@ -34,15 +34,9 @@ from hotpath.boards.telemetry import Telemetry
 from hotpath.runtime.errors import BadOutput, HotpathError
 from hotpath.video.base import TrackedFrame
 
-FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "static")
-DESCRIPTION = "openapi.json"
-CONTENT_TYPES = {
-    ".html": "text/html",
-    ".css": "text/css",
-    ".js": "text/javascript",
-    ".svg": "image/svg+xml",
-    ".json": "application/json",
-}
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+STATIC = os.path.join(FOLDER, "static")  # the page's own files
+DESCRIPTION = os.path.join(FOLDER, "openapi.json")
 MOST_VIEWERS = 16
 HEARTBEAT_S = 0.5  # the state is sent at least this often
 RELOAD_S = 5.0  # a browser that left may come back by then
@@ -132,7 +126,6 @@ class Server(Link):
         controller.is_watched = self._is_watched
         self._update: Optional[Update] = None
         self._board: Dict[str, Any] = {}
-        self._files = _read_files()
         self._loop = asyncio.new_event_loop()
         self._encoder = LinkThread("page pictures", self._encode)
         self._thread = LinkThread("page", self._run)
@@ -211,12 +204,15 @@ class Server(Link):
         finally:
             self._loop.close()
 
-    def _routes(self) -> List[web.RouteDef]:
-        description = self._files[DESCRIPTION]
-        requests = api.Api(self._controller, self._state_text, description, self._options)
-        pages = ["/"] + ["/" + name for name in self._files if name != DESCRIPTION]
-        routes = [web.get("/ws", self._serve_socket), web.get("/enter", self._log_in)]
-        return routes + requests.routes() + [web.get(path, self._static) for path in pages]
+    def _routes(self) -> List[Any]:
+        requests = api.Api(self._controller, self._state_text, DESCRIPTION, self._options)
+        return [
+            web.get("/ws", self._serve_socket),
+            web.get("/enter", self._log_in),
+            *requests.routes(),
+            web.get("/", self._index),
+            web.static("/static", STATIC),
+        ]
 
     async def _serve(self) -> None:
         self._ending = asyncio.Event()
@@ -365,27 +361,15 @@ class Server(Link):
         response.set_cookie(self._cookie, value, httponly=True, samesite="Lax", path="/")
         return response
 
-    async def _static(self, request: web.Request) -> web.StreamResponse:
-        """One of the page's own files."""
-        name = request.path[1:] or "index.html"
-        kind = CONTENT_TYPES[os.path.splitext(name)[1]]
-        return web.Response(body=self._files[name], content_type=kind, charset="utf-8")
+    async def _index(self, request: web.Request) -> web.StreamResponse:
+        """The page."""
+        return web.FileResponse(os.path.join(STATIC, "index.html"))
 
 
 def _bearer(request: web.Request) -> Optional[str]:
     """The token of ``Authorization: Bearer``, or None."""
     kind, _, token = str(request.headers.get("Authorization", "")).partition(" ")
     return token.strip() if kind.lower() == "bearer" else None
-
-
-def _read_files() -> Dict[str, bytes]:
-    """The page's files: dict of name -> bytes."""
-    files = {}
-    for name in sorted(os.listdir(FOLDER)):
-        if os.path.splitext(name)[1] in CONTENT_TYPES:
-            with open(os.path.join(FOLDER, name), "rb") as file:
-                files[name] = file.read()
-    return files
 
 
 def _telemetry() -> Optional[Telemetry]:

@@ -365,7 +365,7 @@ def test_no_word_of_the_page_covers_the_picture(chromium, world, run, width, hei
 def test_no_target_has_the_colour_of_a_warning(chromium, run):
     with Tab(chromium, run.link) as tab:
         shown = tab.page.evaluate(
-            "import('/view.js').then((m) => [0, 1, 2, 3, 4, 5, 6].map(m.colourOf))"
+            "import('/static/view.js').then((m) => [0, 1, 2, 3, 4, 5, 6].map(m.colourOf))"
         )
         assert len(set(shown)) == 6
         for scheme in ("dark", "light"):

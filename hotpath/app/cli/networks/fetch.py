@@ -129,19 +129,15 @@ _BROKEN = (
 )
 
 
-def _https() -> urllib.request.OpenerDirector:
-    """An opener that knows https alone, so that no redirect leads to anything else."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler,
-        urllib.request.HTTPSHandler,
-        urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPRedirectHandler,
-        urllib.request.HTTPErrorProcessor,
-        urllib.request.UnknownHandler,
-    ):
-        opener.add_handler(handler())
-    return opener
+class _HttpsAlone(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect that leads to anything else."""
+
+    def redirect_request(
+        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> Any:
+        if not newurl.startswith("https://"):
+            raise urllib.error.URLError(f"it leads to {newurl}, which is no https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _limit(entry: File) -> int:
@@ -151,7 +147,8 @@ def _limit(entry: File) -> int:
 
 def _download(entry: File, file: Any) -> None:
     """Write the answer to a file, up to one block more than it can have."""
-    with _https().open(str(entry.url), timeout=TIMEOUT_S) as answer:
+    opener = urllib.request.build_opener(_HttpsAlone)
+    with opener.open(str(entry.url), timeout=TIMEOUT_S) as answer:
         total = getattr(answer, "length", None)  # None where the server tells no number
         with tqdm(desc=entry.name, total=total, unit="B", unit_scale=True, disable=None) as bar:
             for block in iter(lambda: answer.read(BLOCK), b""):

@@ -129,7 +129,7 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
             if manager:
                 manager.ready(f"tracking in {source.name}")
             with tuned_gc():
-                broken = follow(
+                broken = run_loop(
                     source_options.frames, targets, source, outputs, stop, manager, finder
                 )
     if manager:
@@ -221,7 +221,7 @@ class StopRequest:
             signal.signal(number, handler)
 
 
-def follow(
+def run_loop(
     frames: Optional[int],
     targets: "Targets",
     source: "Source",

@@ -13,7 +13,7 @@ from tests.support import blobs, tiny
 BACKBONE = '[[file]]\npart = "backbone"\nname = "tiny_backbone.onnx"\n'
 
 
-def follow(toml, pictures, boxes, engine="onnxruntime"):
+def boxes_of(toml, pictures, boxes, engine="onnxruntime"):
     return tiny.boxes_of(load_tracker(toml, engine=engine), pictures, boxes)
 
 
@@ -29,7 +29,7 @@ def with_side(side, cells):
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 def test_two_backbones_and_a_head_are_one_backbone_and_a_head(tmp_path, engine):
     pictures, boxes = tiny.film(6)
-    expected = follow(tiny.write_network(tmp_path), pictures, boxes, engine)
+    expected = boxes_of(tiny.write_network(tmp_path), pictures, boxes, engine)
     onnx.save(with_side(127, 8), str(tmp_path / "z.onnx"))
     onnx.save(with_side(255, 16), str(tmp_path / "x.onnx"))
     toml = tmp_path / "three.toml"
@@ -38,7 +38,7 @@ def test_two_backbones_and_a_head_are_one_backbone_and_a_head(tmp_path, engine):
         for part, name in (("exemplar", "z"), ("search", "x"))
     )
     toml.write_text(tiny.TOML.replace(BACKBONE, both))
-    np.testing.assert_array_equal(follow(toml, pictures, boxes, engine), expected)
+    np.testing.assert_array_equal(boxes_of(toml, pictures, boxes, engine), expected)
 
 
 @pytest.mark.parametrize(
@@ -51,11 +51,11 @@ def test_two_backbones_and_a_head_are_one_backbone_and_a_head(tmp_path, engine):
 def test_a_graph_that_takes_the_search_part_first_is_recognised(tmp_path, film, write, part):
     pictures, boxes = film(4)
     toml = write(tmp_path)
-    expected = follow(toml, pictures, boxes)
+    expected = boxes_of(toml, pictures, boxes)
     path = load_network(toml).locate()[part]
     model = onnx.load(str(path))
     swapped = list(model.graph.input)[::-1]
     del model.graph.input[:]
     model.graph.input.extend(swapped)
     onnx.save(model, str(path))
-    np.testing.assert_array_equal(follow(toml, pictures, boxes), expected)
+    np.testing.assert_array_equal(boxes_of(toml, pictures, boxes), expected)

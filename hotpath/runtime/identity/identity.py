@@ -80,7 +80,7 @@ RECENT = 0.3
 # share of the recent score: a frame below it is not "tracked", since it may show a jerk or a cut
 SUDDEN = 0.35
 # Presence. That something is there: log odds where the value is ``lost``; their rise to ``found``
-ODDS, RISE = {"followed": -0.9, "gone": -1.3}, 2.5
+ODDS, RISE = {"held": -0.9, "gone": -1.3}, 2.5
 # That it is the same object: log odds before any evidence, since the first box and after a loss;
 # what similarity adds beyond CHANCE, in parts of REFERENCE; frames that are worth half of all
 FIRST, AFTER = 2.0, -1.15
@@ -285,7 +285,7 @@ class Identity:
         self.phase, self.gone_frames = Phase.TENTATIVE, 0
         self._unverified += 1
         if self.rules.share > 0:
-            self._similarities.append(0.0 if self._path.is_follower else self._similarity())
+            self._similarities.append(0.0 if self._path.comes_after else self._similarity())
         else:
             self._similarities.append(REFERENCE)
         count = len(self._similarities)
@@ -329,7 +329,7 @@ class Identity:
             return TRACKED, None
         rules = self.rules
         scaled = (self.value - rules.lost) / max(rules.found - rules.lost, LEAST_RANGE)
-        kind = "gone" if self.phase == Phase.GONE else "followed"
+        kind = "gone" if self.phase == Phase.GONE else "held"
         presence = logistic(ODDS[kind] + RISE * scaled) * self._same
         self._is_absent = presence < MOST_UNVERIFIED and not self._trusted
         is_doubted = self._has_collapsed or self._is_absent

@@ -30,7 +30,7 @@ class TargetPath:
         ...     path.step(np.array([x, 50.0, 20.0, 20.0]), True)
         >>> for x in range(0, 60, 10):  # the next object
         ...     path.step(np.array([x, 50.0, 20.0, 20.0]), x == 0)
-        >>> path.is_follower
+        >>> path.comes_after
         True
     """
 
@@ -73,11 +73,11 @@ class TargetPath:
         self._last = place
 
     @property
-    def is_follower(self) -> bool:
-        """Whether the followed object comes after the target on its path.
+    def comes_after(self) -> bool:
+        """Whether the object in the box comes after the target on its path.
 
         It was first seen behind the place of the loss, and has moved along the path since then. One
-        that has moved against it is no follower, even if it turns.
+        that has moved against it does not, even if it turns.
         """
         target, last = self._target, self._last
         if not (self.has_changed and self._steps and last) or len(target) <= FEWEST:

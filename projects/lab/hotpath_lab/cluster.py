@@ -206,8 +206,8 @@ def _check_workers(client: Any, address: str, specs: Sequence[Spec]) -> None:
 # -- the tasks
 
 
-def follow(packed: bytes) -> Any:
-    """Follow a pair in a worker; returns the result or a ``HotpathError``."""
+def run_pair(packed: bytes) -> Any:
+    """Run a pair in a worker; returns the result or a ``HotpathError``."""
     from distributed import get_worker
 
     function, folder, spec, clip, here = pickle.loads(zlib.decompress(packed))
@@ -237,7 +237,7 @@ def _round(
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a large graph: many clips
-        futures = client.map(follow, packed, pure=False)
+        futures = client.map(run_pair, packed, pure=False)
     waiting = {future.key: pair for future, pair in zip(futures, pairs)}
     ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for future in futures:

@@ -219,7 +219,7 @@ def evaluated(
     if options.boxes:
         given = _given(options, data)
     clips_begun, begun = _begun(data.clips, options.starts)
-    broken = runs.follow_all(specs, clips_begun, out, options.jobs, options.cluster)
+    broken = runs.run_missing(specs, clips_begun, out, options.jobs, options.cluster)
     sentences = data.left_out + [sentence for _, sentence in broken]
     gone = {begun.get(name, name) for name, _ in broken}
     clips = [clip for clip in clips_begun if begun.get(clip.name, clip.name) not in gone]

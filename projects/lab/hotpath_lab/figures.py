@@ -23,7 +23,7 @@ FEWEST = 5  # clips of which an interval is given
 class Tracked(NamedTuple):
     """The results of a tracker."""
 
-    results: Mapping[str, Mapping[str, Any]]  # clip's name -> what ``hotpath_lab.follow`` returns
+    results: Mapping[str, Mapping[str, Any]]  # clip's name -> what ``run_clip`` returns
     engine: str = ""  # empty for a tracker whose boxes were given
     published: Mapping[str, float] = {}  # figures that its authors publish
 

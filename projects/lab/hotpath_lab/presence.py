@@ -112,7 +112,7 @@ def run(options: argparse.Namespace) -> None:
     areas: dict[str, float] = {}
     for name, members in sets.items():
         place = out / name
-        for _, sentence in runs.follow_all(specs, members, place, options.jobs, options.cluster):
+        for _, sentence in runs.run_missing(specs, members, place, options.jobs, options.cluster):
             raise BadRun(sentence)
         for spec in specs:
             done = [(runs.stored(spec, member, place) or {}, member) for member in members]

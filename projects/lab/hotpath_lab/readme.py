@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
     if options.accuracy:
         write_text(path, Path(options.accuracy).read_text(encoding="utf-8"))
     else:
-        follow(options)
+        evaluate_public(options)
     add_times(path, took)
     what = f"ms: {len(options.timed.split(','))} sequences, one core" if took else "no times taken"
     cores = os.cpu_count()
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
     command.wrote(path)
 
 
-def follow(options: argparse.Namespace) -> None:
+def evaluate_public(options: argparse.Namespace) -> None:
     """Evaluate all trackers on the public sequences."""
     networks = evaluate.at_hand(options, options.networks.split(","))
     given = ["--benchmark", "public", "--data", options.data, "--networks", networks]
@@ -123,7 +123,7 @@ def in_turns(
     The first block of each tracker's turn warms nothing up for the others, so its first frame,
     which finds the caches as another tracker left them, does not count.
     """
-    from hotpath_lab.follow import take
+    from hotpath_lab.clip_run import take
 
     taken: dict[str, list[float]] = {name: [] for name in running}
     for tracker in running.values():

@@ -12,15 +12,15 @@ from hotpath.base import cache, projects
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.errors import HotpathError
 from hotpath_lab import maps, trackers, workers
-from hotpath_lab.follow import follow
+from hotpath_lab.clip_run import run_clip
 from hotpath_lab.oracle import Oracle
 from hotpath_lab.trackers import Spec
 
 MOST_BYTES = 2 << 30  # of one clip's decoded frames
-Kept = dict[str, Any]  # what ``hotpath_lab.follow`` returns, and ``key``
+Kept = dict[str, Any]  # what ``run_clip`` returns, and ``key``
 
 
-def follow_all(
+def run_missing(
     specs: Sequence[Spec], clips: Sequence[Any], out: Path, jobs: int, cluster: str | None = None
 ) -> list[tuple[str, str]]:
     """Run the missing pairs of tracker and clip; returns (clip's name, sentence) of failures.
@@ -37,7 +37,7 @@ def follow_all(
     }
     todo = [(clip, (missing[clip.name], clip, out)) for clip in clips if missing[clip.name]]
     if cluster is None:
-        ended = workers.over_clips(follow_and_store, todo, jobs, "tracking")
+        ended = workers.over_clips(run_and_store, todo, jobs, "tracking")
     else:
         ended = _on_cluster(
             cluster, [(s, clip) for clip, _ in todo for s in missing[clip.name]], out
@@ -65,23 +65,23 @@ def key(spec: Spec, clip: Any) -> str:
     return spec.identity + clip.sha256
 
 
-def follow_and_store(specs: Sequence[Spec], clip: Any, out: Path) -> None:
+def run_and_store(specs: Sequence[Spec], clip: Any, out: Path) -> None:
     """Track one clip by one tracker after the other and write their files."""
     held = _in_memory(clip)
     for spec in specs:
-        _store(_followed(spec, clip, held), spec, clip, out)
+        _store(_run(spec, clip, held), spec, clip, out)
 
 
 def result_of(spec: Spec, clip: Any) -> Kept:
     """Track one clip, and return what is stored of it."""
-    return _followed(spec, clip, _in_memory(clip))
+    return _run(spec, clip, _in_memory(clip))
 
 
 def save_maps(specs: Sequence[Spec], clips: Sequence[Any], folder: Path) -> None:
     """Track again, and write folder/TRACKER/CLIP/000001.jpg, …: the score maps of each frame."""
     for clip, spec in itertools.product(clips, specs):
         tracker: Any = maps.MapPictures(trackers.loaded(spec), folder / spec.name / clip.name)
-        follow(tracker, _in_memory(clip))
+        run_clip(tracker, _in_memory(clip))
 
 
 def _in_memory(clip: Any) -> Any:
@@ -89,11 +89,11 @@ def _in_memory(clip: Any) -> Any:
     return clip.in_memory(MOST_BYTES)
 
 
-def _followed(spec: Spec, clip: Any, held: Any) -> Kept:
+def _run(spec: Spec, clip: Any, held: Any) -> Kept:
     tracker = trackers.loaded(spec)
     if spec.oracle:
         tracker = Oracle(tracker, clip.boxes, spec.oracle)
-    return {**follow(tracker, held), "key": key(spec, clip)}
+    return {**run_clip(tracker, held), "key": key(spec, clip)}
 
 
 def _store(result: Kept, spec: Spec, clip: Any, out: Path) -> None:

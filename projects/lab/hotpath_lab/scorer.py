@@ -16,8 +16,8 @@ from hotpath.runtime.network import Network
 from hotpath.runtime.networks import sha256_of
 from hotpath.runtime.tracker.tracker import Tracker
 from hotpath_lab import metrics
+from hotpath_lab.clip_run import run_clip
 from hotpath_lab.conventions import OWN, Conventions
-from hotpath_lab.follow import follow
 
 SEARCH = ("search_lost_below", "look_above", "found_above")
 PEAKS = ("peak_share",)  # it needs the search
@@ -71,7 +71,7 @@ class Scorer:
         """The mean overlap of whole tracks, over the clips."""
         overlaps = []
         for clip in clips:
-            boxes = follow(self._tracker(numbers), clip)["boxes"]
+            boxes = run_clip(self._tracker(numbers), clip)["boxes"]
             overlaps.append(metrics.figures(boxes, clip.boxes)["ao"])
         return float(np.nan_to_num(np.mean(overlaps)))
 

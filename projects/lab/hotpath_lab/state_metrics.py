@@ -85,7 +85,7 @@ def frames_of(
     """Take what ``figures`` needs from a film.
 
     Args:
-        result: what ``hotpath_lab.follow`` returns.
+        result: what ``run_clip`` returns.
         truth: (n, 4) x, y, w, h, pixels; NaN if the target is absent.
         known: (n,) False if the target is half hidden and no answer is wrong; None: all True.
     """

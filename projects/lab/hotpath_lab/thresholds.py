@@ -174,7 +174,7 @@ def measured(
     specs = [_spec(name, triple, options) for triple in given]
     rows = []
     for place, films_of in members.items():
-        for film, sentence in runs.follow_all(specs, films_of, out, options.jobs, options.cluster):
+        for film, sentence in runs.run_missing(specs, films_of, out, options.jobs, options.cluster):
             raise BadRun(f"{film}: {sentence}")
         for triple, spec in zip(given, specs):
             done = [runs.stored(spec, film, out) for film in films_of]

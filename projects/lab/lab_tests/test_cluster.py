@@ -127,7 +127,7 @@ def test_a_killed_worker_changes_no_box(three, place, tmp_path):
     in_thread(kill_one, three)
     assert run(place, there, "--cluster", three.scheduler_address) == 0
     assert kept(there) == kept(here) and len(kept(here)) == 8
-    assert three.scheduler.task_prefixes["follow"].suspicious >= 1  # it had a task
+    assert three.scheduler.task_prefixes["run_pair"].suspicious >= 1  # it had a task
 
 
 @slow
@@ -169,7 +169,7 @@ def test_a_clip_that_kills_every_worker_costs_no_other_clip(place, tmp_path):
     given = [Deadly(), *clips, Broken(), changed]
     with local_cluster(1) as workers:
         address = workers.scheduler_address
-        failures = dict(runs.follow_all(specs, given, tmp_path, 1, address))
+        failures = dict(runs.run_missing(specs, given, tmp_path, 1, address))
     assert set(failures) == {"deadly", "broken", "changed"} and len(kept(tmp_path)) == 4
     assert "all 2 workers that followed it with tiny died" in failures["deadly"]
     assert "no such disk" in failures["broken"]

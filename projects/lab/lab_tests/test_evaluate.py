@@ -20,7 +20,7 @@ from hotpath.runtime.options import Options
 from hotpath.runtime.tracker.frame import requests_of
 from hotpath.video.clips import find_clips
 from hotpath_lab import evaluate, maps, oracle, runs, trackers
-from hotpath_lab.follow import follow
+from hotpath_lab.clip_run import run_clip
 from tests import support
 from tests.support.clips import write_clip
 from tests.support.errors import refusal
@@ -214,7 +214,7 @@ def test_the_boxes_of_a_benchmark_are_doubted_without_a_word():
 
     with load_tracker(precision="fp32") as tracker, warnings.catch_warnings(record=True) as result:
         warnings.simplefilter("always")
-        assert len(follow(tracker, Clip(pictures))["boxes"]) == 2
+        assert len(run_clip(tracker, Clip(pictures))["boxes"]) == 2
         assert tracker.doubt and not result
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from hotpath.interop.got10k import Tracker
 from hotpath.runtime.frames.boxes import overlap
-from hotpath_lab.follow import follow
+from hotpath_lab.clip_run import run_clip
 from tests.support.clips import clip_at
 
 pytest.importorskip("matplotlib").use("Agg")
@@ -38,7 +38,7 @@ def test_experiment_on_otb_runs_our_tracker_unchanged(clips_dir, networks_dir, t
         written = np.loadtxt(str(file), delimiter=",")
         clip = clip_at(clips_dir / ("otb-" + name))
         clip.boxes[0] = written[0]  # the toolkit's boxes count from 1
-        ours = np.array(follow(tracker.tracker, clip)["boxes"])
+        ours = np.array(run_clip(tracker.tracker, clip)["boxes"])
         assert len(written) == len(ours)
         assert overlap(written, ours).min() > 0.999
     file = reports / "OTB2015" / tracker.name / "performance.json"

@@ -12,7 +12,7 @@ from hotpath.boards import snapshot, telemetry
 from hotpath.deploy import film
 from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.doctor import __main__ as command
-from hotpath.deploy.doctor.bringup import follow, reference, steps
+from hotpath.deploy.doctor.bringup import reference, steps, timing
 from hotpath.runtime import loading
 from hotpath.runtime.options import Options
 from hotpath_nogpu.tensorrt import machine, whole
@@ -183,8 +183,8 @@ def test_on_a_gpu_events_time_each_step(tmp_path):
     loaded = loading.load(Options(bundle=tmp_path / "bundle"))
     tracker = loading.create_tracker(*loaded, Options(log=whole.quiet))
     frames, truth = film.film(60)
-    measured = {follow.way_of(tracker.device): follow.follow(tracker, frames, truth[0, 0])[1]}
-    measured["steps"] = follow.follow_by_steps(loaded, frames, truth[0, 0])
+    measured = {timing.way_of(tracker.device): timing.track_film(tracker, frames, truth[0, 0])[1]}
+    measured["steps"] = timing.track_by_steps(loaded, frames, truth[0, 0])
     steps = {"upload", "crop", "network", "select", "download", "frame"}
     assert set(measured) == {"graph", "steps"} and set(measured["steps"]) == steps
     assert set(measured["graph"]) == {"network", "select", "frame"}  # it has no events inside
@@ -228,14 +228,14 @@ def test_a_kernel_that_computes_nonsense_is_found(nano, tmp_path, monkeypatch):
 
 def test_a_witness_that_follows_something_else_fails_the_pair_alone(nano, tmp_path, monkeypatch):
     """Each network passes by itself; then the second one's maps are those of another place."""
-    right = steps.follow
+    right = steps.track_film
 
-    def follow(tracker, frames, start):
+    def shifted(tracker, frames, start):
         if hasattr(tracker, "witness"):
             nano.machine.spoil = Late(True, 2)  # as if its first frame never ended
         return right(tracker, frames, start)
 
-    monkeypatch.setattr(steps, "follow", follow)
+    monkeypatch.setattr(steps, "track_film", shifted)
     monkeypatch.setattr(steps, "STEPS", (steps.driver, steps.device, steps.engine, steps.pair))
     code, told = bring_up(tmp_path)
     assert code == 1 and told["pair"]["result"] == "failed", told["pair"]

@@ -12,7 +12,7 @@ from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.tracker.tracker import Tracker
 from hotpath_nogpu.cuda.counting import counts
-from hotpath_nogpu.tensorrt.whole import cost, covered, follow, judge, make, quiet
+from hotpath_nogpu.tensorrt.whole import boxes_of, cost, covered, judge, make, quiet
 from tests.runtime.search.test_search import THRESHOLDS
 from tests.support import tiny, tiny_cut
 
@@ -61,17 +61,17 @@ def check_cost(frame):
 def test_boxes_equal_those_of_the_host_and_a_frame_waits_once(tmp_path, name, family, precision):
     made = make(tmp_path / "gpu", name, family, precision)
     tracker = opened(tmp_path / "gpu")
-    boxes = follow(tracker)
+    boxes = boxes_of(tracker)
     assert tracker.device.uses_graph and type(tracker.device).__name__ == "Gpu"
     assert tracker.engine.device.name == "pycuda" and made.compute_capability == "5.3"
     assert made.run["form"] == ("cut" if (name, family) == ("tiny_cut", "8.2") else "whole")
     assert tracker.engine.dtype == {"fp32": "float32", "fp16": "float16"}[precision]
     check_cost(cost(tracker, tiny.film(1)[0][0]))
-    np.testing.assert_allclose(boxes, follow(on_the_host(tracker)), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(boxes, boxes_of(on_the_host(tracker)), rtol=0, atol=1e-6)
     tracker.close()
 
     host = load_tracker(NETWORKS[name](tmp_path), engine="onnxruntime")
-    changes = np.abs(np.array(boxes) - follow(host))  # pixels
+    changes = np.abs(np.array(boxes) - boxes_of(host))  # pixels
     if precision == "fp32":
         assert changes.max() < 1e-3
     else:

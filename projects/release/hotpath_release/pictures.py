@@ -58,7 +58,7 @@ def main(arguments=None):
 
 def road(video):
     """Draw how a car is followed among others, lost at the edge of the film, and found again."""
-    pictures, states = zip(*followed(shown(video)))
+    pictures, states = zip(*with_captions(shown(video)))
     in_turn = [state for state, _ in itertools.groupby(states)]
     if in_turn != STATES_IN_TURN:
         raise SystemExit(f"the text beside the picture says {STATES_IN_TURN}, not {in_turn}")
@@ -80,7 +80,7 @@ def shown(video):
     return [np.ascontiguousarray(frame[part]) for frame in frames]
 
 
-def followed(frames):
+def with_captions(frames):
     """Each frame but the first with its box and caption, and the state that both show."""
     tracker = load_tracker()
     tracker.init(frames[0], CAR)

@@ -194,14 +194,14 @@ def test_a_video_on_a_full_disk_ends_and_the_results_go_on(world, tmp_path, caps
 
 @pytest.mark.skipif(sys.version_info < (3, 7), reason="Python 3.6 can't leave any out")
 def test_garbage_collection_skips_objects_older_than_the_loop(world, monkeypatch):
-    loop = track.follow
+    loop = track.run_loop
     left_out = []
 
-    def follow(*arguments):
+    def run_loop(*arguments):
         left_out.append(gc.get_freeze_count())
         return loop(*arguments)
 
-    monkeypatch.setattr(track, "follow", follow)
+    monkeypatch.setattr(track, "run_loop", run_loop)
     assert here(world, "film.avi", "--frames", "6") == 0
     assert left_out[0] > 1000 and gc.get_freeze_count() == 0
 

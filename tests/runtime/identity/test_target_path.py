@@ -10,7 +10,7 @@ LEFT = range(0, 200, 10)  # the target's positions up to the place of its loss, 
 
 def step(path, x, was_tracked, y=50.0):
     path.step(np.array([x, y, 20.0, 20.0]), was_tracked)
-    return path.is_follower
+    return path.comes_after
 
 
 def left():

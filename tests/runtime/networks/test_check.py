@@ -247,12 +247,12 @@ def test_a_number_must_be_a_finite_number_and_a_scale_not_0(section, key, value)
 
 def test_check_compares_the_boxes_of_engines(tmp_path, monkeypatch):
     network = load_network(tiny.write_network(tmp_path))
-    follow = examine._follow
+    follow = examine._boxes_of
     here = engines.installed()
     report, mistakes = examine.boxes(network, network.locate(), None)
     assert mistakes == 0 and [line.split()[0] for line in report] == [*here, "TensorRT"]
     if len(here) > 1:
         moved = {name: 3.0 * n for n, name in enumerate(here)}
-        monkeypatch.setattr(examine, "_follow", lambda *given: follow(*given) + moved[given[1]])
+        monkeypatch.setattr(examine, "_boxes_of", lambda *given: follow(*given) + moved[given[1]])
         report, mistakes = examine.boxes(network, network.locate(), None)
         assert mistakes == len(here) - 1 and "computes an operator otherwise" in report[1]

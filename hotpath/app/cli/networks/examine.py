@@ -81,7 +81,7 @@ def boxes(network: Network, paths: Paths, networks_dir: Optional[str]) -> Tuple[
     reference: Any = None
     for name in engines.installed():
         try:
-            found = _follow(network, name, networks_dir)
+            found = _boxes_of(network, name, networks_dir)
         except HotpathError as error:
             report.append(f"{name:<16} opset {opset}, can't: {error}")
             continue
@@ -102,7 +102,7 @@ def boxes(network: Network, paths: Paths, networks_dir: Optional[str]) -> Tuple[
     return report, mistakes
 
 
-def _follow(network: Network, engine: str, networks_dir: Optional[str]) -> np.ndarray:
+def _boxes_of(network: Network, engine: str, networks_dir: Optional[str]) -> np.ndarray:
     """The boxes of an engine on a small film, in the numbers that the files have."""
     scene = pictures(FILM_SIDE)[0].astype(np.uint8)
     options: Any = dict(engine=engine, precision="fp32", networks_dir=networks_dir, recover=False)

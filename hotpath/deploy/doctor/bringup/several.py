@@ -4,7 +4,7 @@ from typing import Callable, Tuple
 
 import numpy as np
 
-from hotpath.deploy.doctor.bringup.follow import mean_overlap
+from hotpath.deploy.doctor.bringup.timing import mean_overlap
 from hotpath.deploy.film import film
 from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode, loading
@@ -20,8 +20,8 @@ COUNT = BACK + 30
 OVERLAP = 0.6  # mean, of each target with its own patch
 
 
-def follow(loaded: loading.Loaded, say: Callable[[str], None]) -> Tuple[str, str]:
-    """Follow both targets, one of which disappears and comes back.
+def track_both(loaded: loading.Loaded, say: Callable[[str], None]) -> Tuple[str, str]:
+    """Track both targets, one of which disappears and comes back.
 
     Args:
         loaded: network, engine and kernels.

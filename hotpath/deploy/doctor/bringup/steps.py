@@ -18,12 +18,12 @@ from hotpath.deploy.bundles import engines
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.doctor import Situation
 from hotpath.deploy.doctor.bringup import reference, several
-from hotpath.deploy.doctor.bringup.follow import (
+from hotpath.deploy.doctor.bringup.timing import (
     Times,
-    follow,
-    follow_by_steps,
     mean_overlap,
     told,
+    track_by_steps,
+    track_film,
     way_of,
 )
 from hotpath.deploy.doctor.missing import missing
@@ -286,7 +286,7 @@ def boxes(state: State) -> str:
     frames, truth = film(FRAMES)
     start = truth[0, 0]
     tracker = loading.create_tracker(*loaded, Options(log=state.say))
-    boxes_here, step_ms = follow(tracker, frames, start)
+    boxes_here, step_ms = track_film(tracker, frames, start)
     times = state.times[state.network] = {way_of(tracker.device): step_ms}
     overlap = mean_overlap(boxes_here, truth[1:, 0])
     if not overlap >= OVERLAP:
@@ -299,8 +299,8 @@ def boxes(state: State) -> str:
     else:
         processor = Processor(loaded.network, loaded.engine, cpu.load())
         host = loading.tracker_on(processor, Options(log=state.say))  # it chooses as the GPU's does
-        boxes_there, limit = follow(host, frames, start)[0], CLOSE_PX
-        times["steps"] = follow_by_steps(loaded, frames, start)
+        boxes_there, limit = track_film(host, frames, start)[0], CLOSE_PX
+        times["steps"] = track_by_steps(loaded, frames, start)
     worst = float(np.abs(boxes_here - boxes_there).max())
     if not worst <= limit:
         raise StepFailed(
@@ -321,14 +321,14 @@ def _by_another_engine(
     if not names:
         raise Skip("there is no other engine here to compare with")
     loaded = loading.load(Options(state.network, engine=names[0], precision="fp32"))
-    boxes_there, _ = follow(loading.create_tracker(*loaded), frames, start)
+    boxes_there, _ = track_film(loading.create_tracker(*loaded), frames, start)
     loaded.engine.close()
     return boxes_there
 
 
 def targets(state: State) -> str:
     """Follow two targets at once; lose one, and find it with the most windows of a call."""
-    problem, text = several.follow(state.need_engine(), state.say)
+    problem, text = several.track_both(state.need_engine(), state.say)
     if problem:
         raise StepFailed(problem, OTHER_ENGINE)
     return text
@@ -342,7 +342,7 @@ def pair(state: State) -> str:
     devices[0].beside = devices[1]
     frames, truth = film(FRAMES)
     tracker = loading.tracker_on(devices[0], Options(), devices[1])
-    boxes_here, step_ms = follow(tracker, frames, truth[0, 0])
+    boxes_here, step_ms = track_film(tracker, frames, truth[0, 0])
     tracks = [tracker.update(frames[-1]) for _ in range(2)]
     state.times[PAIR] = {way_of(devices[0]): step_ms}
     overlap = mean_overlap(boxes_here, truth[1:, 0])

@@ -25,7 +25,7 @@ from hotpath_fpga.compiler.layers import CannotCompile
 from hotpath_fpga.model import Machine
 from hotpath_fpga.runner import MEMORY, Runner
 from hotpath_lab import metrics, trackers
-from hotpath_lab.follow import follow
+from hotpath_lab.clip_run import run_clip
 from tests.support import tiny
 from tests.support.errors import refusal
 
@@ -94,7 +94,7 @@ def test_clips_are_followed_as_well_as_in_floating_point(both, clips_dir):
     names = ("otb-Crossing", "otb-Couple", "otb-Football1", "vot2015-ball1")
     rows = []
     for clip in find_clips([str(clips_dir / name) for name in names], log=str):
-        found = [follow(one, clip, FRAMES)["boxes"] for one in both]
+        found = [run_clip(one, clip, FRAMES)["boxes"] for one in both]
         rows.append([metrics.figures(np.array(b), clip.boxes[:FRAMES])["ao"] for b in found])
     assert len(rows) == len(names)
     means = np.mean(rows, axis=0)

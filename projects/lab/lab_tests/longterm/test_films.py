@@ -11,7 +11,7 @@ from hotpath.runtime.errors import BadClips
 from hotpath.runtime.types import Track
 from hotpath.video.clips import find_clips
 from hotpath_lab import presence, state_metrics
-from hotpath_lab.follow import follow
+from hotpath_lab.clip_run import run_clip
 from hotpath_lab.longterm import films
 from hotpath_lab.longterm.timeline import LONGEST, SHORTEST, visible_share
 from lab_tests.longterm.conftest import describe
@@ -127,7 +127,7 @@ class Oracle:
 def test_a_tracker_that_knows_the_truth_gets_it_back(place, halves, late):
     clips = find_clips(halves)
     (film,) = films.read(place / "films.json", clips, "development")
-    run = follow(Oracle(film, late), film)
+    run = run_clip(Oracle(film, late), film)
     frames = state_metrics.frames_of(run, film.boxes, film.known)
     table = state_metrics.figures([frames])
     assert table["returns"] == table["tracked_in_time"] >= 3 and table["tracked_wrong"] == 0

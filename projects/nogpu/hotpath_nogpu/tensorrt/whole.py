@@ -126,7 +126,7 @@ def judge(tracker, clip):
     return messages
 
 
-def follow(tracker):
+def boxes_of(tracker):
     """Track the film; return its boxes."""
     pictures, truth = tiny.film(FRAMES)
     tracker.init(pictures[0], truth[0])

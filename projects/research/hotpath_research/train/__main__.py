@@ -23,7 +23,7 @@ from hotpath_research.pytorch import torch
 from hotpath_research.train import own
 from hotpath_research.train.bank import Bank, build_bank
 from hotpath_research.train.export import export
-from hotpath_research.train.films import follow_all
+from hotpath_research.train.films import write_tracks
 from hotpath_research.train.loop import Log, Runner, Stage
 from hotpath_research.train.network import Kestrel
 from hotpath_research.train.options import parser
@@ -118,7 +118,7 @@ def prepare(
     )
     films = cache / "bank" / "films.npz"
     if options.processes:
-        follow_all(bank, teacher, films, options.seed)
+        write_tracks(bank, teacher, films, options.seed)
     held = held_pairs(options, bank, teacher, out / "held.npz")
     ring = Ring(cache / "ring", options.ring, teacher.channels, options.learn_boxes)
     if not options.processes and ring.filled() < min(START_PAIRS, ring.size):

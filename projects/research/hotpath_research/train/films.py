@@ -28,7 +28,7 @@ class Films:
     """Tracks of things through videos.
 
     Args:
-        path: file of ``follow_all``.
+        path: file of ``write_tracks``.
 
     Attributes:
         tracks: each float32 (n, 5): index of the picture in the bank, centre x, y and size w, h in
@@ -44,7 +44,7 @@ class Films:
         return len(self.tracks)
 
 
-class Follower:
+class TeacherTracker:
     """The teacher's tracker, with the family's own selection.
 
     Args:
@@ -58,7 +58,7 @@ class Follower:
         self._teacher = teacher
         self._decoder = Centre(network)
 
-    def follow(self, pictures: Any, box: np.ndarray) -> np.ndarray:
+    def track(self, pictures: Any, box: np.ndarray) -> np.ndarray:
         """Boxes (n, 4) as centre and size, and scores: (n, 5), up to where the thing is lost.
 
         Args:
@@ -95,11 +95,11 @@ def _cut(picture: np.ndarray, box: np.ndarray, factor: float, out: int) -> tuple
     return np.asarray(cv2.warpAffine(picture, matrix, (out, out))), scale
 
 
-def follow_all(bank: Bank, teacher: Teacher, path: Path, seed: int) -> None:
-    """Follow things through all videos of the bank that may be trained on; written once."""
+def write_tracks(bank: Bank, teacher: Teacher, path: Path, seed: int) -> None:
+    """Track things through all videos of the bank that may be trained on; written once."""
     if path.is_file():
         return
-    follower = Follower(teacher)
+    tracker = TeacherTracker(teacher)
     rng = np.random.default_rng(seed)
     rows = [np.zeros((0, 5))]
     ends = []
@@ -109,14 +109,10 @@ def follow_all(bank: Bank, teacher: Teacher, path: Path, seed: int) -> None:
         for start in range(STARTS):
             part = frames[len(frames) * start // STARTS :]
             for choice in rng.permutation(bank.boxes.shape[1])[:BOXES]:
-                rows_followed = follower.follow(
-                    map(bank.picture, part), bank.boxes[part[0]][choice]
-                )
-                sure = rows_followed[:, 4] >= SURE
+                tracked = tracker.track(map(bank.picture, part), bank.boxes[part[0]][choice])
+                sure = tracked[:, 4] >= SURE
                 if sure.sum() >= FEWEST:
-                    rows.append(
-                        np.column_stack([part[: len(rows_followed)], rows_followed[:, :4]])[sure]
-                    )
+                    rows.append(np.column_stack([part[: len(tracked)], tracked[:, :4]])[sure])
                     ends.append(len(rows[-1]))
     new = path.with_suffix(".new.npz")
     np.savez(new, rows=np.concatenate(rows).astype(np.float32), ends=np.cumsum(ends))

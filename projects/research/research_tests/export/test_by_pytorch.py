@@ -37,7 +37,7 @@ WAYS = {
 ENGINES = ("onnxruntime", "openvino")
 
 
-def follow(toml, engine, networks_dir=None):
+def boxes_of(toml, engine, networks_dir=None):
     """Boxes of the blob film."""
     tracker = load_tracker(toml, engine=engine, networks_dir=networks_dir)
     return tiny.boxes_of(tracker, *blobs.film(6))
@@ -64,9 +64,9 @@ def check(toml, folder, networks_dir=None, change=None, bound=1e-3, **way):
         onnx.save(model, str(plain / network.file(part).name))
         torch_module.export(model, exported / network.file(part).name, **way)
     for engine in ENGINES:
-        expected = follow(plain / "net.toml", engine)
+        expected = boxes_of(plain / "net.toml", engine)
         assert np.abs(np.diff(expected, axis=0)).max() > 0.1  # the box does move
-        np.testing.assert_allclose(follow(exported / "net.toml", engine), expected, atol=bound)
+        np.testing.assert_allclose(boxes_of(exported / "net.toml", engine), expected, atol=bound)
     return exported
 
 
@@ -110,11 +110,11 @@ def test_a_float16_export_computes_in_float32(tmp_path, networks_dir):
 
 def test_weights_in_a_file_of_their_own_are_read(tmp_path):
     toml = blobs.write_network(tmp_path, "lighttrack")
-    expected = follow(toml, "onnxruntime")
+    expected = boxes_of(toml, "onnxruntime")
     for path in list(tmp_path.glob("*.onnx")):
         torch_module.with_external_data(path)
     assert list(tmp_path.glob("*.data"))
-    np.testing.assert_array_equal(follow(toml, "onnxruntime"), expected)
+    np.testing.assert_array_equal(boxes_of(toml, "onnxruntime"), expected)
 
 
 def test_backbone_and_head_may_have_different_opsets(tmp_path, networks_dir):
@@ -127,8 +127,8 @@ def test_backbone_and_head_may_have_different_opsets(tmp_path, networks_dir):
         models.read(paths["backbone"]), tmp_path / network.file("backbone").name, opset=11
     )
     for engine in ENGINES:
-        expected = follow("nanotrack_v2", engine, networks_dir)
-        np.testing.assert_allclose(follow(tmp_path / "net.toml", engine), expected, atol=1e-3)
+        expected = boxes_of("nanotrack_v2", engine, networks_dir)
+        np.testing.assert_allclose(boxes_of(tmp_path / "net.toml", engine), expected, atol=1e-3)
 
 
 def test_without_onnxslim_one_sentence_says_how_to_get_it(tmp_path, monkeypatch):

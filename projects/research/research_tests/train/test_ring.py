@@ -15,7 +15,7 @@ pytest.importorskip("torch")
 pytest.importorskip("openvino")
 
 from hotpath_research.train.bank import build_bank
-from hotpath_research.train.films import follow_all
+from hotpath_research.train.films import write_tracks
 from hotpath_research.train.pairs import Drawer
 from hotpath_research.train.ring import Ring, held_layout, learnt_pair, stop_writers
 from hotpath_research.train.teacher import Teacher
@@ -42,7 +42,7 @@ def job_in(tmp_path):
     """(what a process is told, a ring that is full and used)."""
     write_training(tmp_path)
     bank, teacher = build_bank(tmp_path / "bank", [tmp_path / "images"], []), Teacher(TEACHER)
-    follow_all(bank, teacher, tmp_path / "bank" / "films.npz", 0)
+    write_tracks(bank, teacher, tmp_path / "bank" / "films.npz", 0)
     ring = Ring(tmp_path / "ring", 8, teacher.channels)
     ring.stamps[:] = range(1, 9)
     ring.used = 100

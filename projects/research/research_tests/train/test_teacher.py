@@ -10,7 +10,7 @@ from hotpath.calib.errors import NoTeacher  # noqa: E402
 from hotpath.runtime import engines  # noqa: E402
 from hotpath.runtime.networks import load_network  # noqa: E402
 from hotpath_research.train.bank import VIDEO, build_bank  # noqa: E402
-from hotpath_research.train.films import Films, follow_all  # noqa: E402
+from hotpath_research.train.films import Films, write_tracks  # noqa: E402
 from hotpath_research.train.network import Backbone  # noqa: E402
 from hotpath_research.train.start import begin  # noqa: E402
 from hotpath_research.train.teacher import Teacher  # noqa: E402
@@ -84,7 +84,7 @@ def test_tracks_hold_the_pictures_in_which_the_teacher_was_sure(tmp_path, teache
     moving = np.flatnonzero(bank.kind == VIDEO)
     for index, at in zip(moving, [*range(12), *range(12)]):
         bank.boxes[index] = (60 + 6 * at, 80, 40, 40)  # the square
-    follow_all(bank, teacher, tmp_path / "films.npz", 0)
+    write_tracks(bank, teacher, tmp_path / "films.npz", 0)
     films = Films(tmp_path / "films.npz")
     assert len(films) > 0
     for track in films.tracks:

@@ -64,7 +64,7 @@ class HotpathTrack(GstBase.BaseTransform):
         self.connect("notify::box", self._take_box)
         self._tracker: Any = None
         self._waiting = ""  # the box of the next frame
-        self._follows = False
+        self._has_target = False
 
     def _take_box(self, *_: Any) -> None:
         self._waiting = self.box
@@ -72,7 +72,7 @@ class HotpathTrack(GstBase.BaseTransform):
     def do_start(self) -> bool:
         """Load the network."""
         self._thread = ThreadPoolExecutor(1)
-        self._follows = False
+        self._has_target = False
         self._waiting = self.box
         return self._thread.submit(self._load).result()
 
@@ -138,9 +138,9 @@ class HotpathTrack(GstBase.BaseTransform):
         if self._waiting:
             text = self._waiting
             self._waiting = ""
-            self._follows = False
+            self._has_target = False
             return self._begin(frame, text)
-        if not self._follows:
+        if not self._has_target:
             return None
         return self._thread.submit(self._tracker.update, frame).result()
 
@@ -151,7 +151,7 @@ class HotpathTrack(GstBase.BaseTransform):
         height, width = frame.shape[:2]
         box = parsed_box("box", text, (width, height))
         track = self._thread.submit(self._tracker.init, frame, box).result()
-        self._follows = True
+        self._has_target = True
         return track
 
     def _planes(self, buffer: Any, data: Any) -> List[Any]:

@@ -1,4 +1,4 @@
-"""Follow the film's target: its boxes, and what a frame and its steps take."""
+"""Track the film's target: its boxes, and what a frame and its steps take."""
 
 import time
 from typing import Any, Dict, Iterable, List, Sequence, Tuple
@@ -13,7 +13,7 @@ from hotpath.runtime.tracker.tracker import Tracker
 Times = Dict[str, Dict[str, float]]  # way of running a frame -> step -> median ms
 
 
-def follow(
+def track_film(
     tracker: Tracker, frames: Sequence[np.ndarray], start: Sequence[float]
 ) -> Tuple[np.ndarray, Dict[str, float]]:
     """Track frames from a box in the first one.
@@ -39,15 +39,15 @@ def mean_overlap(boxes: Iterable[Any], truth: np.ndarray) -> float:
     return float(np.mean([overlaps(box, true) for box, true in zip(boxes, truth)]))
 
 
-def follow_by_steps(
+def track_by_steps(
     loaded: loading.Loaded, frames: Sequence[np.ndarray], start: Sequence[float]
 ) -> Dict[str, float]:
-    """As ``follow`` on a GPU, whose events time each step, without a graph; only the times."""
+    """As ``track_film`` on a GPU, whose events time each step, without a graph; only the times."""
     from hotpath.runtime.devices.gpu import Gpu
 
     gpu = Gpu(*loaded, timed=True)
     try:
-        return follow(Tracker(gpu), frames, start)[1]
+        return track_film(Tracker(gpu), frames, start)[1]
     finally:
         gpu.close()
 

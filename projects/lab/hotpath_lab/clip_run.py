@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @tuned_gc()  # as hotpath.app does
-def follow(tracker: "Tracker", clip: Any, frames: Optional[int] = None) -> Dict[str, Any]:
+def run_clip(tracker: "Tracker", clip: Any, frames: Optional[int] = None) -> Dict[str, Any]:
     """Track every frame of a clip from its first box.
 
     Args:
@@ -61,7 +61,7 @@ def take(tracker: "Tracker", frame: Any, first: Any = None) -> Tuple[Any, str, f
     """Give a tracker one frame.
 
     Returns:
-        (box, state, certainty, found), as of ``follow``; whether the certainty is a presence.
+        (box, state, certainty, found), as of ``run_clip``; whether the certainty is a presence.
 
     Args:
         first: the target's box in a clip's first frame; None in those after it.

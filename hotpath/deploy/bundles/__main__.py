@@ -60,7 +60,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--precision", choices=PRECISIONS, help="of the bundle (default: the board's own)")
     add_networks_dir(cli)
     add("--calibration", metavar="FILE", type=pathlib.Path, help=table)
-    add("--provider", choices=("cuda",), help="of ONNX Runtime, for an NVIDIA GPU")
     add("--engine", metavar="NAME", help="that runs the bundle (default: the board's own)")
     add("--out", type=pathlib.Path, metavar="DIR", help=out)
     add("--force", action="store_true", help=force)
@@ -86,15 +85,16 @@ def _build_one(
     board: boards.Board, name: str, options: argparse.Namespace
 ) -> Optional[bundle.Bundle]:
     """Build one network; returns None when the board must go on."""
-    names = ("networks_dir", "calibration", "provider", "force", "engine")
-    # a provider runs the network's own files, whatever the board's engine is
-    build = engines.build_files if options.provider else engines.build_of(board, options.engine)
+    names = ("networks_dir", "calibration", "force", "engine")
+    build = engines.build_of(board, options.engine)
     network = load_network(name)
-    wanted = options.precision or ("fp32" if options.provider else board.precision["default"])
-    if build is engines.build_files and not options.provider:
+    wanted = options.precision or board.precision["default"]
+    if build is engines.build_files:  # which has no network in fp16
         setup = Setup(network, options=Options(networks_dir=options.networks_dir))
-        if board.name == boards.HOST:
-            wanted = options.precision or precision.usual(setup)
+        if options.precision is None and board.name == boards.HOST:
+            wanted = precision.usual(setup)
+        elif options.precision is None and wanted == "fp16":
+            wanted = "fp32"
         if wanted == INT8:
             network = precision.int8_form(network) or network
     order = Order(

@@ -25,7 +25,6 @@ class Order:
         out: folder of all bundles.
         networks_dir: folder that is searched for the network's files, or None.
         calibration: path of a table of ranges, or None for the one that was made here.
-        provider: provider of ONNX Runtime: "cuda", or None for the processor.
         engine: name of the engine that the bundle is for, or None for the board's own.
         force: whether to build a precision that the board lacks.
 
@@ -45,14 +44,12 @@ class Order:
         out: Union[str, pathlib.Path] = bundle.FOLDER,
         networks_dir: Optional[str] = None,
         calibration: Optional[pathlib.Path] = None,
-        provider: Optional[str] = None,
         force: bool = False,
         engine: Optional[str] = None,
     ) -> None:
         self.board, self.network, self.precision = board, network, precision
         self.networks_dir, self.calibration = networks_dir, calibration
-        self.provider, self.force = provider, force
-        self.engine = engine or board.engine
+        self.force, self.engine = force, engine or board.engine
         self.windows: int = board.gpu["windows"]
         precisions = board.precision
         if precision not in precisions["exists"] and not force:

@@ -47,8 +47,8 @@ def _parser() -> argparse.ArgumentParser:
         if name == "bringup":
             text = "the network to check it with (default: the board's and its witness)"
             command.add_argument("--network", metavar="NAME|FILE.toml", help=text)
-            text = "check ONNX Runtime and this provider of it, in fp32, instead of TensorRT"
-            command.add_argument("--provider", choices=("cuda",), help=text)
+            text = "the engine to check it with, such as onnxruntime_gpu (default: the board's)"
+            command.add_argument("--engine", metavar="NAME", help=text)
             text = "the evidence to write (default: %(default)s)"
             command.add_argument("--out", default="bringup.json", metavar="FILE", help=text)
             text = "folder of all bundles (default: %(default)s)"
@@ -134,7 +134,7 @@ def bring_up(options: argparse.Namespace) -> int:
         bringup,  # it needs NumPy and OpenCV, which the other commands do not
     )
 
-    evidence = bringup.run(options.out, options.network, options.engines, options.provider)
+    evidence = bringup.run(options.out, options.network, options.engines, options.engine)
     print(bringup.conclusion(evidence, options.out))
     return 1 if bringup.failures(evidence) else 0
 

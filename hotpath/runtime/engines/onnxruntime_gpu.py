@@ -49,7 +49,7 @@ class Engine(GpuEngine):
         if asked not in (None, "cuda"):
             raise NoEngine(
                 f"ONNX Runtime runs here by its provider cuda, not by {asked!r}; build the bundle "
-                "again with --provider cuda, or without it for TensorRT",
+                "again with --engine onnxruntime_gpu, or without it for TensorRT",
                 what="unknown provider",
             )
         here = self._library.get_available_providers()

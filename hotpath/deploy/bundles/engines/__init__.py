@@ -18,8 +18,8 @@ from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.bundles.writer import Writer
 from hotpath.deploy.errors import BuildFailed
 from hotpath.runtime import engines
-from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.networks import bundle, canonical
+from hotpath.runtime.options import AUTO
 
 
 def build_of(board: Board, engine: Optional[str] = None) -> Callable[..., Any]:
@@ -64,7 +64,6 @@ def build_files(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
             paths,
             engine=about["engine"],
             libraries={about["engine"]: about["version"]},
-            settings={"provider": order.provider},
             run={"graphs": canonical.DESCRIPTION},
         )
         return writer.finish(values, order.network.path)
@@ -72,12 +71,10 @@ def build_files(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
 
 def _try(order: Order, paths: Table) -> Table:
     """Run one frame on the engine and return the engine's description."""
-    if order.provider:
-        setup = Setup(order.network, paths, settings={"provider": order.provider})
-        engine = engines.open_engine("onnxruntime_gpu", setup)
-    else:
-        is_here = engines.find(order.engine).is_installed()
-        engine = engines.create(order.engine if is_here else "auto", order.network, paths)
+    name = order.engine
+    if name in engines.PREFERRED and not engines.find(name).is_installed():
+        name = AUTO  # the files are the same
+    engine = engines.create(name, order.network, paths)
     engine.search(engine.exemplar() if len(paths) > 1 or "whole" in paths else ())
     about: Table = engine.describe()
     engine.close()

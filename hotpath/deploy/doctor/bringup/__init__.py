@@ -24,7 +24,7 @@ def run(
     path: str,
     network: Optional[str],
     engines: str,
-    provider: Optional[str] = None,
+    engine: Optional[str] = None,
     say: Callable[[str], None] = print,
 ) -> Evidence:
     """Run all steps and write the evidence.
@@ -35,7 +35,7 @@ def run(
         path: of the evidence, a JSON file; an older one is replaced.
         network: name or TOML to build and track; None for the board's network and its witness.
         engines: folder of bundles; the bundle is built there when it is missing.
-        provider: of ONNX Runtime, which then takes TensorRT's place; None for the board's engine.
+        engine: that runs the network; None for the board's own.
         say: function of one sentence.
 
     Returns:
@@ -44,7 +44,7 @@ def run(
     Raises:
         BadSnapshot: the evidence can't be written.
     """
-    state = steps.State(network, engines, say, provider)
+    state = steps.State(network, engines, say, engine)
     evidence: Evidence = {"format": FORMAT, "steps": [], "complete": False}
     row = "{{:<8}} {{:<{}}} {{}}".format(max(len(step.__name__) for step in steps.STEPS))
     for step, network in _plan(state.networks):

@@ -73,7 +73,7 @@ class State:
         network: name or TOML; None for the board's, and its witness.
         folder: folder of all bundles.
         say: function of one sentence.
-        provider: of ONNX Runtime, which then takes TensorRT's place.
+        engine: that runs the network; None for the board's own.
     """
 
     def __init__(
@@ -81,14 +81,14 @@ class State:
         network: Optional[str],
         folder: str,
         say: Callable[[str], None],
-        provider: Optional[str] = None,
+        engine: Optional[str] = None,
     ) -> None:
         self.folder = folder
         self.say = say
-        self.provider = provider
+        self.engine = engine
         self.detection = detect.detect()
         board = self.detection.board
-        pair = (default_of(board), None if board is None or provider else board.witness)
+        pair = (default_of(board), None if board is None or engine else board.witness)
         self.networks = [network] if network else [name for name in pair if name is not None]
         self.network = self.networks[0]  # that a step is about
         self.telemetry = Telemetry("/", self.detection.board)
@@ -141,7 +141,7 @@ def software(state: State) -> str:
     """Look for missing packages and known traps."""
     situation = Situation(state.detection, installed.look(Root("/")), dict(os.environ))
     lacking, caught = missing(situation), traps(situation)
-    if state.provider:
+    if state.engine:
         lacking = [entry for entry in lacking if entry.name != "tensorrt"]
     if lacking:
         names = ", ".join(entry.name for entry in lacking)
@@ -223,10 +223,10 @@ def engine(state: State) -> str:
     if profile is None:
         raise Skip("the board is not known")
     network = load_network(state.network)
-    precision = "fp32" if state.provider else profile.precision["default"]
-    order = Order(profile, network, precision, state.folder, provider=state.provider)
+    build = engines.build_of(profile, state.engine)
+    precision = "fp32" if state.engine else profile.precision["default"]
+    order = Order(profile, network, precision, state.folder, engine=state.engine)
     if not (order.target / "bundle.json").is_file():
-        build = engines.build_files if order.provider else engines.build_of(profile)
         if build(order, state.say) is None:
             raise StepFailed("the bundle was not built", f"run `{order.command()}`")
     loaded = loading.load(Options(bundle=str(order.target), precision=order.precision))

@@ -2,7 +2,7 @@
 
 import argparse
 import pathlib
-from typing import Any, Dict, List, Set
+from typing import Any, Dict, List
 
 from hotpath.base import toml
 from hotpath.base.commands import advice, meant
@@ -22,12 +22,7 @@ def with_config(parser: argparse.ArgumentParser, arguments: List[str]) -> argpar
     if path is None:
         return argparse.Namespace()
     actions = parser._option_string_actions
-    options_typed: Set[str] = set()
-    for word in [argument.split("=")[0] for argument in arguments]:
-        is_short = word.startswith("--") and word != "--" and word not in actions
-        options_typed.update(
-            [name for name in actions if name.startswith(word)] if is_short else [word]
-        )
+    options_typed = {argument.split("=")[0] for argument in arguments}
     added: List[str] = []
     for name, value in toml.read(pathlib.Path(path), BadOption).items():
         option, opposite = "--" + name, "--no-" + name

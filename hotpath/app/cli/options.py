@@ -56,9 +56,7 @@ def parse(arguments: List[str]) -> argparse.Namespace:
         hint = advice(word) or meant(word, names, "--")
         cli.error("unrecognized arguments: " + " ".join(unknown) + (hint and f" ({hint})"))
     if words:  # which overrule a file's
-        named = [word.split("=")[0] for word in arguments if word.startswith("--v")]
-        is_given = any("--video".startswith(name) for name in named)  # it may be shortened
-        if is_given:
+        if "--video" in [word.split("=")[0] for word in arguments]:
             words = [options.video, *words]
         options.video = words if len(words) > 1 else words[0]
     for name in () if options.page else ("host", "port"):  # which mean nothing without --page
@@ -108,6 +106,7 @@ def parser() -> argparse.ArgumentParser:
         description=DESCRIPTION,
         epilog=EXIT_CODES,
         add_help=False,
+        allow_abbrev=False,
     )
     cli.register("action", None, _Once)
     for group in GROUPS:

@@ -1,6 +1,6 @@
 """Draw the result of ``hotpath int8``: which layers lose, and what is lost with each choice."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -9,7 +9,7 @@ from hotpath.base.commands import counted, needs
 from hotpath.calib.errors import Missing
 
 MOST_LAYERS = 24  # rows of the chart, the noisiest
-LETTERS = 34  # of a layer's name; the end of a longer one tells layers apart
+LETTERS = 34  # at the end of a layer's name: they tell layers apart
 # colours that the colour-blind tell apart
 QUANTISED, KEPT, HELD_OUT = "#0072b2", "#d55e00", "#009e73"
 TITLE: dict[str, Any] = {"fontsize": 10, "loc": "left"}
@@ -61,34 +61,15 @@ def draw(report: dict[str, Any], path: Path) -> Path:
     return path
 
 
-def short_names(names: Sequence[str]) -> list[str]:
-    """Names of layers as a chart shows them, each of them unique.
-
-    An exporter writes the path of a module and the operator: /layers/layers.5/layers.5.0/Conv.
-    Parts that the next part repeats, and the operator, are left out: layers.5.0.
-    """
-    short = []
-    for name in names:
-        parts = name.strip("/").split("/")
-        parts = parts[:-1] or parts
-        own = [a for a, b in zip(parts, [*parts[1:], ""]) if not b.startswith(a + ".")]
-        short.append("/".join(own))
-    if len(set(short)) < len(names):
-        short = list(names)
-    cut = [name if len(name) <= LETTERS else "…" + name[1 - LETTERS :] for name in short]
-    return cut if len(set(cut)) == len(names) else short
-
-
 def _draw_layers(axes: Any, report: dict[str, Any]) -> None:
     noises = sorted(report["noise"].items(), key=lambda item: -item[1])
-    names = short_names([name for name, _ in noises])[:MOST_LAYERS]
     shown = noises[:MOST_LAYERS]
     kept = set(report["keep"])
     for colour, text, in_16_bit in ((KEPT, "kept in 16 bit", True), (QUANTISED, "in INT8", False)):
         rows = [row for row, (name, _) in enumerate(shown) if (name in kept) is in_16_bit]
         if rows:
             axes.barh(rows, [shown[row][1] for row in rows], color=colour, label=text)
-    _name_rows(axes, names)
+    _name_rows(axes, [name[-LETTERS:] for name, _ in shown])
     axes.margins(y=0.01)
     axes.set(
         xlabel="noise in the maps when only this layer is in INT8\n(noise power / signal power)"

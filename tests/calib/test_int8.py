@@ -270,18 +270,12 @@ def entry():
     values = np.random.default_rng(1).gamma(1.5, 1.0, 200000).astype(np.float32)
     collector = ranges.HistogramCollector("entropy", False, 512, 128, 99.99, None)
     collector.collect_value({"t": values})
-    return values, collector.histogram_dict["t"], collector
-
-
-def test_the_entropy_range_equals_onnx_runtimes(entry):
-    _, found, collector = entry
-    theirs = collector.get_entropy_threshold(found, 128)
-    ours = ranges.entropy_range(found[0], found[1].astype(float))
-    assert min(ours[1], float(found[3])) == pytest.approx(float(theirs[1]), rel=1e-6)
+    return values, collector.histogram_dict["t"]
 
 
 def test_methods_cut_the_tail_as_they_say(entry):
-    values, found, _ = entry
+    values, found = entry
+    assert ranges.find_range(found, "entropy")[1] == pytest.approx(11.7381, rel=1e-4)
     assert ranges.find_range(found, "minmax") == (0.0, pytest.approx(values.max()))
     low, high = ranges.find_range(found, "percentile")
     assert low == 0 and 0.9999 - 1e-4 <= (values <= high).mean() < 1
@@ -409,21 +403,6 @@ def test_a_name_that_would_be_a_formula_is_drawn_as_it_is(done, tmp_path):
     noise = {r"a$\frac$/Conv": 0.5, "b$ and $/Conv": 0.2}
     told = dict(done[1], noise=noise, keep=[], search=[], network=r"$\frac$")
     assert picture.draw(told, tmp_path / "drawn.png").stat().st_size > 10000
-
-
-def test_layers_have_short_names_as_long_as_these_tell_them_apart():
-    exported = ["/layers/layers.5/layers.5.0/Conv", "/layers/layers.5/layers.5.1/Conv"]
-    assert picture.short_names([*exported, "/project/Conv"]) == [
-        "layers.5.0",
-        "layers.5.1",
-        "project",
-    ]
-    twins = ["/head/Conv", "/head/MatMul"]
-    assert picture.short_names(twins) == twins
-    assert picture.short_names(["conv1", "conv2"]) == ["conv1", "conv2"]
-    long_ones = ["/" + "a" * 50 + end + "/Conv" for end in "xy"]
-    cut = picture.short_names(long_ones)
-    assert [name[-1] for name in cut] == ["x", "y"] and max(map(len, cut)) <= picture.LETTERS
 
 
 def test_a_result_is_kept_where_no_picture_can_be_drawn(place, done, capsys, monkeypatch):

@@ -1,10 +1,9 @@
 """Recorded videos as sources: a file, or a recording on a web server."""
 
-import itertools
 import math
 import os
 from collections import deque
-from typing import Any, Callable, Deque, List, Optional, Set, Tuple
+from typing import Any, Callable, Deque, Optional, Set, Tuple
 
 import cv2
 
@@ -124,7 +123,7 @@ class Recording(Source):
     def _play_to(self, is_there: Callable[[], bool]) -> bool:
         """Go over frames from the first one on, where only this tells the times."""
         found = self._go(0) and self._decode()
-        while found and not is_there() and len(self._later(1)):
+        while found and not is_there() and self._following() is not None:
             self._time_ahead()
             self._ahead.popleft()
             self._ahead_s = None
@@ -181,17 +180,15 @@ class Recording(Source):
         None if the video states no rate: FFmpeg makes the stamps up then.
         """
         if self._ahead_s is None and self.fps:
-            time_s = self._stamps.time_of(self._ahead[0][1], self._later)
+            time_s = self._stamps.time_of(self._ahead[0][1], self._following)
             if self._zero_s is None:
                 self._zero_s = time_s
             self._ahead_s = time_s - self._zero_s
         return self._ahead_s
 
-    def _later(self, count: int) -> List[float]:
-        """The stamps of up to so many frames after the next one, which are decoded for it."""
-        while len(self._ahead) <= count and self._decode():
-            pass
-        return [stamp_s for _, stamp_s in itertools.islice(self._ahead, 1, count + 1)]
+    def _following(self) -> Optional[float]:
+        """The stamp of the frame after the next one, which is decoded for it, or None."""
+        return self._ahead[1][1] if len(self._ahead) > 1 or self._decode() else None
 
     @exclusive
     def close(self) -> None:

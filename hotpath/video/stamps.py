@@ -1,6 +1,6 @@
 """The times of the frames of a recording or a bag, which its stamps tell but for odd ones."""
 
-from typing import Callable, List, Optional
+from typing import Callable, Optional
 
 LONGEST_S = 3.0  # between two frames; more is a pause, a stray stamp or another clock
 
@@ -25,31 +25,26 @@ class Stamps:
         self._last_s: Optional[float] = None
         self._offset_s = 0.0  # that is added to the stamps
 
-    def time_of(self, stamp_s: float, later: Callable[[int], List[float]]) -> float:
+    def time_of(self, stamp_s: float, following: Callable[[], Optional[float]]) -> float:
         """The time of the next frame, later than that of the last one.
 
         Args:
             stamp_s: its own stamp.
-            later: function that returns the stamps of up to so many frames after it. It is called
-                only in doubt.
+            following: function that returns the stamp of the frame after it, or None where there
+                is none. It is called only in doubt.
         """
         time_s = stamp_s + self._offset_s
         if self._last_s is not None and not 0 < time_s - self._last_s <= LONGEST_S:
-            time_s = self._doubted(time_s, later(1))
+            time_s = self._doubted(time_s, following())
         self._last_s = time_s
         return time_s
 
-    def _doubted(self, time_s: float, stamps_s: List[float]) -> float:
-        """The time of a frame whose stamp is not soon after that of the last one.
-
-        Args:
-            time_s: by its own stamp.
-            stamps_s: the stamp of the frame after it; empty where there is none.
-        """
+    def _doubted(self, time_s: float, following_s: Optional[float]) -> float:
+        """The time of a frame whose stamp is not soon after that of the last one."""
         assert self._last_s is not None, "the first frame has no doubt"
         is_far = abs(time_s - self._last_s) > LONGEST_S
         goes_back = time_s <= self._last_s
-        next_s = stamps_s[0] + self._offset_s if stamps_s else time_s
+        next_s = time_s if following_s is None else following_s + self._offset_s
         if 0 < next_s - self._last_s <= LONGEST_S and (goes_back or next_s < time_s):
             self.strays += is_far
             return (self._last_s + next_s) / 2

@@ -103,8 +103,8 @@ def in_turn(stated):
     """The times that ``Stamps`` gives to stamps one after another."""
     clock = Stamps(1 / RATE)
     return [
-        clock.time_of(stamp, lambda n, at=at: list(stated[at + 1 : at + 1 + n]))
-        for at, stamp in enumerate(stated)
+        clock.time_of(stamp, lambda following=following: following)
+        for stamp, following in zip(stated, [*stated[1:], None])
     ], clock.strays
 
 

@@ -3,7 +3,6 @@
 Messages are sensor_msgs/Image and sensor_msgs/CompressedImage. A bag needs no ROS.
 """
 
-import itertools
 import os
 import re
 from collections import deque
@@ -299,20 +298,16 @@ class Bag(Source):
         if self._bag is None:
             return None
         if not self._ahead and not self._decode():
+            if self._broken is None:
+                return None
+            why = f"; the bag is damaged there ({_words(self._broken)})"
             if isinstance(self._broken, BadSource):  # whole, and of a kind that is not read
-                raise BadSource(
-                    f"{self.name}: broke at frame {self.given} of {self.frames}: {self._broken}",
-                    what="broke off",
-                )
-            if self._broken is not None:
-                raise BadSource(
-                    f"{self.name}: broke at frame {self.given} of {self.frames}; the bag is "
-                    f"damaged there ({_words(self._broken)})",
-                    what="broke off",
-                )
-            return None
+                why = f": {self._broken}"
+            raise BadSource(
+                f"{self.name}: broke at frame {self.given} of {self.frames}{why}", what="broke off"
+            )
         strays, stamp_s = self._stamps.strays, self._ahead[0][1]
-        time_s = self._stamps.time_of(stamp_s, self._later)
+        time_s = self._stamps.time_of(stamp_s, self._following)
         if self._first_s is None:
             self._first_s = time_s
         if self._stamps.strays > strays == 0:
@@ -325,6 +320,8 @@ class Bag(Source):
 
     def _decode(self) -> bool:
         """Decode one more picture ahead. Returns whether there was one."""
+        if self._broken is not None:
+            return False
         try:
             _, received_ns, data = next(self._messages)
             message = self._bag.deserialize(data, self._kind)
@@ -337,11 +334,9 @@ class Bag(Source):
         self._ahead.append((frame, seconds_of(header) or received_ns * 1e-9, header))
         return True
 
-    def _later(self, count: int) -> List[float]:
-        """The stamps of up to so many frames after the next one, which are decoded for it."""
-        while len(self._ahead) <= count and self._broken is None and self._decode():
-            pass
-        return [stamp_s for _, stamp_s, _ in itertools.islice(self._ahead, 1, count + 1)]
+    def _following(self) -> Optional[float]:
+        """The stamp of the frame after the next one, which is decoded for it, or None."""
+        return self._ahead[1][1] if len(self._ahead) > 1 or self._decode() else None
 
     @exclusive
     def close(self) -> None:

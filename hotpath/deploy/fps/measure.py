@@ -232,18 +232,16 @@ class Run:
             while warm < WARM_BLOCKS or time.monotonic() < warm_end_s:
                 self._turn(workers, BLOCK)
                 warm += 1
-            started_s = self._sampler.seconds()
             for first in range(0, self._settings.frames, BLOCK):
                 self._turn(workers, min(BLOCK, self._settings.frames - first))
-            seconds = self._sampler.seconds() - started_s
         for worker, result in zip(workers, results):
             result["boxes"] = result["boxes"] or worker.first_boxes()
-            times = {"started_s": round(started_s, 3), "seconds": round(seconds, 3)}
-            result["rounds"].append(dict(times, ms=worker.steps_ms(warm)))
+            result["rounds"].append({"ms": worker.steps_ms(warm)})
 
     def _turn(self, workers: Sequence[Worker], frames: int) -> None:
         """Time a block of frames in each process, in an order that changes."""
-        for worker in workers[:: 1 if len(workers[0].answers) % 2 else -1]:
+        is_even = len(workers[0].answers) % 2 == 0
+        for worker in reversed(workers) if is_even else workers:
             worker.block(frames)
         self._sampler.tick(sum(worker.answers[-1]["cpu_s"] for worker in workers))
 
@@ -259,7 +257,6 @@ def _begin(settings: Settings, side: Side, root: str, film: str, id: str) -> Evi
             "commit": commit,
             "dirty": dirty,
             "complete": False,
-            "frames": settings.frames,
             "rounds": settings.rounds,
         },
         "before": snapshot.describe(root),

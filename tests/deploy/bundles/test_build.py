@@ -432,12 +432,20 @@ def test_a_conversion_that_onnx_runtime_refuses_is_not_written(toml, tmp_path, m
     assert not list((tmp_path / "prepared").glob("*half*"))
 
 
-def test_an_arm_board_gets_int8_for_onnx_runtime(tmp_path):
-    """As the refusal of INT8 for ncnn says."""
-    words = ["raspberry_pi5", "--network", "kestrel_small", "--precision", "int8"]
-    assert build.main([*words, "--engine", "onnxruntime", "--out", str(tmp_path)]) == 0
-    (made,) = (tmp_path / "raspberry_pi5").iterdir()
-    assert bundle.Bundle(made).network["name"] == "kestrel_small-int8"
+@pytest.mark.parametrize(
+    "board, more, network, precision",
+    [
+        # as the refusal of INT8 for ncnn says
+        ("raspberry_pi5", ["--precision", "int8"], "kestrel_small-int8", "int8"),
+        ("nvidia_gpu", [], "kestrel_small", "fp32"),  # whose usual precision is fp16
+    ],
+)
+def test_a_board_gets_files_for_another_engine(tmp_path, board, more, network, precision):
+    words = [board, "--network", "kestrel_small", "--engine", "onnxruntime", *more]
+    assert build.main([*words, "--out", str(tmp_path)]) == 0
+    (made,) = map(bundle.Bundle, (tmp_path / board).iterdir())
+    assert (made.network["name"], made.precision) == (network, precision)
+    assert made.engine == "onnxruntime"
 
 
 def test_a_computer_gets_the_precision_that_it_tracks_in(tmp_path, capsys):

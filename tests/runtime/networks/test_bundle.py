@@ -400,6 +400,12 @@ def test_a_computers_bundle_fits_one_with_a_gpu_and_not_back(computers, nano):
         loading.choose(asked)
 
 
+def test_a_bundle_of_a_dla_core_is_one_sentence(made):
+    made.settings["dla"] = 0
+    with pytest.raises(bundle.BadBundle, match="built for a DLA core"):
+        loading.open_setup(loading.Setup(bundle=made))
+
+
 def test_a_provider_that_is_none_is_one_sentence(computers):
     computers.engine, computers.settings["provider"] = "onnxruntime", "cuda"
     with refusal(bundle.BadBundle, "damaged"):

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from hotpath.kernels import cpu, golden
+from hotpath.kernels import cpu
 from hotpath.kernels.cpu import interface
 from hotpath.runtime import engines
 from hotpath.runtime.devices.processor import Processor
@@ -13,20 +13,12 @@ from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.tracker.tracker import Tracker
 from tests.support import blobs
 from tests.support.clips import clip_at
-from tests.support.described import load_network
-from tests.support.examples import count
+from tests.support.described import load_network, names
+from tests.support.examples import count, few_of
 from tests.support.needs import needs_kernels
 
 CLIPS = ("otb-Couple", "otb-David")
 FRAMES = count(20, 60)
-
-
-class Definitions(interface.Kernels):
-    """The definitions; OpenCV's resize there has the bits of ``golden.crop``."""
-
-    def warp(self, frame, window, border, out, packing=interface.PLAIN):
-        image = golden.warp(frame, window, out.shape[2:], border)
-        out[:] = golden.pack(image, *packing, out.dtype)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +47,7 @@ def located(name, networks_dir, tmp_path):
         return network, network.locate(tmp_path), 1
 
 
-@pytest.mark.parametrize("name", blobs.each_network())
+@pytest.mark.parametrize("name", few_of(names(), blobs.FEW, "its family is tested"))
 def test_boxes_are_those_of_the_definitions(name, tmp_path, networks_dir, clips, kernels):
     network, paths, count = located(name, networks_dir, tmp_path)
     try:
@@ -65,7 +57,9 @@ def test_boxes_are_those_of_the_definitions(name, tmp_path, networks_dir, clips,
             raise
         pytest.skip(str(error))
     for frames, box in clips[:count]:
-        fast, slow = (Tracker(Processor(network, engine, way)) for way in (kernels, Definitions()))
+        fast, slow = (
+            Tracker(Processor(network, engine, way)) for way in (kernels, interface.Kernels())
+        )
         fast.init(frames[0], box)
         slow.init(frames[0], box)
         boxes = []

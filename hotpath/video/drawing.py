@@ -401,7 +401,10 @@ def _fitting(look: _Look, left: Sequence[str], right: Sequence[str]) -> Tuple[st
         width = sum(look.text_width(text) for text in texts) + (gap if all(texts) else 0)
         if width <= look.width - 2 * look.margin_px:
             return texts
-        (right if len(right) > 1 else left or right).pop()
+        if len(right) > 1 or not left:
+            right.pop()
+        else:
+            left.pop()
     return "", ""
 
 

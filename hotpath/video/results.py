@@ -81,8 +81,13 @@ class Rows(Output):
         fov: Any = None,
     ) -> None:
         self._file_of, self._classes, self._fov = file_of, classes, fov
-        columns = COLUMNS + TARGET_COLUMNS + CLASS_COLUMNS * classes
-        self.columns = columns + FOV_COLUMNS * bool(fov) + FILE_COLUMN * (file_of is not None)
+        self.columns = COLUMNS + TARGET_COLUMNS
+        if classes:
+            self.columns += CLASS_COLUMNS
+        if fov:
+            self.columns += FOV_COLUMNS
+        if file_of is not None:
+            self.columns += FILE_COLUMN
         self.results: Optional[Results] = None
         self.table: Any = None
         self.records: Optional[Callable[[], bool]] = None

@@ -76,9 +76,9 @@ class Gimbal:
     MOST_RATE = math.radians(90.0)
     MOST_CHANGE = math.radians(600.0)
     SILENCE_S = 0.5
-    DEVICE = 154
 
-    def __init__(self):
+    def __init__(self, device=154):
+        self.device = device
         self.angle = np.zeros(2)  # pitch, yaw
         self.rate = np.zeros(2)
         self._wanted = np.zeros(2)
@@ -86,7 +86,7 @@ class Gimbal:
         self.primary = (0, 0)
         self.refuses = False
         self.obeyed = 0
-        self.codec = Codec(1, self.DEVICE)
+        self.codec = Codec(1, self.device)
         self._messages = {
             m.GIMBAL_MANAGER_STATUS: self.status,
             m.GIMBAL_DEVICE_ATTITUDE_STATUS: self.attitude,
@@ -109,13 +109,13 @@ class Gimbal:
     def _command(self, sender, fields, now):
         first, second = fields["param1"], fields["param2"]
         if fields["command"] == m.CMD_REQUEST_MESSAGE and first == m.GIMBAL_MANAGER_INFORMATION:
-            return m.ACCEPTED, [("GIMBAL_MANAGER_INFORMATION", {"gimbal_device_id": self.DEVICE})]
+            return m.ACCEPTED, [("GIMBAL_MANAGER_INFORMATION", {"gimbal_device_id": self.device})]
         if fields["command"] == m.CMD_SET_MESSAGE_INTERVAL and first in self._messages:
             self._streams[first] = [second / 1e6, now]
             return m.ACCEPTED, []
         if fields["command"] != m.CMD_DO_GIMBAL_MANAGER_CONFIGURE:
             return m.UNSUPPORTED, []
-        if self.refuses or fields["param7"] not in (0, self.DEVICE):
+        if self.refuses or fields["param7"] not in (0, self.device):
             return m.DENIED, []
         asked = int(first), int(second)
         if asked == (-3, -3):  # give control back, where the sender has it
@@ -144,7 +144,7 @@ class Gimbal:
         return "GIMBAL_DEVICE_ATTITUDE_STATUS", state
 
     def status(self):
-        state = {"gimbal_device_id": self.DEVICE}
+        state = {"gimbal_device_id": self.device}
         state["primary_control_sysid"], state["primary_control_compid"] = self.primary
         return "GIMBAL_MANAGER_STATUS", state
 

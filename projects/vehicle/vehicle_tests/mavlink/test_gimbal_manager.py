@@ -189,15 +189,16 @@ def test_who_loses_control_stops_and_a_late_return_moves_nothing(talk, primary):
     assert not np.any(rates(talk.go(2.0, number=0, moves=False)))
 
 
-def test_a_silent_manager_is_noticed_once_and_taken_up_again(talk):
+@pytest.mark.parametrize("component", [154, 171])
+def test_a_silent_manager_is_noticed_once_and_taken_up_again(talk, component):
     talk.go(1.0, number=0)
     talk.silent = True
     sent = talk.go(4.0, number=0)
     assert not talk.us.up and not talk.us.ours and len(rates(sent)) < 38
     assert rates(sent)[-5:] == [(0.0, 0.0)] * 5  # it may hear us nevertheless
     assert len(talk.sentences) == 1 and "silent" in talk.sentences[0]
-    talk.silent = False  # it was started anew
-    talk.gimbal = sim.Gimbal()
+    talk.silent = False  # it was started anew, maybe under another number
+    talk.gimbal = sim.Gimbal(component)
     assert len(rates(talk.go(4.0, number=0))) > 30 and talk.gimbal.primary == ME
 
 

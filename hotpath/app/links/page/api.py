@@ -36,6 +36,7 @@ class Api:
         state_text: function that gives a frame's state as JSON text.
         description: path of the OpenAPI description.
         options: the largest width of a picture, and the names of results and video.
+        selected: function that gives the picture of a target's selection, JPEG; empty: none.
     """
 
     def __init__(
@@ -44,9 +45,10 @@ class Api:
         state_text: Callable[[TrackedFrame], str],
         description: str,
         options: LinkOptions,
+        selected: Callable[[int], bytes],
     ) -> None:
         self._controller, self._state_text = controller, state_text
-        self._description, self._options = description, options
+        self._description, self._options, self._selected = description, options, selected
 
     def routes(self) -> List[Any]:
         """All addresses with their handlers."""
@@ -54,6 +56,7 @@ class Api:
             web.get("/api/state", self.state),
             web.post("/api/targets", self.add_target),
             web.delete("/api/targets/{number}", self.drop_target),
+            web.get("/api/targets/{number}/selected", self.selected),
             web.get("/api/snapshot", self.snapshot),
             web.get("/api/results.csv", self.table),
             web.get("/api/video", self.video),
@@ -105,6 +108,13 @@ class Api:
         """Stop tracking a target."""
         await self._call(self._controller.drop_target, _number_of(request))
         return web.Response(status=204)
+
+    async def selected(self, request: web.Request) -> web.StreamResponse:
+        """The picture of a target as it was selected."""
+        picture = self._selected(_number_of(request))
+        if not picture:
+            raise Refused(404, "there is no picture of this target yet")
+        return web.Response(body=picture, content_type="image/jpeg")
 
     async def snapshot(self, request: web.Request) -> web.StreamResponse:
         """The newest picture."""

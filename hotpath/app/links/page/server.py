@@ -29,6 +29,7 @@ from hotpath.app.links.page.access import ConnectionLimiter, Guard
 from hotpath.app.links.page.answers import error, error_page, policy
 from hotpath.app.links.requests import Refused
 from hotpath.app.records import LinkOptions
+from hotpath.app.report.cut import cut
 from hotpath.boards.detect import detect
 from hotpath.boards.telemetry import Telemetry
 from hotpath.runtime.errors import BadOutput, HotpathError
@@ -42,6 +43,7 @@ HEARTBEAT_S = 0.5  # the state is sent at least this often
 RELOAD_S = 5.0  # a browser that left may come back by then
 PING_S = 15.0  # a browser that does not answer is disconnected
 IDLE_S = 20.0  # without a request a connection is closed
+SELECTED_PX = 160  # side of the picture of a target as it was selected
 BODY_BYTES = 2048
 MESSAGE_BYTES = 256
 
@@ -126,6 +128,7 @@ class Server(Link):
         controller.is_watched = self._is_watched
         self._update: Optional[Update] = None
         self._board: Dict[str, Any] = {}
+        self._selected: Dict[int, bytes] = {}  # number of a target -> JPEG
         self._loop = asyncio.new_event_loop()
         self._encoder = LinkThread("page pictures", self._encode)
         self._thread = LinkThread("page", self._run)
@@ -174,7 +177,10 @@ class Server(Link):
             if wait_s > 0 and not self._closing.wait(wait_s):
                 version, tracked = self._controller.wait(-1, 0)  # a newer frame may have come
             sent_at = time.monotonic()
-            if tracked is None or not self._viewers:
+            if tracked is None:
+                continue
+            self._keep_selected(tracked)
+            if not self._viewers:
                 continue
             jpeg = last.jpeg if last and last.index == tracked.index else None
             if jpeg is None and self._wanted.is_set():
@@ -185,6 +191,13 @@ class Server(Link):
         if tracked is not None:
             final = Update(tracked.index, self._state_text(tracked), None)
             self._loop.call_soon_threadsafe(self._broadcast, final)
+
+    def _keep_selected(self, tracked: TrackedFrame) -> None:
+        """Cut each new target out of the frame, as it was selected."""
+        self._selected = {
+            number: self._selected.get(number) or cut(tracked.frame, track.box, SELECTED_PX)
+            for number, track in tracked.tracks.items()
+        }
 
     def _state_text(self, tracked: TrackedFrame) -> str:
         """All that the page displays beside a picture, as JSON."""
@@ -205,7 +218,13 @@ class Server(Link):
             self._loop.close()
 
     def _routes(self) -> List[Any]:
-        requests = api.Api(self._controller, self._state_text, DESCRIPTION, self._options)
+        requests = api.Api(
+            self._controller,
+            self._state_text,
+            DESCRIPTION,
+            self._options,
+            lambda number: self._selected.get(number, b""),
+        )
         return [
             web.get("/ws", self._serve_socket),
             web.get("/enter", self._log_in),

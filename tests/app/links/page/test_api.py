@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from hotpath.app.report.cut import cut
 from hotpath.runtime.frames.boxes import overlap
 from tests import support
 from tests.support import pages
@@ -19,6 +20,8 @@ from tests.support.streams.mjpeg import MjpegServer
 
 aiohttp = pytest.importorskip("aiohttp")
 pytest.importorskip("onnxruntime")
+
+from hotpath.app.links.page import server  # noqa: E402  (after the check for aiohttp)
 
 on_each_python = pytest.mark.pythons("aiohttp and asyncio of each Python")
 
@@ -112,6 +115,26 @@ def test_choosing_anew_ends_the_old_target(world, run):
     for index in range(7):
         choose(run, frame, [10 * index, 10, 30, 30])
     assert run.ask("/api/targets", {"frame": frame, "box": [5, 5, 30, 30]})[0] == 409  # eight
+
+
+def test_a_target_stays_shown_as_it_was_selected(world, run):
+    pause(run, True)
+    box = world[1][0]
+    number = choose(run, 0, box)
+
+    def picture():
+        status, headers, jpeg = run.ask(f"/api/targets/{number}/selected")
+        return jpeg if status == 200 and headers.get_content_type() == "image/jpeg" else None
+
+    run.wait_for(lambda state: picture() is not None)
+    first = picture()
+    frame = cv2.imread(str(world[0] / "frames" / "0000.jpg"))
+    assert first == cut(frame, box, server.SELECTED_PX)
+    pause(run, False)
+    run.wait_for(lambda state: state["frame"] > 20)  # the target has moved on
+    assert picture() == first
+    assert run.ask(f"/api/targets/{number}", method="DELETE")[0] == 204
+    run.wait_for(lambda state: not state["targets"] and picture() is None)
 
 
 def test_frames_are_not_written_while_recording_is_off(world, run):

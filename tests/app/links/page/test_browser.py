@@ -77,6 +77,10 @@ class Tab:
             assert self.errors == []
 
 
+PAIR = "document.querySelector('.pair canvas')?.getContext('2d')"
+OPAQUE = PAIR + ".getImageData(80, 80, 1, 1).data[3] > 0"
+
+
 def targets(run, count):
     state = run.wait_for(lambda state: len(state["targets"]) == count)
     return [target["number"] for target in state["targets"]]
@@ -95,6 +99,8 @@ def test_a_target_is_chosen_on_the_picture_that_was_seen(chromium, world):
         run.wait_for(lambda state: state["frame"] > begun + 100)
         tab.page.mouse.up()
         (number,) = targets(run, 1)
+        tab.wait("document.querySelector('.pair img')?.naturalWidth === 160")
+        tab.wait(OPAQUE)  # what the box holds now
         frames = sorted(run.boxes(number))
         assert begun - 15 <= frames[0] <= begun + 1
         assert frames[-1] >= begun + 100

@@ -12,7 +12,7 @@ const FIGURES_MS = 250; // faster figures can't be read
 const FILES = { results: "api/results.csv", video: "api/video" };
 const byId = (id) => document.getElementById(id);
 
-const view = new View(byId("stage"), byId("picture"), byId("overlay"), (shown) => targets.showPresence(shown));
+const view = new View(byId("stage"), byId("picture"), byId("overlay"), (shown) => targets.showPresence(shown, byId("picture")));
 const figures = new Figures();
 const targets = new Targets({
   select,
@@ -288,7 +288,7 @@ function show(atOnce = false) {
       can: state.can_lose, asked: state.confirm, off, silent: isSilent(),
     });
     figures.show(state);
-    if (view.state) targets.showPresence(view.state);
+    if (view.state) targets.showPresence(view.state, byId("picture"));
   }
 }
 

@@ -1,9 +1,12 @@
-// What is beside the picture: the list of targets, and the figures. Text changes only where a value
+// What is beside the picture: the list of targets with their pictures, and the figures. Text changes only where a value
 // changed.
 
 import { colourOf, sureOf } from "./view.js";
 
 const byId = (id) => document.getElementById(id);
+
+const PICTURE_PX = 160; // as the server's
+const AROUND = 2; // side of a target's picture, by the longer side of its box
 
 export class Targets {
   // on: { select(number), drop(number), confirm(number), reject(number) }
@@ -41,11 +44,13 @@ export class Targets {
     byId("no-target").hidden = targets.length > 0;
   }
 
-  // the presence in the frame that is shown, as the label in the picture has it
-  showPresence({ targets }) {
+  // the presence in the frame that is shown, as the label in the picture has it, and what the box holds there
+  showPresence({ targets, size }, picture) {
     for (const target of targets) {
       const item = this.items.get(target.number);
       if (!item) continue;
+      if (target.box) drawAround(item.now, picture, target.box, picture.width / size[0]);
+      put(item.when, target.lost ? "last place" : "now");
       const sure = target.presence ?? target.score; // a network that cannot tell has only a score
       put(item.sure, sure === null ? "–" : sureOf(sure));
       item.bar.style.transform = `scaleX(${sure ?? 0})`;
@@ -70,6 +75,15 @@ export class Targets {
     drop.type = "button";
     drop.setAttribute("aria-label", `Drop target ${number}`);
     drop.innerHTML = '<svg aria-hidden="true"><use href="#i-cross"/></svg>';
+    const pair = add(root, "div", "pair");
+    const [first, now] = ["img", "canvas"].map((kind) => add(add(pair, "figure"), kind));
+    first.src = `api/targets/${number}/selected`;
+    first.alt = `Target ${number} as it was selected`;
+    now.width = now.height = PICTURE_PX;
+    now.setAttribute("role", "img");
+    now.setAttribute("aria-label", `What the box of target ${number} holds now`);
+    add(first.parentNode, "figcaption").textContent = "as selected";
+    const when = add(now.parentNode, "figcaption");
     const answers = add(root, "div", "answers");
     const question = add(answers, "p", "question");
     question.textContent = "Is it the same object?";
@@ -83,13 +97,20 @@ export class Targets {
     pick.addEventListener("click", () => this.on.select(number));
     drop.addEventListener("click", () => this.on.drop(number));
     this.list.append(root);
-    const item = { root, name, word, kind, sure, bar, drop, question, yes, no };
+    const item = { root, name, word, kind, sure, bar, drop, now, when, question, yes, no };
     this.items.set(number, item);
     return item;
   }
 }
 
 export const called = (number) => `Target ${number}`;
+
+// a box with its surroundings; scale: pixels of the picture for one of the frame
+function drawAround(canvas, picture, [x, y, w, h], scale) {
+  const side = AROUND * Math.max(w, h) * scale, pen = canvas.getContext("2d");
+  pen.clearRect(0, 0, PICTURE_PX, PICTURE_PX);
+  pen.drawImage(picture, (x + w / 2) * scale - side / 2, (y + h / 2) * scale - side / 2, side, side, 0, 0, PICTURE_PX, PICTURE_PX);
+}
 
 export class Figures {
   constructor() {

@@ -2,7 +2,7 @@
 
 from typing import Mapping, Optional
 
-from hotpath.runtime.types import GIVEN, LOST, TRACKED, Track
+from hotpath.runtime.types import Track
 
 
 class Selection:
@@ -39,13 +39,3 @@ class Selection:
     def confirm(self) -> None:
         """Somebody says that the selected target is the right one."""
         self.acts += 1
-
-
-def confirmed(track: Track) -> Track:
-    """The track of a target of which somebody just said that its box is right."""
-    return track._replace(state=TRACKED, lost=False, presence=GIVEN, predicted=None)
-
-
-def rejected(track: Track) -> Track:
-    """The track of a target of which somebody just said that its box holds another object."""
-    return track._replace(state=LOST, lost=True, presence=0.0, found=False)

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence,
 import numpy as np
 
 from hotpath.app.cli.mouse import invitation, refusal
-from hotpath.app.links.controls import Controls
-from hotpath.app.pointing import holding
+from hotpath.app.links.controls import Controls, holds
 from hotpath.base.commands import counted
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.frames.pictures import bgr_of
@@ -264,5 +263,5 @@ class Player:
         if len(tracks) == 1:
             return next(iter(tracks))
         middle = place[0] + place[2] / 2, place[1] + place[3] / 2
-        held = (number for number in tracks if holding([tracks[number]], middle) is not None)
+        held = (number for number, track in tracks.items() if holds(track, middle))
         return next(held, self._controls.selection.among(tracks))

@@ -1,14 +1,13 @@
 """What a person may ask of a run's targets: in the window, on the page, in a ground station."""
 
-from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence
 
 import numpy as np
 
 from hotpath.app.links.requests import Refused
-from hotpath.app.pointing import holding, says_yes
-from hotpath.app.selection import Selection, confirmed, rejected
+from hotpath.app.selection import Selection
 from hotpath.runtime.errors import BadNetwork, BadOption, HotpathError
-from hotpath.runtime.types import Track
+from hotpath.runtime.types import GIVEN, LOST, TRACKED, UNSURE, Track
 from hotpath.video.base import Output, TrackedFrame
 
 if TYPE_CHECKING:
@@ -17,6 +16,20 @@ if TYPE_CHECKING:
 MOST_TARGETS = 8
 SMALLEST_PX = 4.0  # side of a box
 CATCH_UP_FRAMES = 30  # most frames tracked at once after a selection
+# of the track of a target of which somebody just said that its box is right, or is not
+CONFIRMED: Dict[str, Any] = dict(state=TRACKED, lost=False, presence=GIVEN, predicted=None)
+REJECTED: Dict[str, Any] = dict(state=LOST, lost=True, presence=0.0, found=False)
+
+
+def holds(track: Track, point: Sequence[float]) -> bool:
+    """Whether a point is in the box of a target that is not lost.
+
+    A click there means the larger object around it (``besides``), or yes if the target is unsure.
+    Elsewhere the network's head finds the object (``hotpath.runtime.tracker.point_prompt``).
+    """
+    box = track.box
+    inside = [box[axis] <= point[axis] <= box[axis] + box[axis + 2] for axis in (0, 1)]
+    return not track.lost and all(inside)
 
 
 class Controls(Output):
@@ -122,11 +135,12 @@ class Controls(Output):
         """Confirm a target if a click on it, as the user saw it or as it is now, says so."""
         assert self.newest is not None, "it has targets"
         now = self.newest.tracks[number]
-        if now.lost or not (says_yes(seen, point) or says_yes(now, point)):
+        is_yes = any(track.state == UNSURE and holds(track, point) for track in (seen, now))
+        if now.lost or not is_yes:
             return False
         self.targets.confirm(number)
         self.selection.select(number)
-        self._say_of(number, confirmed)
+        self._say_of(number, CONFIRMED)
         return True
 
     def _begun(self, tracked: TrackedFrame, box: Any, snug: bool, point: Any, other: Any) -> int:
@@ -145,7 +159,7 @@ class Controls(Output):
                     raise
             # the head can't run here: the box stays as the user drew it
             return int(self.targets.add(frame, box, time_s=time_s))
-        besides = holding([] if other is None else [other], point)
+        besides = other.box if other is not None and holds(other, point) else None
         return int(self.targets.add(frame, time_s=time_s, point=point, besides=besides))
 
     def drop_target(self, number: int) -> None:
@@ -166,7 +180,7 @@ class Controls(Output):
         number = self._meant(number)
         self.targets.confirm(number)
         self.selection.confirm()
-        self._say_of(number, confirmed)
+        self._say_of(number, CONFIRMED)
 
     def reject(self, number: Optional[int] = None) -> None:
         """Somebody says that a target's box holds another object, so that the search goes on.
@@ -176,7 +190,7 @@ class Controls(Output):
         """
         number = self._meant(number)
         self.targets.reject(number)
-        self._say_of(number, rejected)
+        self._say_of(number, REJECTED)
 
     def _meant(self, number: Optional[int]) -> int:
         tracks = {} if self.newest is None else self.newest.tracks
@@ -188,11 +202,11 @@ class Controls(Output):
             raise Refused(404, f"there is no target {number}")
         return number
 
-    def _say_of(self, number: int, say: Callable[[Track], Track]) -> None:
+    def _say_of(self, number: int, changes: Dict[str, Any]) -> None:
         """Show the new word of a target at once, also while the run is paused."""
         assert self.newest is not None, "it has targets"
         tracks = dict(self.newest.tracks)
-        tracks[number] = say(tracks[number])
+        tracks[number] = tracks[number]._replace(**changes)
         self.newest = self.newest._replace(tracks=tracks)
 
 

@@ -33,9 +33,11 @@ def test_a_source_logs_too(tmp_path, caplog):
 
     pictures, _ = tiny.film(4)
     folder = tiny.write_pictures(tmp_path / "frames", pictures)
-    sorted(folder.iterdir())[2].unlink()
-    with caplog.at_level(logging.INFO, "hotpath"), open_source(str(folder)):
-        assert "missing" in caplog.text
+    sorted(folder.iterdir())[2].write_bytes(b"no picture")
+    with caplog.at_level(logging.INFO, "hotpath"), open_source(str(folder)) as source:
+        while source.read() is not None:
+            pass
+        assert "frame 2 is skipped" in caplog.text
 
 
 @pytest.mark.parametrize("configured", [False, True])

@@ -121,8 +121,6 @@ def prepare(
         write_tracks(bank, teacher, films, options.seed)
     held = held_pairs(options, bank, teacher, out / "held.npz")
     ring = Ring(cache / "ring", options.ring, teacher.channels, options.learn_boxes)
-    if not options.processes and ring.filled() < min(START_PAIRS, ring.size):
-        log(event="waiting", what=f"another run must draw pairs into {cache}")
     writers = fill_ring(options, ring, cache)
     one_step = {
         Path(path).resolve().name: Pairs(find_clips([path]), teacher.network)
@@ -163,7 +161,7 @@ def fill_ring(options: argparse.Namespace, ring: Ring, cache: Path) -> list[Any]
     writers = start_writers(job)
     while ring.filled() < min(START_PAIRS, ring.size):
         time.sleep(0.2)
-        if options.processes and not any(writer.is_alive() for writer in writers):
+        if not any(writer.is_alive() for writer in writers):
             raise TrainingStopped(
                 "every process that draws pairs has ended, see their messages above; the cache in "
                 f"{job['ring']} may be broken: delete it and start again"

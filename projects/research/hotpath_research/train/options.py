@@ -174,12 +174,7 @@ def parser() -> argparse.ArgumentParser:
     add("--device", default="cpu", help="cpu, cuda or cuda:N")
     add("--compile", action="store_true", help="compile the network by torch.compile")
     add("--threads", type=int, default=1, help="threads of PyTorch on a CPU")
-    add(
-        "--processes",
-        type=int,
-        default=1,
-        help="processes that draw pairs; 0: another run fills the cache",
-    )
+    add("--processes", type=count, default=1, help="processes that draw pairs")
     add("--ring", type=int, default=12288, metavar="N", help="pairs kept; 0.3 MB each")
     add(
         "--reuse",

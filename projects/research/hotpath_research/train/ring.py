@@ -30,8 +30,6 @@ from hotpath_research.train.geometry import (
 from hotpath_research.train.pairs import CLIP, Drawer
 from hotpath_research.train.teacher import Teacher
 
-PATIENCE_S = 60  # a pair takes less than a second
-
 
 def layout(channels: int) -> dict[str, tuple[tuple[int, ...], Any]]:
     """Name -> (shape, dtype) of what a pair holds."""
@@ -116,24 +114,21 @@ def learnt_pair(drawer: Drawer, teacher: Teacher, seed: int, number: int) -> dic
 
 
 def write_pairs(job: dict[str, Any], worker: int) -> None:
-    """Draw pairs until the parent process ends or asks to stop; the body of one process.
+    """Draw pairs until the parent process ends, or ends this one; the body of one process.
 
-    It finishes the pair in hand first. Otherwise that slot would stay empty, and a run that draws
-    nothing itself (``--processes 0``) would wait for ever where its ring is small.
+    A pair that was not finished leaves an empty slot, which the next run fills first.
     """
     cv2.setNumThreads(1)
-    asked = []
-    signal.signal(signal.SIGTERM, lambda *caught: asked.append(caught))
-    for each in (signal.SIGINT, signal.SIGHUP):  # the parent gets them too, and asks or ends
-        signal.signal(each, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it, too, and ends this one
     teacher = Teacher(job["teacher"], job["networks_dir"])
     drawer = Drawer(Bank(job["bank"]), Films(Path(job["bank"]) / "films.npz"), boxes=job["boxes"])
     ring = Ring(job["ring"], job["size"], teacher.channels, job["boxes"])
     mine = ring.stamps[worker :: job["workers"]]
     number = max(int(mine.max()), 0)
     number += (worker - number) % job["workers"]
-    while not asked and os.getppid() == job["parent"]:
-        if number >= ring.used / job["reuse"] + job["size"]:
+    while os.getppid() == job["parent"]:
+        is_filled = ring.stamps[number % ring.size]
+        if is_filled and number >= ring.used / job["reuse"] + job["size"]:
             time.sleep(0.05)
             continue
         ring.put(number, learnt_pair(drawer, teacher, job["seed"], number))
@@ -154,14 +149,7 @@ def start_writers(job: dict[str, Any]) -> list[Any]:
 
 
 def stop_writers(processes: Sequence[Any]) -> None:
-    """Ask the processes to stop, and wait until each has finished its pair.
-
-    A process that has not ended after ``PATIENCE_S`` is killed.
-    """
+    """End the processes."""
     for process in processes:
-        process.terminate()
-    for process in processes:
-        process.join(PATIENCE_S)
-        if process.is_alive():
-            process.kill()
-            process.join()
+        process.kill()
+        process.join()

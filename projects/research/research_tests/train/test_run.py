@@ -135,7 +135,7 @@ def test_a_compiled_network_learns_the_same(world, tmp_path):
 @pytest.mark.slow("three trainings")
 def test_a_killed_training_goes_on_to_the_very_same_weights(world, tmp_path):
     main(features(world, tmp_path / "fill", pairs=8))
-    more = ["--processes", "0", "--checkpoint-seconds", "0.2"]  # the ring stays as it is
+    more = ["--reuse", "1e9", "--checkpoint-seconds", "0.2"]  # the ring stays as it is
     arguments = features(world, tmp_path / "killed", *more, pairs=640)
     started = [sys.executable, "-m", "hotpath_research.train", *arguments]
     process = subprocess.Popen(started, cwd=str(ROOT))
@@ -243,7 +243,7 @@ def test_a_mistake_is_named_with_what_to_do(world, tmp_path, name):
         main(command(world, tmp_path, *[tiny_toml if word == "TINY" else word for word in more]))
 
 
-@pytest.mark.parametrize("option", ["--frames", "--accumulate"])
+@pytest.mark.parametrize("option", ["--frames", "--accumulate", "--processes"])
 def test_a_count_of_nothing_is_refused(world, tmp_path, option, capsys):
     with pytest.raises(SystemExit, match="2"):
         training.main(command(world, tmp_path, option, "0"))

@@ -113,7 +113,7 @@ def _run(arguments: Optional[List[str]]) -> int:
     program = PROGRAMS.get(words[0]) or programs().get(words[0]) if words else None
     if program is None:
         if words and words[0] not in HELP + ("help",):
-            hint = advice(words[0]) or meant(words[0], programs())
+            hint = advice(words[0], programs()) or meant(words[0], programs())
             hint = hint or "hotpath --help lists them"
             tell(f"hotpath: {words[0]} is not a program; {hint}")
             return 2

@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 import sys
-from typing import Dict, Iterable, Tuple
+from typing import Collection, Dict, Iterable, Tuple
 
 from hotpath.base.broken import JETSON, broken
 from hotpath.base.text import is_utf_16
@@ -92,15 +92,19 @@ def meant(word: str, names: Iterable[str], before: str = "") -> str:
     return f"did you mean {' or '.join(before + name for name in near)}?" if near else ""
 
 
-def advice(word: str) -> str:
-    """Return what to do where the project of an option or a program is not there; "" if none is.
+def advice(word: str, names: Collection[str]) -> str:
+    """Return what to do where the project of an option or a program is not there; "" if it is.
+
+    Args:
+        word: the option or program that there is not.
+        names: those that there are.
 
     Example:
-        >>> advice("page-host")
+        >>> advice("page-host", ["page"])
         ''
     """
     for project, beginnings in PROJECTS.items():
-        if word.startswith(beginnings):
+        if word.startswith(beginnings) and not any(name.startswith(beginnings) for name in names):
             return f"it is of projects/{project}: run `pip install ./projects/{project}` in a clone"
     return ""
 

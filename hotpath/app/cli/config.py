@@ -27,8 +27,8 @@ def with_config(parser: argparse.ArgumentParser, arguments: List[str]) -> argpar
     for name, value in toml.read(pathlib.Path(path), BadOption).items():
         option, opposite = "--" + name, "--no-" + name
         if option not in actions or name == "config":
-            names = (each[2:] for each in actions if each[:2] == "--")
-            hint = advice(name) or meant(name, names) or "--help lists them"
+            names = [each[2:] for each in actions if each[:2] == "--"]
+            hint = advice(name, names) or meant(name, names) or "--help lists them"
             raise BadOption(f"{path}: a file has no option {name}; {hint}", what="unknown option")
         if not options_typed & {option, opposite}:
             added += _words(option, value, actions)

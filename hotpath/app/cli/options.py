@@ -52,8 +52,8 @@ def parse(arguments: List[str]) -> argparse.Namespace:
     if unknown:
         word = unknown[0].split("=")[0].lstrip("-")
         actions = cli._option_string_actions
-        names = (name[2:] for name in actions if name[:2] == "--")
-        hint = advice(word) or meant(word, names, "--")
+        names = [name[2:] for name in actions if name[:2] == "--"]
+        hint = advice(word, names) or meant(word, names, "--")
         cli.error("unrecognized arguments: " + " ".join(unknown) + (hint and f" ({hint})"))
     if words:  # which overrule a file's
         if "--video" in [word.split("=")[0] for word in arguments]:

@@ -106,4 +106,5 @@ def test_without_a_project_a_sentence_names_it(tmp_path):
 
 
 def test_no_word_of_a_project_is_one_of_hotpaths():
-    assert commands.advice("mavlink-key") and not commands.advice("mavink")
+    assert commands.advice("mavlink-key", ["page"]) and not commands.advice("mavink", ["page"])
+    assert not commands.advice("gimbal-zoom", ["gimbal"])  # the project is there

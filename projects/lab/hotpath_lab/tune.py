@@ -129,6 +129,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     hashes = [clip.sha256 for clip in seen]
     journal = out / (network.name + ".journal")
     study = open_study(journal, [scorer.depends, options.seed, ranges, hashes])
+    if finished(study):
+        say(f"{journal} has {counted(len(finished(study)), 'trial')} of this search, which goes on")
     in_memory = held(seen, MOST_BYTES)
     start: Numbers = {name: start_of(network, name) for name in names}
     changed(network.path, {"tracking": start})  # refuses now what can't be written later

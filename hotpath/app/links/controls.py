@@ -43,6 +43,7 @@ class Controls(Output):
     Attributes:
         targets, selection: as the arguments.
         newest: the newest frame, with the targets selected since; None before the first.
+        on_selected: called with each target that is selected, alone in the frame of its selection.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Controls(Output):
     ) -> None:
         self.targets, self.selection, self._write_late = targets, selection, write_late
         self.newest: Optional[TrackedFrame] = None
+        self.on_selected: Callable[[TrackedFrame], None] = lambda tracked: None
 
     def write(self, tracked: TrackedFrame) -> None:
         """Make a tracked frame the newest one; its picture must not be changed afterwards."""
@@ -115,7 +117,9 @@ class Controls(Output):
         number = self._begun(frames[0], box, snug, point, other)
         track = self.targets.first(number)
         try:
-            self._write_late(frames[0]._replace(tracks={number: track}))
+            begun = frames[0]._replace(tracks={number: track})
+            self.on_selected(begun)
+            self._write_late(begun)
             for tracked in _evenly_spread(frames[1:], CATCH_UP_FRAMES):
                 track = self.targets.update_one(number, tracked.frame, tracked.time_s)
                 self._write_late(tracked._replace(tracks={number: track}))

@@ -129,6 +129,8 @@ class Server(Link):
         self._update: Optional[Update] = None
         self._board: Dict[str, Any] = {}
         self._selected: Dict[int, bytes] = {}  # number of a target -> JPEG
+        self._begun: Dict[int, bytes] = {}  # the same, until the target is in a frame
+        controller.on_selected = self._cut_begun
         self._loop = asyncio.new_event_loop()
         self._encoder = LinkThread("page pictures", self._encode)
         self._thread = LinkThread("page", self._run)
@@ -163,6 +165,13 @@ class Server(Link):
             self._loop.call_soon_threadsafe(self._ending.set)
             self._thread.join(3.0)
 
+    # in the loop's thread
+
+    def _cut_begun(self, tracked: TrackedFrame) -> None:
+        """Cut a target out of the frame on which the user saw it: the newest one may be later."""
+        for number, track in tracked.tracks.items():
+            self._begun[number] = cut(tracked.frame, track.box, SELECTED_PX)
+
     # in the thread that encodes pictures
 
     def _encode(self) -> None:
@@ -193,9 +202,11 @@ class Server(Link):
             self._loop.call_soon_threadsafe(self._broadcast, final)
 
     def _keep_selected(self, tracked: TrackedFrame) -> None:
-        """Cut each new target out of the frame, as it was selected."""
+        """Keep a picture of each new target, as it was selected."""
         self._selected = {
-            number: self._selected.get(number) or cut(tracked.frame, track.box, SELECTED_PX)
+            number: self._selected.get(number)
+            or self._begun.pop(number, b"")
+            or cut(tracked.frame, track.box, SELECTED_PX)
             for number, track in tracked.tracks.items()
         }
 

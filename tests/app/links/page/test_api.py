@@ -135,6 +135,9 @@ def test_a_target_stays_shown_as_it_was_selected(world, run):
     assert picture() == first
     assert run.ask(f"/api/targets/{number}", method="DELETE")[0] == 204
     run.wait_for(lambda state: not state["targets"] and picture() is None)
+    number = choose(run, 0, box)  # on a picture of before
+    run.wait_for(lambda state: picture() is not None)
+    assert picture() == first
 
 
 def test_frames_are_not_written_while_recording_is_off(world, run):

@@ -28,6 +28,8 @@ from hotpath.runtime.networks import (
 )
 
 NETWORK = "a name, or a TOML of your own"
+# Fields of a network that are printed after its numbers.
+OF_FILES = ("files", "published", "negatives", "point_prompt", "made_from")
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -133,8 +135,10 @@ def show(options: argparse.Namespace) -> None:
     network = load_network(options.network)
     check_folder(options.networks_dir)
     for key, value in sorted(vars(network).items()):
-        if key not in ("files", "published", "negatives", "point_prompt") and value not in ((), ""):
+        if key not in OF_FILES and value not in ((), ""):
             print(f"{key:<16} {_plain(value)}")
+    for part, digest in network.made_from.items():
+        print(f"made from        {part} sha256 {digest}")
     for key, value in sorted(network.published.items()):
         print(f"published        {key} {value}")
     print("maps             " + shapes_text(decode.shapes(network)))

@@ -140,7 +140,7 @@ test-projects: ## the tests of those of projects/ that ALSO names: ALSO=research
 test-nightly: fakes fpga $(CLIP) ## every test on this Python, the slow ones and the tutorials too (an hour or more)
 	$(PYTEST) tests $(sort projects/fpga $(call projects_of,dev)) --hypothesis-profile=many
 
-test-all: fakes compilers fpga docs $(CLIP) ## before a release: every test, on every Python, board and ARM machine (hours)
+test-all: fakes compilers fpga docs $(CLIP) ## before a release: every test, on every Python and ARM machine (hours)
 	@failed=0; \
 	make test-nightly || failed=1; \
 	nice tests/pythons.sh --all $(PY) $$PYTHONS || failed=1; \

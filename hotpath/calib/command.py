@@ -24,6 +24,7 @@ def parser(name: str, description: Optional[str]) -> argparse.ArgumentParser:
         prog=name if name.startswith("hotpath ") else "python -m " + name,
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
 
 

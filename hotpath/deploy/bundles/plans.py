@@ -10,12 +10,14 @@ import re
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Union
 
 from hotpath.base import cache
+from hotpath.boards.installed import at_least
 from hotpath.deploy.bundles.progress import Heartbeat
 from hotpath.deploy.errors import BuildFailed
 from hotpath.graphs import IN_FLOAT32, calibration_cache
 from hotpath.kernels.cuda import driver
 from hotpath.runtime.engines import tensorrt as adapter
 
+OLDEST = (8, 2)  # that all of the below has
 WORKSPACE_SHARE = 8  # tactics may use one part in eight of the memory
 SMALL_GB = 4  # up to here plans do without the libraries below, which take .7 to 1 GB when loaded
 LIBRARIES = ("CUBLAS", "CUBLAS_LT", "CUDNN")  # TensorRT 8 tries them by itself
@@ -92,6 +94,12 @@ class Builder:
 
     def _check(self) -> None:
         request = self.request
+        if not at_least(self.version, OLDEST):
+            raise BuildFailed(
+                f"TensorRT {self.version} can't build a bundle, which takes 8.2 or newer; flash "
+                "JetPack 4.6.1 or newer",
+                what="old TensorRT",
+            )
         if request.precision == "int8" and self.strong and not request.quantised:
             raise BuildFailed(
                 f"TensorRT {self.version} takes INT8 only from a Q/DQ network; run `hotpath "

@@ -44,6 +44,17 @@ def numpy_crashes_on_a57(situation: Situation) -> Caught:
     )
 
 
+def tensorrt_is_too_old(situation: Situation) -> Caught:
+    """Bundles need TensorRT 8.2; JetPack 4.4 to 4.6 have 7.1 and 8.0."""
+    tensorrt = situation.installed.packages.get("tensorrt")
+    if not tensorrt or at_least(tensorrt.version, (8, 2)):
+        return None
+    return (
+        f"TensorRT {tensorrt.version} can't build bundles, which takes 8.2 or newer",
+        "flash JetPack 4.6.1 or newer with NVIDIA's SDK Manager",
+    )
+
+
 def dla_compiler_is_absent(situation: Situation) -> Caught:
     """TensorRT before 10.16 needs libnvdla_compiler.so on Xavier and Orin."""
     tensorrt = situation.installed.packages.get("tensorrt")
@@ -155,6 +166,7 @@ def software_is_not_known(situation: Situation) -> Caught:
 TRAPS = (
     software_is_not_known,
     pynq_is_not_started,
+    tensorrt_is_too_old,
     dla_compiler_is_absent,
     tensorrt_is_another_pythons,
     numpy_crashes_on_a57,

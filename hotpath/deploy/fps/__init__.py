@@ -2,7 +2,7 @@
 
 from typing import Any, Dict
 
-# evidence.schema.json says what they hold
+# evidence.py says what they hold
 Evidence = Dict[str, Any]
 Result = Dict[str, Any]
 Sample = Dict[str, Any]

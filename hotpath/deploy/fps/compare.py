@@ -1,12 +1,13 @@
 """Compare two runs. Runs that differ in more than the commit are refused."""
 
+import math
 import pathlib
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from hotpath.base import cache
-from hotpath.deploy.errors import CannotCompare, OtherMachine
+from hotpath.deploy.errors import BadEvidence, CannotCompare, OtherMachine
 from hotpath.deploy.fps import Evidence, Result, stats
 from hotpath.deploy.fps.evidence import name_of, read_evidence, write_evidence
 from hotpath.runtime.frames.boxes import overlap
@@ -110,6 +111,8 @@ def relative(result: Result) -> List[np.ndarray]:
 
 def sentence(comparison: stats.Comparison) -> str:
     """How much slower or faster, and how sure that is."""
+    if math.isinf(comparison.low):
+        return "undecided: fewer than six rounds decide nothing; give more --rounds"
     word = "same speed" if comparison.decision == "same" else comparison.decision
     text = "{}: {:+.1%} FPS (95 % sure: {:+.1%} to {:+.1%})".format(word, *comparison[:3])
     if comparison.machine is not None:
@@ -131,7 +134,13 @@ def reference_of(board: Dict[str, Any]) -> Optional[Evidence]:
         board: ``before`` of evidence. A reference of another model is none of this board.
     """
     path = OWN / (board["board"] + ".json")
-    reference = read_evidence(path) if path.is_file() else None
+    try:
+        reference = read_evidence(path) if path.is_file() else None
+    except BadEvidence:
+        raise BadEvidence(
+            f"{path}, this board's reference, is damaged or of another version of Hotpath; delete "
+            "it, run `hotpath fps --rounds 30`, and keep that run with `hotpath fps save`"
+        ) from None
     return reference if reference and reference["before"]["model"] == board["model"] else None
 
 
@@ -148,8 +157,8 @@ def save(evidence: Evidence, path: pathlib.Path) -> pathlib.Path:
         why = why or f"it has {fewest} rounds, too few for other runs to be compared with"
     if why:
         raise CannotCompare(
-            f"{path} can't be a reference: {why}; measure again with `hotpath fps` --rounds "
-            f"{REFERENCE_ROUNDS}"
+            f"{path} can't be a reference: {why}; measure again with `hotpath fps --rounds "
+            f"{REFERENCE_ROUNDS}`"
         )
     target: pathlib.Path = OWN / (evidence["before"]["board"] + ".json")
     write_evidence(evidence, target)

@@ -5,6 +5,8 @@ import operator
 import pathlib
 from typing import Union
 
+import numpy as np
+
 from hotpath.base import cache
 from hotpath.base.text import read_json
 from hotpath.deploy.errors import BadEvidence
@@ -39,15 +41,16 @@ def read_evidence(path: Union[str, pathlib.Path]) -> Evidence:
     try:
         evidence: Evidence = read_json(str(path), MOST_BYTES)
         if evidence["format"] != FORMAT:
-            raise ValueError("another version of Hotpath wrote it; remove it")
+            raise ValueError("another version of Hotpath wrote it")
         for part, keys in NEEDED.items():
-            for entry in evidence[part] if isinstance(evidence[part], list) else [evidence[part]]:
+            for entry in evidence[part] if part == "results" else [evidence[part]]:
                 operator.itemgetter(*keys)(entry)
-        str(evidence["film"])
+        evidence["before"]["board"] + str(evidence["film"])
         for result in evidence["results"]:
             name_of(result)
+            np.reshape(np.asarray(result["boxes"], np.float64), (-1, 4))
             if result["rounds"]:
-                figures_of(result)
+                float(figures_of(result)["total"]["median"])
         evidence["invalid"] = why_invalid(evidence)
     except KeyError as error:
         raise BadEvidence(f"{path} is not evidence of ours: it lacks {error}; {again}") from None

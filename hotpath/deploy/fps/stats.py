@@ -74,11 +74,11 @@ def interval(values: Sequence[float]) -> Tuple[float, float, float]:
         return -math.inf, 0.0, math.inf
     numbers = np.asarray(values, np.float64)
     means = np.sort((numbers[:, None] + numbers)[np.triu_indices(count)] / 2)
-    ways = np.ones(1)  # in how many ways the ranks so far add up to each sum
+    chance = np.ones(1)  # of each sum of the ranks so far that are positive
     for rank in range(1, count + 1):
         nothing = np.zeros(rank)
-        ways = np.append(ways, nothing) + np.append(nothing, ways)
-    outside = np.searchsorted(np.cumsum(ways) / 2.0**count, DOUBT, side="right")
+        chance = (np.append(chance, nothing) + np.append(nothing, chance)) / 2
+    outside = np.searchsorted(np.cumsum(chance), DOUBT, side="right")
     middle = float(np.median(means))
     if not outside:
         return -math.inf, middle, math.inf
@@ -95,4 +95,4 @@ def decide(low: float, high: float) -> str:
 
 
 def _log_medians(rounds: Sequence[np.ndarray]) -> Sequence[float]:
-    return [math.log(np.median(ms)) for ms in rounds if len(ms)]
+    return [math.log(max(np.median(ms), 1e-6)) for ms in rounds if len(ms)]

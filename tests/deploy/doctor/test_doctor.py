@@ -199,6 +199,15 @@ def test_the_numpy_that_crashes_is_named_on_its_processor_alone(nano, tmp_path):
     assert sentences(xavier) == []
 
 
+@pytest.mark.parametrize("version", ["7.1.3.0", "8.0.1.6"])
+def test_a_tensorrt_that_can_not_build_bundles_is_refused(nano, version):
+    assert not any("can't build bundles" in sentence for sentence in sentences(nano))
+    nano.drop_packages("tensorrt-*")
+    nano.put_package("tensorrt-" + version, "3.6")
+    caught = [t for t in traps.traps(situation(nano)) if "can't build bundles" in t.sentence]
+    assert f"TensorRT {version} " in caught[0].sentence and "JetPack 4.6.1" in caught[0].command
+
+
 def test_orin_without_the_dla_compiler(orin):
     caught = [t for t in traps.traps(situation(orin)) if "libnvdla_compiler" in t.sentence]
     assert "nvidia-l4t-dla-compiler" in caught[0].command

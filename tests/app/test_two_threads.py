@@ -17,6 +17,7 @@ from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.runtime.types import Box, Track
 from hotpath.video import save
 from hotpath.video.base import WAITING, TrackedFrame
+from hotpath.video.results import Results
 from hotpath.video.sources import open_source
 from tests.support import tiny
 from tests.support.pairs import Kind, assert_takes_turns
@@ -82,6 +83,28 @@ def test_two_threads_in_two_methods_of_a_live_source():
 
 
 # files
+
+
+def results(folder):
+    """Results, whose rows stay whole."""
+    path = os.path.join(folder, "rows.csv")
+
+    def check(opened, pair):
+        with open(path) as file:
+            lines = file.read().splitlines()
+        whole = not opened.rows or len(lines) == 1 + opened.rows
+        assert whole and all(line.count(",") == 1 for line in lines), lines
+
+    calls = {
+        "write": lambda opened, n: opened.write([n, n / 2]),
+        "kept": lambda opened, n: opened.kept,
+        "close": lambda opened, n: opened.close(),
+    }
+    return Kind(lambda: Results(path, ("frame", "x")), calls, check=check)
+
+
+def test_two_threads_in_two_methods_of_results(tmp_path):
+    assert_two_threads("results", str(tmp_path))
 
 
 def video(folder):

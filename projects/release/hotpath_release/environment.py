@@ -16,6 +16,7 @@ import hashlib
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -97,15 +98,32 @@ def opencv():
 
 
 def set_up(names, python):
-    """Install what is missing."""
+    """Install what is missing. The old environment comes back where a new one can't be made."""
     record = RECORD.read_text().split() if RECORD.exists() else []
     first = fingerprint(python)
-    if record[:1] != [first]:
-        print(f"Setting up .venv with {python} (600 MB on disk, once)", flush=True)
-        subprocess.run([python, "-m", "venv", "--clear", str(VENV)], check=True)
+    if record[:1] == [first]:
+        return install(names, record)
+    print(f"Setting up .venv with {python} (600 MB on disk, once)", flush=True)
+    before = VENV.with_name(".venv-before")
+    if before.exists():  # of a set-up that was killed
+        shutil.rmtree(VENV, ignore_errors=True)
+    elif VENV.exists():
+        VENV.rename(before)
+    try:
+        subprocess.run([python, "-m", "venv", str(VENV)], check=True)
         pip("-e", ".")
         names = [name for name in extras() + projects() if name in {*names, *record[1:]}]
-        record = [first]
+        install(names, [first])
+    except BaseException:
+        if before.exists():
+            shutil.rmtree(VENV, ignore_errors=True)
+            before.rename(VENV)
+        raise
+    shutil.rmtree(before, ignore_errors=True)
+
+
+def install(names, record):
+    """Install what the record of .venv lacks."""
     missing = [name for name in names if name not in record]
     of_pip = [name for name in missing if name not in projects()]
     steps = [(of_pip, ".[" + ",".join(of_pip) + "]")] if of_pip else []

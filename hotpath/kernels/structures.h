@@ -31,9 +31,9 @@ struct hp_points {
   double window_power;      // of the Hanning window
   hp_bounds limits;         // of the box
   int size;                 // cells on each side of the maps
-  int power;      // of penalty * score * size_lr, the share by which the size follows: 0, 1 or 2
-  int score;      // a name in ``SCORES``
-  int anchors;    // how many boxes a cell has; 0 for heads without anchors
+  int power;    // of penalty * score * size_lr, the share by which the size follows: 0, 1 or 2
+  int score;    // a name in ``SCORES``
+  int anchors;  // how many boxes a cell has; 0 for heads without anchors
 };
 
 // Select for heads that give a score of the centre, its place in the cell, and a size.

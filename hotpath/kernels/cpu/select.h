@@ -65,9 +65,7 @@ struct scores {
     if (points->score == HP_SOFTMAX) target += boxes;
   }
 
-  double at(int cell) const {
-    return hp_probability(points->score, target[cell], other[cell]);
-  }
+  double at(int cell) const { return hp_probability(points->score, target[cell], other[cell]); }
 
   // Rough scores of `count` boxes.
   void rough(int count, float* __restrict out) const {
@@ -292,8 +290,8 @@ int hp_points_select(const hp_select_job* job) {
   return select_box(job, from, count, [=](int i) {
     const double before = left[i], after = right[i], above = top[i], below = bottom[i];
     const hp_proposal box = {hp_point(points, i % size) + (after - before) / 2.0,
-                             hp_point(points, i / size) + (below - above) / 2.0,
-                             before + after, above + below};
+                             hp_point(points, i / size) + (below - above) / 2.0, before + after,
+                             above + below};
     return box;
   });
 }

@@ -88,7 +88,7 @@ def on_fpgas(
 def _on_fpga(answer: Any) -> str:
     """What the FPGA's compiler refuses, of a ``Survey``; the reason of the first of each kind."""
     if not answer.refused:
-        return f"{answer.cycles:,} cycles a frame in the FPGA's engine"
+        return f"{answer.cycles:,} cycles a frame in the FPGA's engine, by its compiler"
     counts = Counter(operator for operator, _ in answer.refused)
     first = dict(reversed(answer.refused))
     reasons = []

@@ -124,11 +124,10 @@ void select(Numbers n) {
   const hp_corners corners = {share, limits, size, 255, kind, score};
   const void* const heads[] = {&points, &points, &centre, &corners};
   const bool finished = family == 3 && kind != HP_TWO_HEATS, softmax = score == HP_SOFTMAX;
-  const i64 counts[][3] = {
-      {softmax ? 2 * cells : cells, 4 * cells, 0},
-      {softmax ? 2 * boxes : boxes, 4 * boxes, 0},
-      {cells, 2 * cells, 2 * cells},
-      {finished ? 4 : cells, finished ? 1 : cells, 0}};
+  const i64 counts[][3] = {{softmax ? 2 * cells : cells, 4 * cells, 0},
+                           {softmax ? 2 * boxes : boxes, 4 * boxes, 0},
+                           {cells, 2 * cells, 2 * cells},
+                           {finished ? 4 : cells, finished ? 1 : cells, 0}};
   Memory anchor(16 * anchors), votes(8 * cells), state(32), result(8);
   Memory space(HP_FUZZ_SCRATCH(4 * (boxes + 1)));
   hp_select_job job = {heads[family],    {},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Sequence, Set, Tupl
 from hotpath.app.cli.profile import Profile
 from hotpath.base.commands import counted
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.types import LOST, STATES, UNSURE, Track
+from hotpath.runtime.types import LOST, STATES, TRACKED, UNSURE, Track
 from hotpath.video.base import TrackedFrame
 from hotpath.video.output_file import why_not
 
@@ -38,6 +38,7 @@ class Summary:
         self._score_sum = 0.0
         self._times_lost = self._times_found = 0  # of all targets, as the next
         self._words = dict.fromkeys(STATES, 0)  # frames of each
+        self._missing: Set[int] = set()  # targets that are lost, and not verified since
         self._last: Dict[int, Tuple[int, Track]] = {}  # target -> its last frame and track
         self._outside: Dict[int, int] = {}  # target -> since which frame it has been outside
 
@@ -78,9 +79,11 @@ class Summary:
                 self._score_sum += float(track.score)
             self._words[track.state] += 1
             self._times_found += track.found
-            if track.lost:
-                before = self._last.get(number)
-                self._times_lost += not (before and before[1].lost)
+            if track.lost and number not in self._missing:  # a candidate given up is no other loss
+                self._times_lost += 1
+                self._missing.add(number)
+            elif track.state == TRACKED:
+                self._missing.discard(number)
             self._last[number] = index, track
 
     def figures(self, source: "Source", files: Sequence[str], failed: Sequence[str]) -> Figures:

@@ -87,6 +87,14 @@ def test_losses_are_counted_over_all_targets():
     )
 
 
+def test_a_candidate_that_is_given_up_is_no_further_loss():
+    summary = Summary("tiny", ENGINE, Profile(), print)
+    for index, word in enumerate(("tracked", "lost", "unsure", "lost", "tracked", "lost")):
+        track = Track(Box(1, 1, 9, 9), 0.9, word == "lost", word, found=index == 4)
+        summary.write(frame(index, {0: track}))
+    assert summary.figures(Source("clip"), [], [])["times_lost"] == 2
+
+
 def test_a_stream_s_latency_is_said_to_begin_at_its_arrival():
     profile = Profile()
     profile.add(1.0, dict(crop=1.0, network=1.0, select=1.0), 4.0)

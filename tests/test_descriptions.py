@@ -183,6 +183,14 @@ def test_no_entry_of_a_prepared_folder_leaves_it(tmp_path, lie):
         prepared.read(tmp_path)
 
 
+def test_a_prepared_folder_of_another_version_is_refused(tmp_path):
+    values = {"files": {}, "format": prepared.FORMAT - 1}
+    values["sha256"] = prepared._digest(values)
+    (tmp_path / prepared.FILE).write_text(json.dumps(values))
+    with pytest.raises(HotpathError, match="another version of this program made it"):
+        prepared.read(tmp_path)
+
+
 @pytest.mark.parametrize("lie", [*PATHS, "os:system", ".x:PLUG", "hotpath_x:a:b", "hotpath_x"])
 def test_the_plug_of_a_project_is_a_module_of_its_own(lie, capsys):
     assert projects._loaded(lie) is None

@@ -28,7 +28,7 @@ from hotpath.runtime.networks import bundle, onnx_budget, sha256_of
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-FORMAT = 4
+FORMAT = 5
 # the pip of JetPack 4 finds no onnx, and a newer one only with another NumPy, which crashes there
 INSTALL = f"run `{package('onnx')}`, or " if sys.version_info >= (3, 8) else ""
 SHIPPED = pathlib.Path(__file__).resolve().parent / "shipped"

@@ -181,7 +181,8 @@ class StopRequest:
     """Ctrl-C, SIGTERM, SIGHUP or SIGQUIT asks the loop to end; a second one ends the process.
 
     Until ``begin`` the first one raises KeyboardInterrupt. A library that is being loaded may take
-    that for a fault of its own, so ``begin`` raises it again.
+    that for a fault of its own, and a callback of the interpreter can only print it, which it does
+    not here, so ``begin`` raises it again.
 
     Attributes:
         requested: whether the loop is to end.
@@ -195,6 +196,7 @@ class StopRequest:
         self.exit_code = 0
         self._handlers: Dict[int, Any] = {}
         self._is_loading = True
+        self._hook = getattr(sys, "unraisablehook", None)  # Python 3.8
 
     def begin(self) -> None:
         """The loop begins, which looks at ``requested``; raises KeyboardInterrupt if it is set."""
@@ -206,7 +208,13 @@ class StopRequest:
         for number in self.SIGNALS:
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
                 self._handlers[number] = signal.signal(number, self._request)
+        if self._hook:
+            sys.unraisablehook = self._report
         return self
+
+    def _report(self, fault: Any) -> None:
+        if self._hook and fault.exc_type is not KeyboardInterrupt:
+            self._hook(fault)
 
     def _request(self, number: int, _: Optional[FrameType]) -> None:
         for other in self._handlers:  # a second one ends the process, whatever hangs
@@ -219,6 +227,8 @@ class StopRequest:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
+        if self._hook:
+            sys.unraisablehook = self._hook
 
 
 def run_loop(

@@ -451,6 +451,34 @@ os.kill(os.getpid(), signal.SIGTERM)
 """
 
 
+SWALLOWED = """
+import os, signal, sys, weakref
+from hotpath.app.__main__ import StopRequest
+class Module: pass
+def callback(reference, signals=True):
+    os.kill(os.getpid(), signal.SIGQUIT) if signals else 1 / 0
+with StopRequest() as stop:
+    module = Module()
+    reference = weakref.ref(module, lambda gone: callback(gone, signals=False))
+    del module
+    module = Module()
+    reference = weakref.ref(module, callback)
+    del module
+    try:
+        stop.begin()
+    except KeyboardInterrupt:
+        print("stopped", stop.exit_code)
+print(sys.unraisablehook is sys.__unraisablehook__)
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 8), reason="Python before 3.8 prints it always")
+def test_a_signal_in_a_callback_of_the_interpreter_stops_a_run_without_a_traceback():
+    done = run([sys.executable, "-c", SWALLOWED])
+    assert done.stdout == f"stopped {128 + signal.SIGQUIT}\nTrue\n"
+    assert "ZeroDivisionError" in done.stderr and "KeyboardInterrupt" not in done.stderr
+
+
 def test_after_a_run_signals_are_handled_as_before():
     done = run([sys.executable, "-c", RESTORES])
     assert done.returncode == 0 and done.stdout == "True 143 True\nthe caller's\n"

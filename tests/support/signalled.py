@@ -30,7 +30,7 @@ class Calls:
     def _is_own(self, name):
         if name not in self._own:
             path = os.path.realpath(name)
-            inside = path.startswith(str(ROOT)) and "site-packages" not in path
+            inside = path.startswith(str(ROOT)) and "site-packages" not in path and name[0] != "<"
             self._own[name] = inside and not path.startswith(str(ROOT / "tests"))
         return self._own[name]
 

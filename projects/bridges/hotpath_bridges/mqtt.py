@@ -82,16 +82,17 @@ class MqttLink(Link):
         self._say, self._holds, self._fov, self._live = say, holds, fov, live
         self._broker, self._address = broker_of(options), options.publish
         self._lock = threading.RLock()
-        self._newest: Optional[bytes] = None
-        self._on_its_way: Any = None  # the message of the last frame
-        self._online = self._is_away = self._closing = False
+        self._newest: Optional[bytes] = None  # the frame that waits
+        self._sent: Any = None  # paho's message of the frame before
+        self._announced: List[Any] = []  # the first and the newest availability, to be confirmed
+        self._available: Optional[str] = None  # what the broker was told since it is there, and
+        self._states: Any = None  # of which states
+        self._online = self._closing = False
         self._refused = self._said = ""
-        self._states: Any = None
         self.written = self.sent = self.replaced = 0
         self._written_s = time.monotonic()
         self._answered = threading.Event()
-        self._asked: List[Any] = []  # messages of this run that the broker confirms
-        self._client = client = _client(self._broker, self._look)
+        self._client = client = _client(self._broker, self._update)
         client.on_connect, client.on_disconnect = self._connected, self._disconnected
         client.reconnect_delay_set(RETRY_S, RETRY_S)
         where = self._broker.host, self._broker.port, KEEPALIVE_S
@@ -121,7 +122,7 @@ class MqttLink(Link):
             self._written_s = time.monotonic()
             self.replaced += self._newest is not None
             self._newest = data
-            self._send_newest()
+            self._update()
 
     def lines(self) -> List[str]:
         """How many frames were sent, and how many were late."""
@@ -135,20 +136,22 @@ class MqttLink(Link):
             BadOutput: the broker confirmed nothing of the run.
         """
         until_s = time.monotonic() + FLUSH_S
-        while self._online and self._newest and time.monotonic() < until_s:
-            time.sleep(0.01)
+        self._wait(until_s, lambda: self._newest is None)
         with self._lock:
             self._closing = True
-            self._say_available(False)
-        while self._online and not _is_out(self._asked[-1]) and time.monotonic() < until_s:
-            time.sleep(0.01)
+            self._update()
+        self._wait(until_s, lambda: _is_out(self._announced[-1]))
         self._client.disconnect()  # in order, so that the broker does not send the will
-        if self.written and not (self.sent and any(map(_is_out, self._asked))):
+        if self.written and not (self.sent and any(map(_is_out, self._announced))):
             raise self._error(
                 "nothing was delivered, because the broker confirmed no frame of this run; is it "
                 "running at this address?",
                 "not delivered",
             )
+
+    def _wait(self, until_s: float, is_done: Callable[[], bool]) -> None:
+        while self._online and not is_done() and time.monotonic() < until_s:
+            time.sleep(0.01)
 
     def _error(self, why: str, what: str = "refused") -> BadOutput:
         return BadOutput(f"--publish {self._address}: {why}", what=what)
@@ -171,17 +174,16 @@ class MqttLink(Link):
         else:
             with self._lock:
                 self._online, self._said, self._refused = True, "", ""
-                self._say_available(not self._is_away)
+                self._available = self._states = self._sent = None
+                self._update()
                 if self._broker.discovery:
                     topic, message = discovery(self._broker)
                     client.publish(topic, json.dumps(message), retain=True)
-                self._send_newest()
         self._answered.set()
 
     def _disconnected(self, client: Any, *_: Any) -> None:
         with self._lock:
             was_online, self._online = self._online, False
-            self._on_its_way = self._states = None
         longest, client.longest = client.longest, 0
         if longest > MOST_BYTES:
             self._tell(
@@ -191,39 +193,32 @@ class MqttLink(Link):
         elif was_online:
             self._tell("the broker is away; it is tried again")
 
-    def _look(self) -> None:
-        """After each message, and once a second: send what waits, say that a source is away."""
+    def _update(self) -> None:
+        """Say whether the camera is there, and send the frame that waits, if the broker is free.
+
+        paho calls it after each message, and once a second.
+        """
         with self._lock:
-            self._send_newest()
-            is_silent = self._live and time.monotonic() - self._written_s > AWAY_S
-            if is_silent and self._online and not self._is_away and not self._closing:
-                self._is_away = True  # until its next frame
-                self._say_available(False)
+            if not self._online:
+                return
+            is_away = self._live and time.monotonic() - self._written_s > AWAY_S
+            available = "offline" if is_away or self._closing else "online"
+            if available != self._available:
+                self._available = available
+                topic = self._broker.topic + "/availability"
+                message = self._client.publish(topic, available, qos=1, retain=True)
+                self._announced = self._announced[:1] + [message]
+            if self._newest is not None and (self._sent is None or _is_out(self._sent)):
+                self._send(self._newest)
+                self._newest = None
 
-    # under the lock
-
-    def _say_available(self, is_online: bool) -> None:
-        """Say whether the camera is there, which the broker confirms."""
-        topic, word = self._broker.topic + "/availability", "online" if is_online else "offline"
-        if self._online:
-            self._asked = self._asked[:1] + [self._client.publish(topic, word, qos=1, retain=True)]
-
-    def _send_newest(self) -> None:
-        """Send the frame that waits, unless an earlier one is still on its way."""
-        data = self._newest
-        is_busy = self._on_its_way is not None and not _is_out(self._on_its_way)
-        if data is None or not self._online or is_busy:
-            return
-        self._newest = None
-        if self._is_away:
-            self._is_away = False
-            self._say_available(True)
+    def _send(self, data: bytes) -> None:
         targets = json.loads(data.decode("utf-8"))["targets"]
         states = [(target["number"], target["state"]) for target in targets]
         if states != self._states:
             self._states = states
             self._client.publish(self._broker.topic + "/state", data, retain=True)
-        self._on_its_way = self._client.publish(self._broker.topic + "/box", data)
+        self._sent = self._client.publish(self._broker.topic + "/box", data)
         self.sent += 1
 
 
@@ -301,11 +296,11 @@ def discovery(broker: Broker) -> Any:
     return f"{broker.discovery}/sensor/{identity}/config", message
 
 
-def _class_of(base: Any, look: Callable[[], None]) -> Any:
+def _class_of(base: Any, update: Callable[[], None]) -> Any:
     """A class of clients that read no packet of more than ``MOST_BYTES``; paho has no limit.
 
     Args:
-        look: is called after each message, and once a second, while there is a connection.
+        update: is called after each message, and once a second, while there is a connection.
     """
 
     class Client(base):
@@ -319,13 +314,13 @@ def _class_of(base: Any, look: Callable[[], None]) -> Any:
             return data
 
         def loop_misc(self) -> Any:
-            look()
+            update()
             return super().loop_misc()
 
     return Client
 
 
-def _client(broker: Broker, look: Callable[[], None]) -> Any:
+def _client(broker: Broker, update: Callable[[], None]) -> Any:
     """A client of paho-mqtt 1 (the last for Python 3.6) or 2, not yet connected."""
     try:
         from paho.mqtt import client as paho
@@ -333,7 +328,7 @@ def _client(broker: Broker, look: Callable[[], None]) -> Any:
         why = needs("--publish mqtt:", "paho-mqtt", error, "mqtt")
         raise BadOutput(why, what="missing package") from None
     versions = getattr(paho, "CallbackAPIVersion", None)
-    client = _class_of(paho.Client, look)(*([versions.VERSION2] if versions else []))
+    client = _class_of(paho.Client, update)(*([versions.VERSION2] if versions else []))
     if broker.user:
         client.username_pw_set(broker.user, broker.password or None)
     client.will_set(broker.topic + "/availability", "offline", retain=True)

@@ -1,34 +1,30 @@
 """The options of ``hotpath track`` as small records, so that each part of the program gets its own.
 
-Below each record stands the ``Group`` of its options. The command line and the files of
-``--config`` follow from both. ``RunOptions.network`` has the arguments of ``hotpath.load_targets``.
+Below each record stands the ``Group`` of its options, as the help prints them. The command line and
+the files of ``--config`` follow from both. ``RunOptions.network`` has the arguments of
+``hotpath.load_targets``.
 """
 
 import argparse
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+import re
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from hotpath.base.cli import between, count, number
 from hotpath.runtime.options import PRECISIONS, Options
 
+# an option of a ``Group``: its flag, what the help calls its value, and the help
+OPTION = re.compile(r"^(--[\w-]+)(?: (\S+))?: (.*(?:\n    .*)*)", re.MULTILINE)
 
-class Option:
-    """An option of the command line, for a field of a record.
 
-    Args:
-        field: name of the field. Its default decides what the option is: a switch if it is False,
-            repeated if it is empty, else followed by a value.
-        value: what the help calls its value; "" for none.
-        text: the help. Names in braces are filled in: detectors, engine, network.
-        flag: name on the command line, such as "--page-host", where it is not that of the field.
-        off: of a field that may be None: the help of ``--no-NAME``, which makes it False.
-        how: further arguments of ``argparse``.
-    """
+class Option(NamedTuple):
+    """An option of the command line, for a field of a record."""
 
-    def __init__(
-        self, field: str, value: str, text: str, flag: str = "", off: str = "", **how: Any
-    ) -> None:
-        self.field, self.value, self.text, self.off, self.how = field, value, text, off, how
-        self.flag = flag or "--" + field.replace("_", "-")
+    flag: str  # such as "--page-host"
+    field: str  # such as "host"
+    value: str  # what the help calls its value; "" for none
+    text: str  # the help
+    off: str  # of a field that may be None: the help of ``--no-NAME``, which makes it False
+    kind: Any  # function that reads the value, or the tuple of all values; None for a text
 
     @property
     def name(self) -> str:
@@ -36,25 +32,56 @@ class Option:
         return self.flag[2:].replace("-", "_")
 
 
-class Group(NamedTuple):
+class Group:
     """The options of a record.
 
-    Attributes:
+    Args:
         title: of the group in the help.
-        record: class of the record, a ``NamedTuple`` whose fields have defaults.
+        record: class of the record, a ``NamedTuple`` whose fields have defaults. The default of a
+            field decides what its option is: a switch if it is False, repeated if it is empty, else
+            followed by a value.
+        text: for each option its flag, what the help calls its value, in [ ] if it may be left out,
+            and the help; further lines of it are indented. Names in braces are filled in:
+            detectors, engine, network. ``--no-NAME`` makes a field False that else may be None.
+        kinds: name of an option -> function that reads its value, or the tuple of its values.
+        fields: name of an option -> its field. By default it has that name, or that without the
+            first word: ``--page-host`` sets ``host``.
+
+    Attributes:
         options: an ``Option`` for each field that the command line sets.
+
+    Raises:
+        ValueError: a line of the text belongs to no option.
 
     Example:
         >>> class LampOptions(NamedTuple):
         ...     colour: str = ""
-        >>> lamp = Group("lamp", LampOptions, (Option("colour", "COLOUR", "shine", "--lamp"),))
+        >>> lamp = Group("lamp", LampOptions, "--lamp COLOUR: shine", fields={"lamp": "colour"})
         >>> lamp.options[0].name
         'lamp'
     """
 
-    title: str
-    record: Callable[..., Any]
-    options: Sequence[Option]
+    def __init__(
+        self,
+        title: str,
+        record: Any,
+        text: str,
+        kinds: Mapping[str, Any] = {},
+        fields: Mapping[str, str] = {},
+    ) -> None:
+        if OPTION.sub("", text).strip():
+            raise ValueError(f"not an option of the command line: {OPTION.sub('', text)}")
+        self.title, self.record = title, record
+        self.options: List[Option] = []
+        found = {match.group(1): match.groups()[1:] for match in OPTION.finditer(text)}
+        for flag, (value, words) in found.items():
+            if flag.startswith("--no-"):
+                continue
+            name = flag[2:].replace("-", "_")
+            field = fields.get(name, name if name in record._fields else name.split("_", 1)[-1])
+            _, off = found.get("--no-" + flag[2:], ("", ""))
+            words, off = (" ".join(each.split()) for each in (words, off))
+            self.options.append(Option(flag, field, value or "", words, off, kinds.get(name)))
 
 
 def time_of(text: str) -> float:
@@ -91,42 +118,24 @@ class SourceOptions(NamedTuple):
 SOURCE = Group(
     "what to track, and where",
     SourceOptions,
-    (
-        Option(
-            "video",
-            "SOURCE",
-            "cam0, a camera's device or a link to it (/dev/v4l/by-id/...), csi0, "
-            "csi0@1920x1080:60/rotate180, an address (rtsp://, "
-            "http://, udp://), a video file, - for a video on standard input, a folder of "
-            "frames, pictures (img%04d.jpg, *.jpg), or a VOT, OTB, GOT-10k or UAV123 sequence; "
-            "you may omit the word --video",
-        ),
-        Option(
-            "fps",
-            "N",
-            "frames a second of a folder of frames, or of a video, instead of its time stamps",
-            type=number(0.001, 100000),
-        ),
-        Option(
-            "depth",
-            "BITS",
-            "used bits of 16-bit pictures, such as 12 (default: each picture by its own range)",
-            type=between(9, 16),
-        ),
-        Option(
-            "start",
-            "TIME",
-            "begin at this time of a recording: seconds, M:SS or H:MM:SS",
-            type=time_of,
-        ),
-        Option("frames", "N", "stop after N frames", type=count),
-        Option(
-            "decoder",
-            "NAME",
-            "auto (default: the board's video hardware, if it has some), software, cuda, qsv, "
-            "vaapi, amf, v4l2m2m, nvv4l2decoder or mppvideodec; falls back to software",
-        ),
-    ),
+    """
+--video SOURCE: cam0, a camera's device or a link to it (/dev/v4l/by-id/...), csi0,
+    csi0@1920x1080:60/rotate180, an address (rtsp://, http://, udp://), a video file, - for a video
+    on standard input, a folder of frames, pictures (img%04d.jpg, *.jpg), or a VOT, OTB, GOT-10k or
+    UAV123 sequence; you may omit the word --video
+--fps N: frames a second of a folder of frames, or of a video, instead of its time stamps
+--depth BITS: used bits of 16-bit pictures, such as 12 (default: each picture by its own range)
+--start TIME: begin at this time of a recording: seconds, M:SS or H:MM:SS
+--frames N: stop after N frames
+--decoder NAME: auto (default: the board's video hardware, if it has some), software, cuda, qsv,
+    vaapi, amf, v4l2m2m, nvv4l2decoder or mppvideodec; falls back to software
+""",
+    kinds={
+        "fps": number(0.001, 100000),
+        "depth": between(9, 16),
+        "start": time_of,
+        "frames": count,
+    },
 )
 
 
@@ -158,73 +167,38 @@ class TargetOptions(NamedTuple):
 TARGETS = Group(
     "what to track, and where",
     TargetOptions,
-    (
-        Option(
-            "box",
-            "X,Y,W,H",
-            "the target in the first frame, in 0-based pixels or in per cent of the frame "
-            "(40%,30%,10%,20%); repeat it for several targets",
-        ),
-        Option(
-            "point",
-            "X,Y",
-            "a point of the target in the first frame, in 0-based pixels or in per cent of the "
-            "frame (50%,40%), instead of a box; each box and point is a target",
-        ),
-        Option("snug", "", "replace a loose box by a tight one around the object in it"),
-        Option(
-            "detector",
-            "NAME|FILE.toml",
-            "find targets of a class without a box: a TOML or one of {detectors}",
-        ),
-        Option("classes", "NAME,NAME", "what the detector finds, such as person", flag="--class"),
-        Option("all", "", "every object that the detector finds is a target"),
-        Option("every", "N", "run the detector once in N frames", type=count),
-    ),
+    """
+--box X,Y,W,H: the target in the first frame, in 0-based pixels or in per cent of the frame
+    (40%,30%,10%,20%); repeat it for several targets
+--point X,Y: a point of the target in the first frame, in 0-based pixels or in per cent of the
+    frame (50%,40%), instead of a box; each box and point is a target
+--snug: replace a loose box by a tight one around the object in it
+--detector NAME|FILE.toml: find targets of a class without a box: a TOML or one of {detectors}
+--class NAME,NAME: what the detector finds, such as person
+--all: every object that the detector finds is a target
+--every N: run the detector once in N frames
+""",
+    kinds={"every": count},
+    fields={"class": "classes"},
 )
 
 
 NETWORK = Group(
     "network and engine",
     Options,
-    (
-        Option(
-            "network",
-            "NAME|FILE.toml",
-            "the network (default: the bundle's or the board's, else {network})",
-        ),
-        Option(
-            "precision",
-            "",
-            "auto takes INT8 where the processor has instructions for it",
-            choices=PRECISIONS,
-        ),
-        Option(
-            "threads",
-            "N",
-            "threads that run the network (default: 1; on x86 without VNNI half of the cores, at "
-            "most 4)",
-            type=between(1, 1024),
-        ),
-        Option(
-            "bundle",
-            "DIR",
-            "follow with this folder of `{engine}` alone (default: this board's newest)",
-        ),
-        Option(
-            "recover",
-            "",
-            "search for a lost target in the whole picture (default: if the network can and "
-            "the board's profile says so)",
-            off="report that a target is lost, and do not search for it",
-        ),
-        Option(
-            "witness",
-            "NAME|FILE.toml",
-            "a second network that follows the target, too, which is tracked where both say so; "
-            "none: without (default: the board's, if --network is not given)",
-        ),
-    ),
+    """
+--network NAME|FILE.toml: the network (default: the bundle's or the board's, else {network})
+--precision: auto takes INT8 where the processor has instructions for it
+--threads N: threads that run the network (default: 1; on x86 without VNNI half of the cores, at
+    most 4)
+--bundle DIR: follow with this folder of `{engine}` alone (default: this board's newest)
+--recover: search for a lost target in the whole picture (default: if the network can and the
+    board's profile says so)
+--no-recover: report that a target is lost, and do not search for it
+--witness NAME|FILE.toml: a second network that follows the target, too, which is tracked where
+    both say so; none: without (default: the board's, if --network is not given)
+""",
+    kinds={"precision": PRECISIONS, "threads": between(1, 1024)},
 )
 
 
@@ -246,42 +220,23 @@ class OutputOptions(NamedTuple):
 OUTPUTS = Group(
     "results, video and window",
     OutputOptions,
-    (
-        Option(
-            "results",
-            "FILE",
-            "write the boxes: .csv, .jsonl, or .txt as MOTChallenge does; - is standard output",
-        ),
-        Option("append", "", "keep the rows of an older --results file"),
-        Option("save", "FILE.mp4", "save the video with the box drawn"),
-        Option(
-            "encoder",
-            "NAME",
-            "of --save: auto (default: the board's video hardware, if it has some) or software",
-            choices=("auto", "software"),
-        ),
-        Option(
-            "report",
-            "FILE.html",
-            "write a report with a time line, pictures of losses and finds, curves and settings",
-        ),
-        Option(
-            "show",
-            "",
-            "open a window (default: if there is a display and nothing is written)",
-            off="open no window",
-        ),
-        Option(
-            "hold",
-            "",
-            "hold a recording's last frame in the window until a key (default: in a terminal, "
-            "or if a key or the mouse was used)",
-            off="close the window two seconds after a recording's last frame",
-        ),
-        Option("profile", "", "print milliseconds a step at the end"),
-        Option("quiet", "", "print no progress and no summary"),
-        Option("json", "", "print a summary of the run as JSON on standard output"),
-    ),
+    """
+--results FILE: write the boxes: .csv, .jsonl, or .txt as MOTChallenge does; - is standard output
+--append: keep the rows of an older --results file
+--save FILE.mp4: save the video with the box drawn
+--encoder NAME: of --save: auto (default: the board's video hardware, if it has some) or software
+--report FILE.html: write a report with a time line, pictures of losses and finds, curves and
+    settings
+--show: open a window (default: if there is a display and nothing is written)
+--no-show: open no window
+--hold: hold a recording's last frame in the window until a key (default: in a terminal, or if a
+    key or the mouse was used)
+--no-hold: close the window two seconds after a recording's last frame
+--profile: print milliseconds a step at the end
+--quiet: print no progress and no summary
+--json: print a summary of the run as JSON on standard output
+""",
+    kinds={"encoder": ("auto", "software")},
 )
 
 
@@ -298,26 +253,19 @@ class PageOptions(NamedTuple):
 PAGE = Group(
     "page in the browser",
     PageOptions,
-    (
-        Option("page", "", "watch and control the run from a browser; --box is then optional"),
-        Option(
-            "host",
-            "ADDRESS",
-            "address to listen on, 0.0.0.0 for all; the printed link contains the access token",
-            flag="--page-host",
-        ),
-        Option(
-            "port", "N", "port; 0 takes any free one", flag="--page-port", type=between(0, 65535)
-        ),
-        Option("fps", "N", "most pictures a second", flag="--page-fps", type=between(1, 240)),
-        Option(
-            "width",
-            "PX",
-            "largest width of the pictures",
-            flag="--page-width",
-            type=between(64, 7680),
-        ),
-    ),
+    """
+--page: watch and control the run from a browser; --box is then optional
+--page-host ADDRESS: address to listen on, 0.0.0.0 for all; the printed link contains the access
+    token
+--page-port N: port; 0 takes any free one
+--page-fps N: most pictures a second
+--page-width PX: largest width of the pictures
+""",
+    kinds={
+        "page_port": between(0, 65535),
+        "page_fps": between(1, 240),
+        "page_width": between(64, 7680),
+    },
 )
 
 
@@ -333,25 +281,15 @@ class StreamOptions(NamedTuple):
 STREAM = Group(
     "picture and boxes to other programs",
     StreamOptions,
-    (
-        Option(
-            "addresses",
-            "ADDRESS",
-            "send the picture as H.264: rtp://HOST:PORT, udp://HOST:PORT (MPEG-TS), or to a "
-            "server such as MediaMTX: rtsp://HOST:PORT/PATH; repeat it for several",
-            flag="--stream",
-        ),
-        Option(
-            "login",
-            "FILE",
-            "file with USER:PASSWORD of an rtsp server (default: the variable STREAM_LOGIN)",
-            flag="--stream-login",
-        ),
-        Option(
-            "kbps", "N", "bit rate of the picture", flag="--stream-kbps", type=between(50, 100000)
-        ),
-        Option("plain", "", "draw no box into the picture", flag="--stream-plain"),
-    ),
+    """
+--stream ADDRESS: send the picture as H.264: rtp://HOST:PORT, udp://HOST:PORT (MPEG-TS), or to a
+    server such as MediaMTX: rtsp://HOST:PORT/PATH; repeat it for several
+--stream-login FILE: file with USER:PASSWORD of an rtsp server (default: the variable STREAM_LOGIN)
+--stream-kbps N: bit rate of the picture
+--stream-plain: draw no box into the picture
+""",
+    kinds={"stream_kbps": between(50, 100000)},
+    fields={"stream": "addresses"},
 )
 
 
@@ -408,20 +346,12 @@ class LinkOptions(NamedTuple):
 LINKS = Group(
     "picture and boxes to other programs",
     LinkOptions,
-    (
-        Option(
-            "publish",
-            "udp://HOST:PORT",
-            "send one JSON datagram a frame; or ros:/TOPIC: messages of ROS 2; or "
-            "mqtt://USER@HOST/PREFIX, mqtts:// (docs/use.md, Many cameras)",
-        ),
-        Option(
-            "fov",
-            "H[,V]",
-            "field of view of the camera, degrees; results and --publish then have directions",
-            type=angles,
-        ),
-    ),
+    """
+--publish udp://HOST:PORT: send one JSON datagram a frame; or ros:/TOPIC: messages of ROS 2; or
+    mqtt://USER@HOST/PREFIX, mqtts:// (docs/use.md, Many cameras)
+--fov H[,V]: field of view of the camera, degrees; results and --publish then have directions
+""",
+    kinds={"fov": angles},
 )
 
 

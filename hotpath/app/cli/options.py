@@ -133,21 +133,26 @@ def _add_options(cli: argparse.ArgumentParser, group: records.Group) -> None:
     section: Any = titles.get(group.title) or cli.add_argument_group(group.title)
     defaults = group.record()
     for option in group.options:
-        flag, default = option.flag, getattr(defaults, option.field)
-        text = option.text.replace("%", "%%").format(**facts)
-        how = dict(option.how, help=text, dest=option.name)
+        default, value = getattr(defaults, option.field), option.value
+        how = {"help": option.text.replace("%", "%%").format(**facts), "dest": option.name}
+        if option.kind:
+            how["choices" if isinstance(option.kind, tuple) else "type"] = option.kind
+        if value.startswith("["):  # it may be left out
+            how.update(nargs="?", const="")
+            value = value[1:-1]
         if option.off:  # None where neither of two is there
             pair = section.add_mutually_exclusive_group()
-            pair.add_argument(flag, action="store_true", default=None, **how)
+            pair.add_argument(option.flag, action="store_true", default=None, **how)
             how["help"] = option.off
-            pair.add_argument("--no-" + flag[2:], action="store_false", default=None, **how)
+            opposite = option.flag.replace("--", "--no-", 1)
+            pair.add_argument(opposite, action="store_false", default=None, **how)
         elif default is False:
-            section.add_argument(flag, action="store_true", **how)
+            section.add_argument(option.flag, action="store_true", **how)
         elif default == ():
-            section.add_argument(flag, action="append", metavar=option.value, **how)
+            section.add_argument(option.flag, action="append", metavar=value, **how)
         else:
             how["help"] += " (default: %(default)s)" if default not in (None, "") else ""
-            section.add_argument(flag, default=default, metavar=option.value or None, **how)
+            section.add_argument(option.flag, default=default, metavar=value or None, **how)
         if option.name == "network":
             add_networks_dir(section)
             add_engine(section, engines.choices(of_files=False))

@@ -4,7 +4,7 @@ import argparse
 import ipaddress
 from typing import Any, List, NamedTuple, Optional, Tuple, Union
 
-from hotpath.app.records import Group, LinkOptions, Option, Plug
+from hotpath.app.records import Group, LinkOptions, Plug
 from hotpath.base.cli import between, number
 from hotpath.runtime.errors import BadOutput
 
@@ -37,52 +37,24 @@ class MavlinkOptions(NamedTuple):
 MAVLINK = Group(
     "vehicle (MAVLink)",
     MavlinkOptions,
-    (
-        Option(
-            "url",
-            "URL",
-            "be a MAVLink camera that tracks: udpout:HOST:PORT, udpin:HOST:PORT, "
-            "tcp:HOST:PORT or serial:DEVICE:BAUD; --box is then optional",
-            flag="--mavlink",
-        ),
-        Option(
-            "system", "N", "system id of the vehicle", flag="--mavlink-system", type=between(1, 255)
-        ),
-        Option(
-            "component",
-            "N",
-            "component id of the camera",
-            flag="--mavlink-component",
-            type=between(1, 255),
-        ),
-        Option(
-            "type",
-            "",
-            "what the heartbeat says; `onboard` is what ArduPilot's camera tracking looks for",
-            flag="--mavlink-type",
-            choices=("camera", "onboard"),
-        ),
-        Option(
-            "key",
-            "FILE",
-            "sign packets, and accept only signed ones; 32 bytes or 64 hex digits",
-            flag="--mavlink-key",
-        ),
-        Option(
-            "allow",
-            "ADDRESSES",
-            "take packets at udpin only from these, such as 10.0.0.5,192.168.1.0/24",
-            flag="--mavlink-allow",
-            type=networks_of,
-        ),
-        Option(
-            "delay_s",
-            "S",
-            "a click without a time belongs to the picture of that many seconds ago",
-            flag="--link-delay",
-            type=number(0, 10),
-        ),
-    ),
+    """
+--mavlink URL: be a MAVLink camera that tracks: udpout:HOST:PORT, udpin:HOST:PORT, tcp:HOST:PORT or
+    serial:DEVICE:BAUD; --box is then optional
+--mavlink-system N: system id of the vehicle
+--mavlink-component N: component id of the camera
+--mavlink-type: what the heartbeat says; `onboard` is what ArduPilot's camera tracking looks for
+--mavlink-key FILE: sign packets, and accept only signed ones; 32 bytes or 64 hex digits
+--mavlink-allow ADDRESSES: take packets at udpin only from these, such as 10.0.0.5,192.168.1.0/24
+--link-delay S: a click without a time belongs to the picture of that many seconds ago
+""",
+    {
+        "mavlink_system": between(1, 255),
+        "mavlink_component": between(1, 255),
+        "mavlink_type": ("camera", "onboard"),
+        "mavlink_allow": networks_of,
+        "link_delay": number(0, 10),
+    },
+    fields={"mavlink": "url", "link_delay": "delay_s"},
 )
 
 
@@ -103,36 +75,16 @@ class GimbalOptions(NamedTuple):
 GIMBAL_GROUP = Group(
     "vehicle (MAVLink)",
     GimbalOptions,
-    (
-        Option(
-            "name",
-            "FILE.toml",
-            "turn the vehicle's gimbal towards the target; needs --mavlink and --fov; the file "
-            "replaces numbers of hotpath_vehicle/gimbal/gimbal.toml. Or onvif://USER@HOST:PORT: "
-            "turn that PTZ camera",
-            flag="--gimbal",
-            nargs="?",
-            const="",
-        ),
-        Option(
-            "login",
-            "FILE",
-            "file with USER:PASSWORD of the PTZ camera (default: the variable GIMBAL_LOGIN)",
-            flag="--gimbal-login",
-        ),
-        Option(
-            "calibration",
-            "FILE",
-            "what `hotpath gimbal` or `hotpath ptz calibrate` measured; without, it goes slowly",
-            flag="--gimbal-calibration",
-        ),
-        Option(
-            "recording",
-            "",
-            "for simulators: let a recording steer; else --gimbal needs a live source",
-            flag="--gimbal-recording",
-        ),
-    ),
+    """
+--gimbal [FILE.toml]: turn the vehicle's gimbal towards the target; needs --mavlink and --fov; the
+    file replaces numbers of hotpath_vehicle/gimbal/gimbal.toml. Or onvif://USER@HOST:PORT: turn
+    that PTZ camera
+--gimbal-login FILE: file with USER:PASSWORD of the PTZ camera (default: the variable GIMBAL_LOGIN)
+--gimbal-calibration FILE: what `hotpath gimbal` or `hotpath ptz calibrate` measured; without, it
+    goes slowly
+--gimbal-recording: for simulators: let a recording steer; else --gimbal needs a live source
+""",
+    fields={"gimbal": "name"},
 )
 
 

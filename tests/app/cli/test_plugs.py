@@ -13,7 +13,7 @@ __all__ = ["world"]
 PLUG = """
 from typing import NamedTuple
 from hotpath.app.links.base import Link
-from hotpath.app.records import Group, Option, Plug
+from hotpath.app.records import Group, Plug
 
 
 class LampOptions(NamedTuple):
@@ -22,8 +22,7 @@ class LampOptions(NamedTuple):
     place = property(lambda self: "at the lamp" if self.colour else "")
 
 
-COLOUR = Option("colour", "COLOUR", "shine", "--lamp")
-PULSES = Option("pulses", "N", "how often", "--lamp-pulses", type=int)
+OPTIONS = "--lamp COLOUR: shine\\n--lamp-pulses N: how often"
 
 
 def check_run(context):
@@ -41,7 +40,7 @@ class Lamp(Link):
 
 
 PLUG = Plug(
-    groups=(Group("lamp", LampOptions, (COLOUR, PULSES)),),
+    groups=(Group("lamp", LampOptions, OPTIONS, {"lamp_pulses": int}, {"lamp": "colour"}),),
     links=(("lamp", "hotpath_lamp.plug", ""),),
     wanted=lambda links: ["lamp"] if links.of(LampOptions).colour else [],
     check=lambda links: None,

@@ -24,9 +24,9 @@ of its INT8 form, but only if the held-out clips gain.
 
 import argparse
 import hashlib
+import importlib
 import json
 import math
-import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -39,7 +39,6 @@ from tqdm import tqdm
 
 from hotpath.base import cache
 from hotpath.base.commands import counted, needs
-from hotpath.base.toml_text import written
 from hotpath.calib import command
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun, Missing
@@ -67,8 +66,6 @@ RANGES: dict[str, Range] = {
 MOST_BYTES = 2 << 30  # of decoded frames
 DIGITS = 4  # behind the point, of every number
 CLOSE = 0.01  # scores of conventions that differ by less can't be told apart
-# a key, its value on one line, and a comment
-WHOLE = re.compile(r"""(\w+\s*=\s*)("[^"]*"|'[^']*'|\[[^\[\]]*\]|[^\s#\["']+)(\s*(?:#.*)?)""")
 NO_GAIN = (
     "The held-out clips do not gain from these numbers, which fit only the searched clips. Keep "
     "the old numbers, or search on more clips."
@@ -133,10 +130,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         say(f"{journal} has {counted(len(finished(study)), 'trial')} of this search, which goes on")
     in_memory = held(seen, MOST_BYTES)
     start: Numbers = {name: start_of(network, name) for name in names}
-    changed(network.path, {"tracking": start})  # refuses now what can't be written later
-    for question, answers in conventions.choices.items():
-        for answer in answers:
-            changed(network.path, conventions.sections({question: answer}))
+    library("tomlkit")  # which writes what is found
     start.update(dict.fromkeys(asked, OWN))
 
     failed: list[Exception] = []
@@ -212,7 +206,7 @@ def sensible(network: Network, drawn: Numbers) -> Numbers:
 
 def open_study(journal: Path, depends: Sequence[Any]) -> Any:
     """The study of a search that depends on ``depends``: a new one or that of the journal."""
-    optuna = library()
+    optuna = library("optuna")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storages = optuna.storages
     return optuna.create_study(
@@ -223,14 +217,16 @@ def open_study(journal: Path, depends: Sequence[Any]) -> Any:
     )
 
 
-def library() -> ModuleType:
-    """Optuna."""
-    try:
-        import optuna
+def library(name: str) -> ModuleType:
+    """A library of this project.
 
-        return optuna
+    Raises:
+        Missing: it is not installed; the message says how to install it.
+    """
+    try:
+        return importlib.import_module(name)
     except ImportError as error:
-        raise Missing(needs("the search", "optuna", error, "lab")) from None
+        raise Missing(needs("the search", name, error, "lab")) from None
 
 
 def finished(study: Any) -> list[Any]:
@@ -253,7 +249,7 @@ def search(
                 study.enqueue_trial(start)
             # new for each trial, so that it depends only on the journal and on the seed
             seed = options.seed + done
-            study.sampler = library().samplers.TPESampler(seed=seed, multivariate=True)
+            study.sampler = library("optuna").samplers.TPESampler(seed=seed, multivariate=True)
             drawn = study.ask()
             for name, span in ranges.items():
                 if isinstance(span, list):
@@ -402,37 +398,17 @@ def changed(path: Path, values: dict[str, dict[str, Any]]) -> str:
     Args:
         path: of the TOML.
         values: dict of section -> dict of key -> value; None removes the key.
-
-    Raises:
-        BadRun: the section or the value of a key does not stand on lines of their own.
     """
-    lines = path.read_text().splitlines()
+    tomlkit = library("tomlkit")
+    document = tomlkit.parse(path.read_text())
     for section, keys in values.items():
-        start = next((i + 1 for i, line in enumerate(lines) if line.startswith(f"[{section}]")), 0)
-        if keys and not start:
-            raise BadRun(
-                f"{path} has no line [{section}] below which values could be written; add it",
-                what="no section",
-                where=path,
-            )
+        table: Any = document.setdefault(section, {}) if keys else {}
         for name, value in keys.items():
-            ends = (index for index in range(start, len(lines)) if lines[index].startswith("["))
-            end = next(ends, len(lines))
-            at = [i for i in range(start, end) if re.match(name + r"\s*=", lines[i])]
-            if at and not WHOLE.fullmatch(lines[at[0]]):
-                raise BadRun(
-                    f"{path}: {name} of [{section}] takes several lines; write it on one",
-                    what="several lines",
-                    where=path,
-                )
             if value is None:
-                lines = [line for i, line in enumerate(lines) if i not in at]
-            elif at:
-                lines[at[0]] = WHOLE.sub(rf"\g<1>{written(value)}\g<3>", lines[at[0]])
+                table.pop(name, None)
             else:
-                last = max((i for i in range(start, end) if lines[i].strip()), default=start - 1)
-                lines.insert(last + 1, f"{name} = {written(value)}")
-    return "\n".join(lines) + "\n"
+                table[name] = value
+    return str(tomlkit.dumps(document))
 
 
 def finite(value: Any) -> Any:

@@ -14,7 +14,6 @@ from hotpath_lab.conventions import OWN, Conventions
 from tests.app.cli.networks.test_add import files_of
 from tests.support import blobs, tiny
 from tests.support.described import load_network
-from tests.support.errors import refusal
 
 pytest.importorskip("optuna")
 
@@ -113,20 +112,29 @@ def test_conventions_that_do_not_fit_cost_no_more_than_their_trial(tmp_path, cli
     assert report["history"][0]["score"] == 0 and report["best"]["colours"] != OWN
 
 
-def test_keys_change_in_their_sections_alone(tmp_path):
+@pytest.mark.parametrize(
+    "tracking",
+    ["[tracking]\nsize_lr = 0.3\n", "tracking.size_lr = 0.3\n", "tracking = {size_lr = 0.3}\n"],
+)
+def test_keys_change_in_their_sections_alone(tmp_path, tracking):
     path = tmp_path / "a.toml"
-    path.write_text(
-        'family = "points"\n[input]  # of the files\nmean = [1, 2, 3]  # a comment\ncontext = 0.5\n'
-        "[tracking]\nsize_lr = 0.3\n[head]\nscale = [\n 1,\n]\n"
-    )
+    sections = [
+        "[input]  # of the files\nmean = [1, 2, 3]  # a comment\ncontext = 0.5\n",
+        "[head]\nscale = [\n 1,\n]\n",
+    ]
+    path.write_text('family = "points"\n' + "".join(sorted([tracking, *sections], reverse=True)))
     values = {
         "input": {"mean": [4, 5, 6], "context": None, "crop": "area"},
-        "head": {"score": None},
+        "head": {"score": None, "scale": [2]},
+        "tracking": {"size_lr": 0.4},
+        "new": {"key": "value"},
     }
     path.write_text(tune.changed(path, values))
-    table = toml.read(path, BadNetwork)
-    assert table["input"] == {"mean": [4, 5, 6], "crop": "area"}
-    assert table["tracking"] == {"size_lr": 0.3}
+    assert toml.read(path, BadNetwork) == {
+        "family": "points",
+        "input": {"mean": [4, 5, 6], "crop": "area"},
+        "head": {"scale": [2]},
+        "tracking": {"size_lr": 0.4},
+        "new": {"key": "value"},
+    }
     assert "# a comment" in path.read_text() and "[input]  # of the files" in path.read_text()
-    with refusal(tune.BadRun, "several lines", where="a.toml"):
-        tune.changed(path, {"head": {"scale": [2]}})

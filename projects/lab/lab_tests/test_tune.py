@@ -218,19 +218,6 @@ def test_only_the_numbers_of_a_toml_change(tmp_path):
     added = tune.changed(FOLDER / "lightfc.toml", {"tracking": {"peak_share": 0.25}})
     (tmp_path / "added.toml").write_text(added)
     assert toml.read(tmp_path / "added.toml", BadNetwork)["tracking"]["peak_share"] == 0.25
-    (tmp_path / "bare.toml").write_text("tracking.lr = 0.5\n")
-    with refusal(BadRun, "no section", where="bare.toml"):
-        tune.changed(tmp_path / "bare.toml", {"tracking": {"size_lr": 0.4}})
-
-
-def test_an_unchangeable_toml_is_refused_before_the_search(place, capsys):
-    text = (place / "tiny.toml").read_text()
-    keys = text[text.index("[tracking]") : text.index("[[file]]")]
-    inline = ", ".join(line for line in keys.splitlines()[1:] if line)
-    rest = text.replace(keys, "").replace("[input]", f"tracking = {{{inline}}}\n[input]")
-    (place / "tiny.toml").write_text(rest)
-    assert tune.main(arguments(place, "x")) == 2
-    assert "no line [tracking]" in capsys.readouterr().err
 
 
 def test_no_place_is_looked_at_only_above_where_it_is_found():

@@ -27,19 +27,21 @@ search takes longest.
 
 import argparse
 import json
-import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from hotpath.base import toml
 from hotpath.calib import command, int8
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun
 from hotpath.graphs import table
+from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import FOLDER, load_network
 from hotpath_lab import thresholds
 from hotpath_lab.scorer import SEARCH
+from hotpath_lab.tune import changed
 from hotpath_research.train import export, judge
 
 ROOT = Path(__file__).resolve().parents[4]  # of the clone
@@ -47,7 +49,6 @@ NAMES = ("kestrel", "kestrel_fast")  # networks that are trained here
 INT8 = "-int8"  # behind the name of an INT8 form
 SHIPPED = "hotpath/deploy/bundles/shipped"
 REFERENCE = "hotpath/deploy/doctor/bringup"
-KEPT = r"(?m:^(?:search_lost|look|found)_(?:below|above) = .*\n)"  # lines of a TOML
 SAME_CELL = 0.97  # share of pairs on which whole numbers should choose the cell of fp32
 
 
@@ -124,8 +125,9 @@ def run_export(options: argparse.Namespace) -> None:
 
 def run_int8(options: argparse.Namespace) -> None:
     """Measure the ranges and write the INT8 form."""
-    toml, derived = tomls(options, work(options))
-    arguments = ["--network", str(toml), "--clips", *options.clips, "--out", str(derived.parent)]
+    network, derived = tomls(options, work(options))
+    arguments = ["--network", str(network), "--clips", *options.clips]
+    arguments += ["--out", str(derived.parent)]
     passed("hotpath.calib.int8", int8.main(arguments))
     forms = json.loads(derived.with_suffix(".json").read_text())["forms"]
     for form, figures in forms.items():
@@ -146,10 +148,11 @@ def run_judge(options: argparse.Namespace) -> None:
 def run_install(options: argparse.Namespace) -> None:
     """Copy both forms of the network, and the table of ranges without what nobody reads there."""
     shipped = tomls(options, networks(options))[0]
-    kept = re.findall(KEPT, shipped.read_text()) if shipped.is_file() else []
+    tracking = toml.read(shipped, BadNetwork)["tracking"] if shipped.is_file() else {}
+    kept = {key: tracking[key] for key in SEARCH if key in tracking}
     paths = [
-        toml.with_name(toml.stem + end)
-        for toml in tomls(options, work(options))
+        path.with_name(path.stem + end)
+        for path in tomls(options, work(options))
         for end in ("_exemplar.onnx", "_search.onnx", ".toml")
     ]
     ranges = work(options, "int8", options.name + "-ranges.json")
@@ -161,7 +164,7 @@ def run_install(options: argparse.Namespace) -> None:
         to = networks(options) / path.relative_to(work(options))
         shutil.copyfile(str(path), str(to))
         if to.suffix == ".toml":
-            replace(to, rf"(?m)^(clip = .*\n)(?:{KEPT})*", "".join(kept))
+            to.write_text(changed(to, {"tracking": kept}))
     table.write(table.trimmed(table.read(ranges)), networks(options) / ranges.name)
 
 
@@ -172,19 +175,11 @@ def run_search(options: argparse.Namespace) -> None:
         numbers = ", ".join(f"{key} {getattr(network, key):g}" for key in SEARCH)
         say("left out, because no --films are named; the thresholds of before stay: " + numbers)
         return
-    toml = tomls(options, networks(options))[0]
+    path = tomls(options, networks(options))[0]
     clips = options.film_clips or options.clips
-    arguments = ["--networks", str(toml), "--clips", *clips, "--films", options.films, "--write"]
+    arguments = ["--networks", str(path), "--clips", *clips, "--films", options.films, "--write"]
     arguments += ["--out", str(work(options, "search"))]
     passed("hotpath_lab.thresholds", thresholds.main(arguments))
-
-
-def replace(path: Path, pattern: str, value: str) -> None:
-    """Write ``value`` behind what the pattern's group matches, at the one place where it does."""
-    text, count = re.subn(pattern, lambda match: match.group(1) + value, path.read_text())
-    if count != 1:
-        raise BadRun(f"{path} has {count} places that match {pattern}; correct it")
-    path.write_text(text)
 
 
 def run_prepared(options: argparse.Namespace) -> None:
@@ -196,13 +191,13 @@ def run_prepared(options: argparse.Namespace) -> None:
     if not (folder / options.name).is_dir():
         say(f"left out: {options.name} does not come prepared")
         return
-    toml = tomls(options, networks(options))[0].resolve()
+    path = tomls(options, networks(options))[0].resolve()
     reference = str(Path(options.root).resolve() / REFERENCE)
     for module, *more in (
         ("hotpath_research.train.ship", "--force", "--out", str(folder)),
         ("hotpath.deploy.doctor.bringup.reference", reference),
     ):
-        done = subprocess.run([sys.executable, "-m", module, str(toml), *more], cwd=str(ROOT))
+        done = subprocess.run([sys.executable, "-m", module, str(path), *more], cwd=str(ROOT))
         passed(module, done.returncode)
 
 

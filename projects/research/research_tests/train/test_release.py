@@ -106,9 +106,3 @@ def test_the_copy_for_boards_is_prepared_anew(world):
     assert (world / "repository" / release.REFERENCE / "reference-kestrel.npz").is_file()
     kept = prepared.read(shipped)
     assert "whole-search0.onnx" in kept["files"] and not (shipped / "old.onnx").exists()
-
-
-def test_a_place_that_is_not_found_once_is_named(tmp_path):
-    (tmp_path / "text").write_text("a 1\na 1\n")
-    with pytest.raises(BadRun, match="2 places"):
-        release.replace(tmp_path / "text", "(a )1", "2")

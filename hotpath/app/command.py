@@ -121,6 +121,8 @@ def _run(arguments: Optional[List[str]]) -> int:
         return 0 if words else 2
     try:
         module, *first = _module_of(words[0], program).split()
+        if module.startswith("hotpath.calib.") and sys.version_info < (3, 10):
+            raise NoProject(f"hotpath {words[0]} needs Python 3.10 or newer; run it on a computer")
         asks_help = set(HELP).intersection(words)
         needed = [name for name in program.libraries if name in BASE or not asks_help]
         require(needed, program.extra)

@@ -38,6 +38,11 @@ def exit_code(name: str, run: Callable[[], Optional[int]], stopped: str = "stopp
 
 def spent(name: str, error: OSError) -> int:
     """Say what the computer has no more of; returns the exit code, or raises any other error."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        tell(f"{name}: the current folder has been deleted; enter another one with cd")
+        return 2
     if error.errno not in SPENT:
         raise error
     place = f"{error.filename}: " if error.filename else ""

@@ -232,6 +232,12 @@ def test_what_a_program_lacks_is_said_before_its_import(monkeypatch, capsys):
         assert "has no tqdm" in messages and advice in messages
 
 
+def test_calibration_on_the_python_of_a_board_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "version_info", (3, 6))
+    assert command.main(["int8", "--help"]) == 2
+    assert "hotpath int8 needs Python 3.10 or newer" in capsys.readouterr().err
+
+
 def test_ctrl_c_during_an_import_ends_without_a_traceback(tmp_path):
     (tmp_path / "slow.py").write_text("raise KeyboardInterrupt\n")
     code = (

@@ -90,6 +90,14 @@ def test_a_program_ends_with_a_code_and_at_most_one_sentence(capsys, ends, code,
     assert capsys.readouterr().err == messages
 
 
+def test_a_deleted_folder_is_one_sentence(tmp_path, monkeypatch, capsys):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert exit_code("hotpath x", lambda: os.path.realpath("engines") and None) == 2
+    assert "hotpath x: the current folder has been deleted" in capsys.readouterr().err
+
+
 def test_a_reader_that_leaves_ends_a_program_quietly():
     code = "from hotpath.base.ends import exit_code\n"
     code += "raise SystemExit(exit_code('x', lambda: [print('line' * 999) for _ in range(999)]))"

@@ -13,7 +13,7 @@ pytest.importorskip("pymavlink")
 from hotpath.video.sources import WAITING
 from hotpath_vehicle import calibrate
 from hotpath_vehicle.aim import calibration as calibrations
-from vehicle_tests.support.gimbal import Gimbal
+from vehicle_tests.support.gimbal import GimbalOverUdp
 from vehicle_tests.support.onvif_camera import OnvifCamera
 
 slow = pytest.mark.slow("twenty seconds of a real clock")
@@ -72,14 +72,14 @@ def run(kind, monkeypatch, stream, tmp_path, *words):
 
 @slow
 def test_a_gimbal_is_measured(monkeypatch, tmp_path):
-    with contextlib.closing(Gimbal()) as gimbal:
-        stream = Stream(lambda: np.degrees(gimbal.angles))
+    with contextlib.closing(GimbalOverUdp()) as gimbal:
+        stream = Stream(lambda: np.degrees(gimbal.angle[::-1]))
         code, out = run("gimbal", monkeypatch, stream, tmp_path, "--mavlink", gimbal.address)
     assert code == 0
     made = calibrations.read(out)
     assert made.sign == (1, 1) and made.fov == pytest.approx(50.0, abs=5.0)
     assert made.delay == pytest.approx(LATE_S + 0.04, abs=0.12) and made.frame == "earth"
-    assert made.actuator == "gimbal 1/1/1" and made.stream == "rtsp://u:***@camera/live"
+    assert made.actuator == "gimbal 1/154/154" and made.stream == "rtsp://u:***@camera/live"
     assert (tmp_path / "camera.svg").read_text().startswith("<svg")
 
 
@@ -105,8 +105,8 @@ def test_a_ptz_camera_is_measured(monkeypatch, tmp_path):
 
 @slow
 def test_a_scene_that_moves_is_refused(monkeypatch, tmp_path, capsys):
-    with contextlib.closing(Gimbal()) as gimbal:
-        stream = Stream(lambda: np.degrees(gimbal.angles), moves=1.0)
+    with contextlib.closing(GimbalOverUdp()) as gimbal:
+        stream = Stream(lambda: np.degrees(gimbal.angle[::-1]), moves=1.0)
         code, out = run("gimbal", monkeypatch, stream, tmp_path, "--mavlink", gimbal.address)
     assert code == 2 and not out.exists()
     assert "nothing moves" in capsys.readouterr().err

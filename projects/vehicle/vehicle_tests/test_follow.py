@@ -16,7 +16,7 @@ from vehicle_tests.drone import steering as sim
 
 KNOWN = sim.calibration(0.1)
 CASES = {case.name: case for case in sim.faulty()}
-SWINGS = {case.name: case for case in sim.swings(None)}
+SWINGS = {case.name: case for case in sim.swings()}
 BOX = (400.0, 160.0, 40.0, 40.0)
 
 

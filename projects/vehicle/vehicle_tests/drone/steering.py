@@ -27,23 +27,24 @@ STEP_S = 0.01
 DEVICE = 154
 OWN_S = 0.03
 HANDLING_S = 0.03  # the network's time
+LATE_S = 0.07  # of a picture; with ``OWN_S`` this is the delay of ``calibration(0.1)``
 
-Figures = namedtuple("Figures", "away fastest stopped_s held why off")
+Figures = namedtuple("Figures", "away fastest held why off")
 Figures.__doc__ = """What a camera did after a time.
 
 away: the longest turn away from the target, degrees, where it is more than 2 degrees off.
-stopped_s: time of the last motion after that time. held: share of the time in which it is told to
-stand. off: largest distance to the target."""
+held: share of the time in which it is told to stand. off: largest distance to the target."""
 
 
 class Plant:
-    """An actuator of two axes, (right, up), that obeys late; ``backlash``: degrees of play."""
+    """An actuator of two axes, (right, up), that obeys late."""
 
-    def __init__(self, sign=1, gain=1.0, slew=600.0, most=90.0, limit=math.inf, backlash=0.0):
+    MOST, SLEW = 90.0, 600.0  # degrees a second, and by how much that may change in a second
+
+    def __init__(self, sign=1, gain=1.0):
         self.angle, self.rate = np.zeros(2), np.zeros(2)
-        self._sign, self._gain, self._slew, self._most, self._limit = sign, gain, slew, most, limit
+        self._factor = sign * gain
         self._wanted, self._queue = np.zeros(2), []
-        self._motor, self._play = np.zeros(2), backlash / 2
 
     def send(self, now, rates):
         self._queue.append((now + OWN_S, np.array(rates)))
@@ -51,14 +52,10 @@ class Plant:
     def move(self, now):
         while self._queue and self._queue[0][0] <= now:
             self._wanted = self._queue.pop(0)[1]
-        wanted = np.clip(self._wanted * self._gain * self._sign, -self._most, self._most)
-        most = self._slew * STEP_S
+        wanted = np.clip(self._wanted * self._factor, -self.MOST, self.MOST)
+        most = self.SLEW * STEP_S
         self.rate = self.rate + np.clip(wanted - self.rate, -most, most)
-        self._motor = self._motor + self.rate * STEP_S
-        self.angle = np.clip(self.angle, self._motor - self._play, self._motor + self._play)
-        self.rate[np.abs(self.angle) > self._limit] = 0.0
-        self.angle = np.clip(self.angle, -self._limit, self._limit)
-        self._motor = np.clip(self._motor, -self._limit - self._play, self._limit + self._play)
+        self.angle = self.angle + self.rate * STEP_S
 
 
 class Case(namedtuple("Case", "name path seconds fault_s options")):
@@ -79,17 +76,15 @@ def seen_from(angle, target):
 class Run:
     """One run of the closed loop; ``go`` gives the ``Figures``.
 
-    Options: late(t) or seconds; picture(t, (x, y)) -> (x, y) or None; gone(t): no target is seen;
-    dropped(t): no frame arrives; silent(t): nothing hears the gimbal manager;
-    asleep: (start, end) in which the program stands still;
-    attitudes "earth", "vehicle", "follows" or "none"; heading(t); second: angle of another
-    gimbal; loss of packets; noise, jitter; plant: dict for ``Plant``; fps or fps(t); scale(t): of
-    the frame's size; clock(t): seconds that are added to the time stamps; acts(t): how
-    often somebody acted until then; number(t): of the target.
+    Options: late(t) or seconds; picture(t, (x, y)) -> (x, y) or None; silent(t): nothing hears the
+    gimbal manager; attitudes "earth", "vehicle", "follows" or "none"; attitude_sign; heading(t);
+    second: angle of another gimbal; loss of packets; plant: dict for ``Plant``; fps(t); scale(t):
+    of the frame's size; clock(t): seconds that are added to the time stamps; acts(t): how often
+    somebody acted until then.
     """
 
-    def __init__(self, case, calibration, seed=0, **more):
-        self.case, self.options = case, dict(case.options, **more)
+    def __init__(self, case, calibration, seed=0):
+        self.case, self.options = case, case.options
         self._rng = np.random.RandomState(seed)
         self.plant = Plant(**self.options.get("plant", {}))
         self._aim = Follow(load_settings(), FOV, calibration)
@@ -139,21 +134,13 @@ class Run:
     def _take(self, now):
         """A frame is taken now."""
         options = self.options
-        if options.get("dropped", lambda t: False)(now):
-            return
         place = seen_from(self.plant.angle, self.case.path(now))
         if "picture" in options:
             place = options["picture"](now, place)
-        if place is not None and options.get("gone", lambda t: False)(now):
-            place = None
-        late = options.get("late", 0.07)
+        late = options.get("late", LATE_S)
         late = late(now) if callable(late) else late
-        late += abs(self._rng.normal(0, options["jitter"])) if "jitter" in options else 0.0
-        burst = options.get("burst")
-        arrives = now + late
-        arrives = math.ceil(arrives / burst) * burst if burst else arrives
-        self._arrived_s = max(self._arrived_s, arrives)
-        noise = self._rng.normal(0, options.get("noise", 1.0), 2)
+        self._arrived_s = max(self._arrived_s, now + late)
+        noise = self._rng.normal(0, 1.0, 2)
         self._pending.append((self._arrived_s, place and tuple(place + noise)))
 
     def _show(self, now):
@@ -170,19 +157,13 @@ class Run:
         scale = self.options.get("scale", lambda t: 1)(now)
         track = track._replace(box=Box(*(scale * side for side in track.box)))
         acts = self.options.get("acts", lambda t: 0)(now)
-        number = self.options.get("number", lambda t: 1)(now)
         at += self.options.get("clock", lambda t: 0.0)(now)
         size = (scale * SIZE[0], scale * SIZE[1])
-        view = View(self._index, at, size, track, number, 30.0, acts=acts)
+        view = View(self._index, at, size, track, 1, 30.0, acts=acts)
         return self._manager.frame(view, now)
 
     def _step(self, now, step):
-        """Messages of the program now. Asleep it sends none, and the actuator stops after 0.5 s."""
-        start, end = self.options.get("asleep", (math.inf, math.inf))
-        if start <= now < end:
-            if now > start + 0.5:
-                self.plant.send(now, (0.0, 0.0))
-            return None
+        """Messages of the program now."""
         silent = self.options.get("silent", lambda t: False)(now)
         if not silent:
             self._attitudes(now, step)
@@ -199,12 +180,12 @@ class Run:
         return messages
 
     def go(self):
-        next_s, fps = 0.0, self.options.get("fps", 30.0)
+        next_s, fps = 0.0, self.options.get("fps", lambda t: 30.0)
         for step in range(int(self.case.seconds / STEP_S)):
             now = step * STEP_S
             self.plant.move(now)
             if now >= next_s:
-                next_s += 1.0 / (fps(now) if callable(fps) else fps)
+                next_s += 1.0 / fps(now)
                 self._take(now)
             messages = self._step(now, step)
             for name, fields in messages or ():
@@ -228,9 +209,7 @@ class Run:
             away = max(0.0, away - step) if distance > 2.0 else 0.0
             most = max(most, away)
         speed = np.hypot(log[:, 3], log[:, 4])
-        moving = log[speed > 0.3, 0]
-        last = moving[-1] - self.case.fault_s if len(moving) else 0.0
-        return Figures(most, speed.max(), last, log[:, 7].mean(), self._aim.why, off.max())
+        return Figures(most, speed.max(), log[:, 7].mean(), self._aim.why, off.max())
 
 
 # paths
@@ -299,18 +278,17 @@ class Frozen:
         return (x, y) if 0 < x < SIZE[0] else None
 
 
-def faulty(delay=0.1):
-    """Cases in which something is wrong from ``fault_s`` on, for a calibration of that delay."""
-    late = delay - OWN_S
+def faulty():
+    """Cases in which something is wrong from ``fault_s`` on."""
     cases = []
 
     def case(name, path, seconds, fault_s, **options):
-        cases.append(Case(name, path, seconds, fault_s, dict({"late": late}, **options)))
+        cases.append(Case(name, path, seconds, fault_s, options))
 
     for more in (0.05, 0.1, 0.2, 0.3, 0.5, 1.0):
-        case(f"late by {more:g} s more", standing(8), 14, 0.5, late=late + more)
+        case(f"late by {more:g} s more", standing(8), 14, 0.5, late=LATE_S + more)
     for more in (0.1, 0.2, 0.3, 0.5, 1.0):
-        later = lambda t, more=more: late + (more if t > 3 else 0)  # noqa: E731
+        later = lambda t, more=more: LATE_S + (more if t > 3 else 0)  # noqa: E731
         case(f"late by {more:g} s more from 3 s, 5 °/s", ramp(5), 17, 3.0, late=later)
     for name, change in (("mirrored", mirrored), ("by 180°", upside_down), ("by 90°", on_its_side)):
         picture = changed(2.0, change)
@@ -364,16 +342,15 @@ def calibration(delay, spread=0.03):
     return Calibration("rtsp://camera", SIZE, f"gimbal 1/1/{DEVICE}", FOV[0], delay, spread)
 
 
-def swings(delay):
+def swings():
     """Streams that stop at 5 s, drift and swing, as before a stabiliser."""
-    late = (delay or 0.1) - OWN_S
     return [
         Case(
             f"swings by {pixels} px each {period:g} s",
             ramp(4),
             25,
             5.0,
-            {"late": late, "picture": Frozen(5.0, -0.5, pixels, 4, period)},
+            {"picture": Frozen(5.0, -0.5, pixels, 4, period)},
         )
         for period, pixels in ((4.0, 50), (6.0, 50), (3.0, 50), (5.0, 25), (1.5, 10))
     ]

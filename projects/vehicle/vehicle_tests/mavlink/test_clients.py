@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 pytest.importorskip("pymavlink")
@@ -20,20 +21,20 @@ from hotpath_vehicle.mavlink.reports import corners_of
 from tests.support.clips import clip_at, write_clip
 from tests.support.needs import skip
 from tests.support.ports import free_port
-from vehicle_tests.drone import closed_loop, conversation
+from vehicle_tests.drone import conversation
+from vehicle_tests.support.http_camera import SIDE, SIZE, picture, place
 from vehicle_tests.support.mavlink_client import Program
 
 FRAMES = 130
-SIZE = closed_loop.SIZE
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
     """A clip of a target that wanders over a textured picture."""
-    world = closed_loop.World(closed_loop.wandering(3.0))
-    pictures, boxes = zip(*(world.seen(n / 25.0, 0.0, 0.0) for n in range(FRAMES)))
+    times = [n / 50 for n in range(FRAMES)]
+    boxes = [(x - SIDE / 2, y - SIDE / 2, SIDE, SIDE) for x, y in map(place, times)]
     folder = tmp_path_factory.mktemp("clips") / "wandering"
-    return clip_at(write_clip(folder, pictures, boxes, ".jpg"))
+    return clip_at(write_clip(folder, map(picture, times), boxes, ".jpg"))
 
 
 def read(rows):
@@ -151,11 +152,12 @@ async def select_and_stop(mavsdk, clip, port, arguments, log):
                     break
             number, camera = found.cameras[0].component_id, system.camera
             assert found.cameras[0].vendor_name == "Hotpath"
+            x, y = np.divide(place(0.0), SIZE)
             while True:  # before the first frame a target is refused
                 with contextlib.suppress(mavsdk.camera.CameraError):
-                    await camera.track_rectangle(number, *corners_of(clip.boxes[0], SIZE))
+                    await camera.track_point(number, x, y, 0.05)
                     break
-            await camera.track_point(number, 0.5, 0.5, 0.05)
+            await camera.track_rectangle(number, *corners_of(clip.boxes[0], SIZE))
             await camera.track_stop(number)
     finally:
         beats.cancel()

@@ -12,7 +12,7 @@ from hotpath_vehicle.gimbal.settings import load_settings
 from hotpath_vehicle.mavlink.codec import Codec
 from hotpath_vehicle.mavlink.gimbal_manager import GimbalManager
 from hotpath_vehicle.mavlink.messages import Message, View
-from vehicle_tests.drone import closed_loop as sim
+from vehicle_tests.support import gimbal as sim
 
 ME, OTHER = (1, 100), (255, 190)
 

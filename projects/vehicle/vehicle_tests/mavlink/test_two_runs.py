@@ -11,7 +11,7 @@ pytest.importorskip("psutil")
 
 from tests.support import tiny
 from vehicle_tests.support import http_camera
-from vehicle_tests.support.gimbal import Gimbal
+from vehicle_tests.support.gimbal import GimbalOverUdp
 from vehicle_tests.support.mavlink_client import Program
 
 
@@ -25,7 +25,9 @@ def wait_for(condition, program):
 @pytest.mark.slow("two runs of ten seconds")
 def test_a_second_run_refuses_to_steer_a_gimbal_that_one_steers(tmp_path):
     network = tiny.write_network(tmp_path, tiny.watched(search_lost_below=0.001, found_above=0.002))
-    with contextlib.closing(http_camera.Camera()) as camera, contextlib.closing(Gimbal()) as gimbal:
+    with contextlib.closing(http_camera.Camera()) as camera, contextlib.closing(
+        GimbalOverUdp()
+    ) as gimbal:
         words = ["--video", camera.address, "--network", network, "--box", "430,150,60,60"]
         words += ["--mavlink", gimbal.address, "--gimbal", "--fov", "60"]
         with Program(words, tmp_path / "first") as first:

@@ -1,4 +1,4 @@
-"""A gimbal on UDP whose manager passes nothing on, for real runs."""
+"""A gimbal with its manager, turned by simulated time; and the same over UDP, for real runs."""
 
 import contextlib
 import math
@@ -6,27 +6,109 @@ import socket
 import threading
 import time
 
-from pymavlink.dialects.v20 import common
+import numpy as np
 
-CONFIGURE = common.MAV_CMD_DO_GIMBAL_MANAGER_CONFIGURE
+from hotpath_vehicle.mavlink import numbers as m
+from hotpath_vehicle.mavlink.codec import Codec
+from hotpath_vehicle.mavlink.packets import Splitter
+from vehicle_tests.support.quaternions import quaternion_of
+
+STEP_S = 0.02
 
 
 class Gimbal:
-    """A gimbal manager that passes nothing on. It gives control to whoever asks for it last.
+    """A gimbal and its manager, after mavlink.io/en/services/gimbal_v2.html."""
+
+    MOST_RATE = math.radians(90.0)
+    MOST_CHANGE = math.radians(600.0)
+    SILENCE_S = 0.5
+
+    def __init__(self, device=154):
+        self.device = device
+        self.angle = np.zeros(2)  # pitch, yaw
+        self.rate = np.zeros(2)
+        self._wanted = np.zeros(2)
+        self._heard_at = -1e9
+        self.primary = (0, 0)
+        self.refuses = False
+        self.obeyed = 0
+        self.codec = Codec(1, self.device)
+        self._messages = {
+            m.GIMBAL_MANAGER_STATUS: self.status,
+            m.GIMBAL_DEVICE_ATTITUDE_STATUS: self.attitude,
+        }
+        self._streams = {}  # number of a message: seconds, next
+
+    def receive(self, message, now):
+        fields, sender = message.fields, (message.system, message.component)
+        if message.name == "GIMBAL_MANAGER_SET_ATTITUDE" and sender == self.primary:
+            assert all(math.isnan(value) for value in fields["q"])  # rates alone
+            self._wanted = np.array([fields["angular_velocity_y"], fields["angular_velocity_z"]])
+            self._heard_at, self.obeyed = now, self.obeyed + 1
+        if message.name != "COMMAND_LONG" or fields["target_system"] not in (0, 1):
+            return []
+        result, more = self._command(sender, fields, now)
+        ack = {"command": fields["command"], "result": result}
+        ack.update(target_system=sender[0], target_component=sender[1])
+        return [("COMMAND_ACK", ack)] + more
+
+    def _command(self, sender, fields, now):
+        first, second = fields["param1"], fields["param2"]
+        if fields["command"] == m.CMD_REQUEST_MESSAGE and first == m.GIMBAL_MANAGER_INFORMATION:
+            return m.ACCEPTED, [("GIMBAL_MANAGER_INFORMATION", {"gimbal_device_id": self.device})]
+        if fields["command"] == m.CMD_SET_MESSAGE_INTERVAL and first in self._messages:
+            self._streams[first] = [second / 1e6, now]
+            return m.ACCEPTED, []
+        if fields["command"] != m.CMD_DO_GIMBAL_MANAGER_CONFIGURE:
+            return m.UNSUPPORTED, []
+        if self.refuses or fields["param7"] not in (0, self.device):
+            return m.DENIED, []
+        asked = int(first), int(second)
+        if asked == (-3, -3):  # give control back, where the sender has it
+            self.primary = (0, 0) if sender == self.primary else self.primary
+        elif min(asked) >= 0:
+            self.primary = asked
+        return m.ACCEPTED, []
+
+    def due(self, now):
+        out = []
+        for number, stream in self._streams.items():
+            if now >= stream[1]:
+                stream[1] += stream[0]
+                out.append(self._messages[number]())
+        return out
+
+    def move(self, now, step_s):
+        wanted = self._wanted if now - self._heard_at < self.SILENCE_S else np.zeros(2)
+        wanted = np.clip(wanted, -self.MOST_RATE, self.MOST_RATE)
+        most = self.MOST_CHANGE * step_s
+        self.rate += np.clip(wanted - self.rate, -most, most)
+        self.angle += self.rate * step_s
+
+    def attitude(self):
+        state = dict(flags=m.GIMBAL_YAW_LOCK, q=list(quaternion_of(*self.angle)))
+        return "GIMBAL_DEVICE_ATTITUDE_STATUS", state
+
+    def status(self):
+        state = {"gimbal_device_id": self.device}
+        state["primary_control_sysid"], state["primary_control_compid"] = self.primary
+        return "GIMBAL_MANAGER_STATUS", state
+
+
+class GimbalOverUdp(Gimbal):
+    """The gimbal in a thread of its own, at ``address``. Nothing is passed on to other peers.
 
     Attributes:
         rates: (port of the sender, its rate of yaw), the oldest first.
-        angles: (yaw, pitch), radians, by all that was commanded.
     """
 
     def __init__(self):
+        super().__init__()
         self.rates = []
-        self.angles = (0.0, 0.0)
-        self._pitch_rate = 0.0
         self._closed = threading.Event()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
-        self._socket.settimeout(0.02)
+        self._socket.settimeout(STEP_S)
         self.address = "udpout:127.0.0.1:{}".format(self._socket.getsockname()[1])
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
@@ -40,33 +122,23 @@ class Gimbal:
         self._socket.close()
 
     def _serve(self):
-        mav = common.MAVLink(None, 1, 1)
-        codecs = {}
-        owner = (0, 0)
-        yaw = 0.0
-        last = 0.0
+        peers, last = set(), time.monotonic()
         while not self._closed.is_set():
             with contextlib.suppress(socket.timeout):
                 data, peer = self._socket.recvfrom(4096)
-                codec = codecs.setdefault(peer, common.MAVLink(None, 9, 9))
-                for message in codec.parse_buffer(bytearray(data)) or ():
-                    if message.get_type() == "GIMBAL_MANAGER_SET_ATTITUDE":
-                        self.rates.append((peer[1], message.angular_velocity_z))
-                        self._pitch_rate = message.angular_velocity_y
-                    elif getattr(message, "command", 0) == CONFIGURE:
-                        owner = max(0, int(message.param1)), max(0, int(message.param2))
+                peers.add(peer)
+                for packet in Splitter().feed(data):
+                    message = self.codec.decode(packet)
+                    if message.name == "GIMBAL_MANAGER_SET_ATTITUDE":
+                        self.rates.append((peer[1], message.fields["angular_velocity_z"]))
+                    self._send(self.receive(message, time.monotonic()), [peer])
             now = time.monotonic()
-            if now - last < 0.02:
-                continue
-            step = min(0.1, now - last) if last else 0.0
-            yaw, last = yaw + (self.rates[-1][1] * step if self.rates else 0.0), now
-            self.angles = yaw, self.angles[1] + self._pitch_rate * step
-            turned = [math.cos(yaw / 2), 0, 0, math.sin(yaw / 2)]
-            for message in (
-                mav.heartbeat_encode(2, 3, 129, 4, 4),
-                mav.gimbal_manager_information_encode(0, 0xFFF, 1, -1, 1, -1, 1, -3, 3),
-                mav.gimbal_manager_status_encode(0, 0, 1, *owner, 0, 0),
-                mav.gimbal_device_attitude_status_encode(1, 1, 0, 16, turned, 0, 0, 0, 0),
-            ):
-                for peer in codecs:
-                    self._socket.sendto(message.pack(mav), peer)
+            if now - last >= STEP_S:
+                self.move(now, now - last)
+                last = now
+                self._send(self.due(now), peers)
+
+    def _send(self, messages, peers):
+        for message in messages:
+            for peer in peers:
+                self._socket.sendto(self.codec.encode(*message), peer)

@@ -1,23 +1,51 @@
 """A camera over HTTP: Motion JPEG of a target that moves over a landscape."""
 
 import contextlib
+import functools
 import math
 import threading
 import time
 from http.server import BaseHTTPRequestHandler
 
 import cv2
+import numpy as np
 
 from tests.support.ports import ThreadingHTTPServer
-from vehicle_tests.drone.closed_loop import background
 
 SIZE = (640, 360)
 FPS = 20
 SIDE = 60
+WORLD = (2600, 1600)
+
+
+@functools.lru_cache(maxsize=1)
+def background():
+    """A picture with texture of every size."""
+    rng = np.random.RandomState(1)
+    picture = np.zeros((WORLD[1], WORLD[0], 3), np.float32)
+    for cells in (6, 20, 60, 180):
+        noise = rng.rand(cells, int(cells * WORLD[0] / WORLD[1]) + 1, 3).astype(np.float32)
+        picture += cv2.resize(noise, WORLD, interpolation=cv2.INTER_CUBIC) / 4
+    return (60 + 130 * picture).clip(0, 255).astype(np.uint8)
+
+
+def place(now):
+    """(x, y) of the target's middle: aside, so that a gimbal has to turn."""
+    return 460 + 60 * math.sin(0.7 * now), 180 + 40 * math.cos(0.9 * now)
+
+
+def picture(now):
+    """The camera's picture at a time. Nothing in it comes again."""
+    left = int(900 + 800 * math.sin(0.05 * now))
+    frame = background()[400 : 400 + SIZE[1], left : left + SIZE[0]].copy()
+    x, y = place(now)
+    cv2.circle(frame, (round(x), round(y)), SIDE // 2, (30, 30, 230), -1, cv2.LINE_AA)
+    cv2.circle(frame, (round(x), round(y)), SIDE // 5, (240, 240, 240), -1, cv2.LINE_AA)
+    return frame
 
 
 class Camera:
-    """A camera over HTTP: a target moves over a landscape, and nothing in it comes again."""
+    """Sends ``picture`` to each viewer."""
 
     def __init__(self):
         self.closed = False
@@ -43,23 +71,9 @@ class Camera:
     def send(self, out):
         while not self.closed:
             time.sleep(1.0 / FPS)
-            data = cv2.imencode(".jpg", self.picture(time.monotonic()))[1].tobytes()
+            data = cv2.imencode(".jpg", picture(time.monotonic()))[1].tobytes()
             head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
             out.write(head.encode() + data + b"\r\n")
-
-    @staticmethod
-    def place(now):
-        """(x, y) of the target's middle: aside, so that the gimbal has to turn."""
-        return 460 + 60 * math.sin(0.7 * now), 180 + 40 * math.cos(0.9 * now)
-
-    def picture(self, now):
-        world = background()
-        left = int(900 + 800 * math.sin(0.05 * now))
-        frame = world[400 : 400 + SIZE[1], left : left + SIZE[0]].copy()
-        x, y = self.place(now)
-        cv2.circle(frame, (round(x), round(y)), SIDE // 2, (30, 30, 230), -1, cv2.LINE_AA)
-        cv2.circle(frame, (round(x), round(y)), SIDE // 5, (240, 240, 240), -1, cv2.LINE_AA)
-        return frame
 
     def close(self):
         self.closed = True

@@ -9,16 +9,14 @@ pytest.importorskip("onnxruntime")
 from hotpath.deploy.film import film
 from hotpath.graphs import batch
 from hotpath.runtime.frames.camera_frames import PlanarFrame
-from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.runtime.identity.identity import PROBATION
 from hotpath.runtime.options import Options
 from hotpath.runtime.search.search import JUDGED
 from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.tracker.tracker import Tracker
-from hotpath_nogpu.cuda.onnx_engine import close, cost_of, open_both, read_clip
-from hotpath_nogpu.gpu import STAND_IN
+from hotpath_nogpu.cuda.onnx_engine import close, cost_of, open_both
 from tests.runtime.search.test_search import BACK, GONE, SEARCHED, THRESHOLDS, Elsewhere
-from tests.support import ROOT, tiny
+from tests.support import tiny
 from tests.support.pictures_in_planes import planes_of
 from tests.support.proposed import counted
 
@@ -29,19 +27,6 @@ PLACES = 4 * 312  # of four windows
 ROW = 4 + 2 * 4 * 3  # of the features under a place
 FEATURES = 4 * 3 * 256  # of a whole window
 RESTS = 40, 380, 40, 40  # box of a target that is always there
-
-
-def on_the_gpu(frame, kind):
-    """A BGR frame as the GPU's tracker takes it."""
-    if kind == "bgrx":
-        return np.dstack([frame, frame[:, :, 0]])
-    return frame
-
-
-def given_of(frames, kind, engine):
-    """The frames as the GPU's tracker takes them, one after the other; none is kept."""
-    for frame in frames:
-        yield on_the_gpu(bgr_of(frame) if kind != "nv12" else frame, kind)
 
 
 def changed(frames, start):
@@ -77,35 +62,25 @@ def follow_several(device, frames, boxes):
     return messages
 
 
-def interrupted(clip, other, start, end):
-    """(frames, first box) of a clip, with frames of another one, from ``start`` to ``end``."""
-    frames, box = read_clip(clip, 60)
-    others, _ = read_clip(other, end)
-    size = frames[0].shape[1::-1]
-    between = [cv2.resize(frame, size) for frame in others[start:end]]
-    return frames[:start] + between + frames[end:], box
-
-
 def own_network(folder, share=0.02, **proof):
     """The TOML of a network that searches."""
     return tiny.write_network(folder, tiny.watched(**THRESHOLDS, peak_share=share, **proof))
 
 
-def track(path, kind="bgr", change=None, after=0, pictures=None, box=None, **library):
+def track(path, kind="bgr", change=None, after=0):
     """What the GPU and the host say of a film, and the cost of each frame: a dict."""
-    gpu, processor = open_both(path, log=lambda line: None, **library)
-    if pictures is None:
-        results = Elsewhere()
-        pictures, box = results.frames, results.boxes[0]
-    frames = changed(pictures + pictures[-1:] * after, change)
+    gpu, processor = open_both(path, log=lambda line: None)
+    film = Elsewhere()
+    box, frames = film.boxes[0], changed(film.frames + film.frames[-1:] * after, change)
     if kind == "nv12":
         frames = [PlanarFrame(planes_of(frame, "NV12")) for frame in frames]
+    given = frames[1:]
+    if kind == "bgrx":
+        given = (np.dstack([frame, frame[:, :, 0]]) for frame in given)  # none is kept
     tracker = Tracker(gpu, recover=True)
     report = {"peaks": counted(tracker) if tracker.search and tracker.search.chooses else []}
     # what is uploaded first must not need a mean colour of the device's memory
-    report["found"], report["costs"] = follow(
-        tracker, given_of(frames[1:], kind, gpu.engine), frames[0], box
-    )
+    report["found"], report["costs"] = follow(tracker, given, frames[0], box)
     tracker.release()
     other = Tracker(processor, recover=True)
     other.init(frames[0], box)
@@ -151,12 +126,6 @@ def test_graphs_of_one_window_give_the_same(tmp_path, monkeypatch):
     report = track(own_network(tmp_path).rename(tmp_path / "apart.toml"))
     check(report["found"], report["wanted"])
     assert report["counts"] == [1, 2, 3, 4]
-
-
-@pytest.mark.fake_gpu(site=STAND_IN)
-def test_through_cupy_too(tmp_path):
-    report = track(own_network(tmp_path), library="cupy")
-    check(report["found"], report["wanted"])
 
 
 def test_a_find_on_probation_is_learnt_afterwards(tmp_path):
@@ -302,16 +271,3 @@ def test_targets_are_found_as_on_the_host(tmp_path, change):
     for own, host in zip(found, wanted):
         check_alike(own, host)
     assert {track[3] for track in found[2]} == {"tracked"}
-
-
-@pytest.mark.slow("whole clips under the fake driver")
-def test_kestrel_while_a_clip_shows_another_scene(clips_dir):
-    clips = [clips_dir / name for name in ("otb-David", "otb-Couple")]
-    pictures, box = interrupted(*clips, start=10, end=35)
-    report = track("kestrel", pictures=pictures, box=box)
-    check_alike(report["found"], report["wanted"])
-    states = [track[3] for track in report["found"]]
-    assert states.count("lost") > 10 and states[-1] != "lost"
-    messages = (ROOT / "docs" / "jetson.md").read_text(encoding="utf-8")
-    usual = min(cost["download_bytes"] for cost in report["costs"])
-    assert "{:,} bytes for one window".format(usual) in messages

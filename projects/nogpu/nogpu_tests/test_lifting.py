@@ -254,7 +254,7 @@ def by_board(name, network):
         family, form = ("8.2", "cut") if name == "jetson_nano" else ("10", "whole")
         for file in forms[form]["models"]:
             model = Model((place / file).read_bytes())
-            assert not fake._problems(model, family, fake.Machine())
+            assert not fake.make(family)._problems(model)
         graphs = canonical.models(network, network.locate())
         assert cut_check.difference(graphs, cut.cut(graphs)) <= cut_check.TOLERANCE
         return chain(*(str(place / file) for file in forms["whole"]["models"][:2]))

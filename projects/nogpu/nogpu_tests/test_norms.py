@@ -7,7 +7,7 @@ from onnx import TensorProto, numpy_helper
 
 from hotpath.deploy.bundles import plans
 from hotpath.graphs import IN_FLOAT32, convert
-from hotpath_nogpu.tensorrt import fake
+from hotpath_nogpu.tensorrt import bindings
 from hotpath_nogpu.tensorrt.machine import Board
 from tests.support.models import model_of
 
@@ -83,7 +83,7 @@ def test_newer_operators_become_those_of_the_oldest_opset(
     kinds = {"y0": TensorProto.INT64} if kind == "Shape" else {}
     older = check_older([(kind, given, made, attributes)], made, opset, **kinds)
     assert [entry.version for entry in older.opset_import] == [wanted]
-    assert not {node.op_type for node in older.graph.node} & set(fake.NEWER)
+    assert not {node.op_type for node in older.graph.node} & set(bindings.NEWER)
 
 
 def test_beside_a_newer_operator_the_others_are_written_out():

@@ -18,5 +18,3 @@ extern "C" __global__ void bad_race(int* out) {
   out[threadIdx.x] = values[63 - threadIdx.x];
   values[threadIdx.x] = 0;
 }
-
-// Writes one element too many.

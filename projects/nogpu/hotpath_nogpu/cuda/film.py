@@ -4,10 +4,8 @@ import numpy as np
 
 from hotpath.kernels import golden
 from hotpath.kernels.cuda.frames import Nv12
-from hotpath.kernels.planes import Planes
 from hotpath.runtime.decode.points import Points
 from hotpath.runtime.frames import geometry
-from hotpath.runtime.frames.camera_frames import PlanarFrame
 from hotpath_nogpu.cuda.shim import Shim
 from tests.support.pictures_in_planes import planes_of
 
@@ -18,13 +16,12 @@ class Film:
     Args:
         seed: of the noise and the motion.
         kind: "bgr" (a strided view) or "nv12".
-        change: number of the first frame of the larger size, or None.
     """
 
     side = 40
 
-    def __init__(self, seed, kind="bgr", change=None):
-        self.kind, self.change = kind, change
+    def __init__(self, seed, kind="bgr"):
+        self.kind = kind
         self.random = np.random.RandomState(seed)
         self.noise = self.random.randint(60, 140, (260, 340, 3)).astype(np.uint8)
         self.phase = self.random.uniform(0, 6, 2)
@@ -52,16 +49,13 @@ class Film:
         return memory[:, 2:-1]
 
     def bgr(self, index):
-        """(H, W, 3) uint8: 220 x 300, or 1.5 times that size."""
+        """(220, 300, 3) uint8."""
         image = np.roll(self.noise, index * 7, axis=1)[:220, :300].copy()
         x, y = (int(round(v)) for v in self.place(index))
         half = self.side // 2
         top, left = max(0, y - half), max(0, x - half)
         image[top : max(0, y + half), left : max(0, x + half)] = (40, 60, 230)
-        if self.change is not None and index >= self.change:
-            rows, columns = np.arange(330) * 2 // 3, np.arange(450) * 2 // 3
-            image = image[rows][:, columns]
-        return np.ascontiguousarray(image)
+        return image
 
     @staticmethod
     def nv12(image):
@@ -70,24 +64,19 @@ class Film:
 
 
 def track_by_definition(net, film, count):
-    """Track a film by golden.py, geometry.py and points.py; return the states and cells."""
+    """Track a BGR film by golden.py, geometry.py and points.py; return the states and cells."""
     shim, decoder = Shim(), Points(net)
     state = np.array(film.state, np.float64)
-    image = _bgr(film.frame(0))
-    border = geometry.border_colour(net, _picture(film.frame(0)))
+    image = film.frame(0)
+    border = geometry.border_colour(net, image)
     features = np.zeros(3, np.float32)
     picture = _crop(net, image, geometry.exemplar_window(net, state), net.exemplar, border)
     shim.launch("tiny_exemplar", 1, 3, picture, net.exemplar, features)
     cells = []
     states = []
-    shape = image.shape
     maps = [np.zeros((1, planes, net.map_size, net.map_size), np.float32) for planes in (2, 4)]
     for index in range(1, count + 1):
-        image = _bgr(film.frame(index))
-        if image.shape != shape:
-            x, y = float(image.shape[1]) / shape[1], float(image.shape[0]) / shape[0]
-            state *= (x, y, x, y)
-            shape = image.shape
+        image = film.frame(index)
         window, scale = geometry.search_window(net, state)
         picture = _crop(net, image, window, net.search, border)
         sides = net.search, net.map_size, net.stride
@@ -96,22 +85,6 @@ def track_by_definition(net, film, count):
         cells.append(cell)
         states.append(state.copy())
     return np.array(states), cells
-
-
-def bgr_of(luma, chroma):
-    """An NV12 picture as BGR."""
-    return golden.bgr_from_planes(Planes("NV12", (luma, chroma), luma.shape[1], luma.shape[0]))
-
-
-def _bgr(frame):
-    return bgr_of(*frame) if isinstance(frame, Nv12) else frame
-
-
-def _picture(frame):
-    if not isinstance(frame, Nv12):
-        return frame
-    height, width = frame.luma.shape
-    return PlanarFrame(Planes("NV12", frame, width, height))
 
 
 def _crop(net, image, window, side, border):

@@ -41,17 +41,16 @@ class OnHost(adapter.Engine):
         return adapter._OnStream(self._library, self, model, windows)
 
 
-def open_both(name, files=None, library="auto", log=None):
+def open_both(name, files=None, log=None):
     """A network on the fake GPU, and on the processor beside it: a ``Gpu`` and a ``Processor``.
 
     Args:
         name: of the network, or its TOML.
         files: folder with its files.
-        library: that launches kernels.
         log: function of one sentence.
     """
     adapter._OnStream = OnFakeStream
-    device = devices.open_device(library)
+    device = devices.open_device()
     build.match_compiler(device.driver_version)
     network = load_network(name)
     paths = network.locate(files)

@@ -24,8 +24,6 @@ def track(
     library="auto",
     graph=True,
     timed=False,
-    kind="bgr",
-    change=None,
     behaviour="good",
     poison=None,
     windows=1,
@@ -42,22 +40,19 @@ def track(
     device = devices.open_device(library)
     build.match_compiler(device.driver_version)
     net = network(**LOSSY)
-    engine, film = Engine(device, net), Film(0, kind, change)
+    engine, film = Engine(device, net), Film(0)
     engine.before_search = behaviours(device, engine)[behaviour]
     gpu = Gpu(net, engine, cpu.load(), logged.append, graph=graph, timed=timed)
     calls = engine.calls
 
     call = in_a_thread if elsewhere else lambda function, *given: function(*given)
-    frame, shape = gpu.take(film.frame(0))
+    frame, _ = gpu.take(film.frame(0))
     state = np.array(film.state)
     exemplar = call(gpu.exemplar, frame, state)
     found = []
     before = counts()
     for index in range(1, frames + 1):
-        picture, now = gpu.take(film.frame(index))
-        if now != shape:
-            x, y = now[1] / shape[1], now[0] / shape[0]
-            state, shape = state * (x, y, x, y), now
+        picture, _ = gpu.take(film.frame(index))
         if poison == index:
             array = device.pinned(12)  # kept until the copy is done
             array.view(np.float32)[:] = np.nan

@@ -1,15 +1,12 @@
 """Simulate a board on this computer: a fake TensorRT, a driver, and a device in host memory.
 
-    python -m hotpath_nogpu.tensorrt.machine FAMILY -m hotpath.deploy.bundles ...
-
-runs a program on that board, in a process of its own. ``Board`` does so in the process of a test.
+``Board`` does so in the process of a test, and ``interpreter`` in every process of a Python.
 """
 
 import contextlib
 import importlib.util
 import json
 import os
-import runpy
 import sys
 import types
 
@@ -225,18 +222,3 @@ def interpreter(path, options, python=sys.executable):
         f'exec {python} "$@"\n'
     )
     path.chmod(0o755)
-
-
-def main(arguments):
-    """Run ``-m MODULE ARGUMENTS`` on a board of the family in the first argument."""
-    family, _, module = arguments[:3]
-    os.environ["FAKE_BOARD"] = json.dumps(
-        dict(json.loads(os.environ.get("FAKE_BOARD") or "{}"), family=family)
-    )
-    play()
-    sys.argv = [module] + arguments[3:]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

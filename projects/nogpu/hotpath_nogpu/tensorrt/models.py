@@ -8,48 +8,36 @@ except ImportError:  # as on a board, where the tests that run plans are skipped
 
 
 class Model:
-    """One ONNX model: its bytes and what ``_describe`` says of it."""
+    """One ONNX model.
+
+    Attributes:
+        data: its bytes.
+        nodes: of ONNX, in their order.
+        inputs, outputs: dict of name -> shape, -1 for any length.
+        types: dict of their names -> "float32" or "float16".
+        constants: names of the tensors that are no results.
+    """
 
     def __init__(self, data):
-        self.data = data
-        told = _describe(data)
-        self.inputs = [(name, tuple(shape)) for name, shape in told["inputs"]]
-        self.outputs = [(name, tuple(shape)) for name, shape in told["outputs"]]
-        self.types, self.nodes, self.names = told["types"], told["nodes"], told["names"]
-        self.constants = set(told["constants"])
+        graph = onnx.load_model_from_string(data).graph
+        self.data, self.nodes = data, list(graph.node)
+        self.inputs = {value.name: _shape(value) for value in graph.input}
+        self.outputs = {value.name: _shape(value) for value in graph.output}
+        kinds = {onnx.TensorProto.FLOAT: "float32", onnx.TensorProto.FLOAT16: "float16"}
+        values = [*graph.input, *graph.output]
+        self.types = {value.name: kinds[value.type.tensor_type.elem_type] for value in values}
+        self.constants = {tensor.name for tensor in graph.initializer}
+        self.constants |= {node.output[0] for node in graph.node if node.op_type == "Constant"}
 
     def session(self):
-        """Return a function that takes a dict of arrays and returns the outputs in order."""
-        session = _session(self.data)
-        names = [name for name, _ in self.outputs]
-        return lambda feed: session.run(names, feed)
-
-
-def _describe(data):
-    graph = onnx.load_model_from_string(data).graph
-    constants = [tensor.name for tensor in graph.initializer]
-    constants += [node.output[0] for node in graph.node if node.op_type == "Constant"]
-    return {
-        "inputs": [(value.name, _shape(value)) for value in graph.input],
-        "outputs": [(value.name, _shape(value)) for value in graph.output],
-        "types": {v.name: _type(v) for v in list(graph.input) + list(graph.output)},
-        "nodes": [(n.op_type, list(n.input), list(n.output)) for n in graph.node],
-        "constants": constants,
-        "names": [node.name for node in graph.node],
-    }
+        """Return a function that takes a dict of arrays and returns one of the outputs."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.log_severity_level = 1, 3
+        providers = ["CPUExecutionProvider"]
+        session = onnxruntime.InferenceSession(self.data, options, providers=providers)
+        return lambda feed: dict(zip(self.outputs, session.run(list(self.outputs), feed)))
 
 
 def _shape(value):
-    return [-1 if dim.dim_param else dim.dim_value for dim in value.type.tensor_type.shape.dim]
-
-
-def _type(value):
-    kind = value.type.tensor_type.elem_type
-    return {onnx.TensorProto.FLOAT: "float32", onnx.TensorProto.FLOAT16: "float16"}[kind]
-
-
-def _session(data):
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    dims = value.type.tensor_type.shape.dim
+    return tuple(-1 if dim.dim_param else dim.dim_value for dim in dims)

@@ -10,9 +10,9 @@ from hotpath.kernels.cuda import records
 from hotpath.kernels.cuda.frames import part_of
 from hotpath.kernels.cuda.kernels import crop_grid
 from hotpath.kernels.cuda.windows import around
+from hotpath.kernels.planes import Planes
 from hotpath.runtime.devices.gpu import frame_settings
 from hotpath.runtime.frames import geometry
-from hotpath_nogpu.cuda.film import bgr_of
 from tests.support.errors import refusal
 from tests.support.examples import examples
 from tests.support.kernel_networks import network
@@ -132,7 +132,8 @@ def test_crop_of_a_camera_frame_is_that_of_its_bgr(shim, halves, state, seed):
     net = network(search=31)
     window = window_of(net, state, False)
     (found,) = crop(shim, net, picture_of(luma, chroma), [window])
-    same_bits(found, expected_crop(net, bgr_of(luma, chroma), window))
+    bgr = golden.bgr_from_planes(Planes("NV12", (luma, chroma), width, height))
+    same_bits(found, expected_crop(net, bgr, window))
 
 
 def test_half_precision_rounds_as_numpy_at_every_edge(shim):

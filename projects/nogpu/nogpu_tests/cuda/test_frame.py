@@ -54,14 +54,10 @@ def test_replay_equals_eager_and_the_definition_for_200_frames(runs):
     assert eager["cells"] == replayed["cells"] and eager["scores"] == replayed["scores"]
     assert eager["features"] == replayed["features"]
     assert eager["states"].tobytes() == replayed["states"].tobytes()
-    follows_the_definitions(eager, Film(0))
+    states, cells = track_by_definition(network(), Film(0), 200)
+    assert eager["cells"] == cells
+    np.testing.assert_allclose(eager["states"], states, rtol=0, atol=1e-6)
     assert eager["calls"] == 200 and replayed["calls"] == 0  # from Python
-
-
-def follows_the_definitions(found, film):
-    states, cells = track_by_definition(network(), film, len(found["states"]))
-    assert found["cells"] == cells
-    np.testing.assert_allclose(found["states"], states, rtol=0, atol=1e-6)
 
 
 @fake_gpu()
@@ -76,13 +72,6 @@ def test_a_frame_allocates_nothing_and_synchronises_once(runs):
         # gather, crop, the network's two, places, pooling
         assert (counts["launches"], counts["graph_launches"]) == (200 * 6, 200 * graphs)
         assert 0 < counts["upload_bytes"] < 0.5 * 200 * 220 * 300 * 3  # the search region alone
-
-
-@fake_gpu()
-def test_a_frames_graph_has_six_nodes_beside_the_networks(runs):
-    """Upload of the records, gather, crop, places, pooling, download."""
-    counts = runs[1]["counts"]
-    assert counts["launches"] - 2 * 200 + counts["downloads"] + 200 == 200 * 6
 
 
 COPIES = [
@@ -105,29 +94,6 @@ def test_further_windows_change_nothing_and_are_one_submission(begun, windows, g
     sizes = [windows] if windows < 5 else [4, windows - 4]
     rows = sum(map(download_bytes, sizes))
     assert counts["download_bytes"] == 40 * (rows + windows * (FEATURES + MAPS))
-
-
-@pytest.mark.parametrize(
-    "film",
-    [
-        {"kind": "nv12", "frames": 25},
-        {"change": 12, "frames": 30},
-    ],
-)
-@pytest.mark.parametrize("graph", [False, True])
-@fake_gpu()
-def test_frames_of_cameras_and_of_changing_size_are_followed(film, graph):
-    found = track(graph=graph, **film)
-    follows_the_definitions(found, Film(0, film.get("kind", "bgr"), film.get("change")))
-    assert found["uses_graph"] == graph and found["counts"]["graphs"] == 0
-
-
-@fake_gpu(FAKE_CUDA_VERSION="10020", FAKE_CUDA_CAPABILITY="53")
-def test_the_oldest_cuda_runs_as_a_graph_too(begun):
-    found = track(frames=10)
-    assert found["uses_graph"] and not found["logged"]
-    assert found["states"].tobytes() == begun["states"][:10].tobytes()
-    assert found["counts"]["graph_launches"] == found["counts"]["synchronisations"] == 10
 
 
 @pytest.mark.parametrize("behaviour", ["overwrites", "synchronises", "allocates", "refuses"])

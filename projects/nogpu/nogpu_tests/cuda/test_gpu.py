@@ -12,8 +12,6 @@ from hotpath.kernels import cpu
 from hotpath.kernels.cuda import compile as compiler
 from hotpath.kernels.cuda import device as devices
 from hotpath.kernels.cuda import driver, frames, graphs
-from hotpath.kernels.settings import SelectionPrior
-from hotpath.runtime.devices.base import WindowRequest
 from hotpath.runtime.devices.gpu import Gpu
 from hotpath.runtime.errors import BadFrame, NotReady
 from hotpath.runtime.frames import geometry
@@ -24,8 +22,6 @@ from hotpath_nogpu.cuda.counting import counts
 from hotpath_nogpu.cuda.engine import Engine
 from hotpath_nogpu.cuda.film import Film, track_by_definition
 from tests.support.kernel_networks import LOSSY, network
-
-PEAKS = SelectionPrior(most=7, share=0.2)
 
 
 def on_the_gpu():
@@ -270,37 +266,3 @@ def test_copies_of_other_threads_disturb_no_capture():
 
 def context_at(context):
     return graphs.ctypes.byref(context)
-
-
-def test_a_window_does_not_depend_on_its_list():
-    """What a window shows does not depend on the other windows of the list."""
-    device, net, film = devices.open_device(), network(**LOSSY), Film(5)
-    gpu = opened(device, net)
-    frame, _ = gpu.take(film.frame(4))
-    states = [np.array(film.state), np.array((90.0, 70.0, 33.0, 28.0))]
-    owners = [gpu.exemplar(film.frame(index), state) for index, state in enumerate(states)]
-    requests = [WindowRequest(owners[0], states[0]), WindowRequest(owners[1], states[1], 1.7, None)]
-    requests += [
-        WindowRequest(owners[1], states[1], 1.0, PEAKS),
-        WindowRequest(owners[0], states[1], 2.0, None),
-    ]
-    requests += [
-        WindowRequest(owners[0], states[0] + 3),
-        WindowRequest(owners[1], states[0], 1.0, None),
-    ]
-    together, _ = gpu.run(frame, requests)
-    for request, results in zip(requests, together):
-        (alone,), _ = gpu.run(frame, [request])
-        assert results.around is request.around and results.scale == alone.scale
-        assert (results.maps is None) == (request.prior is not None) == (results.states is not None)
-        np.testing.assert_array_equal(results.features, alone.features)
-        if request.prior:
-            assert (results.scores, results.cells) == (alone.scores, alone.cells) and results.cells[
-                0
-            ] >= 0
-            np.testing.assert_array_equal(results.states, alone.states)
-            np.testing.assert_array_equal(results.pooled, alone.pooled)
-        for one, other in zip(results.maps or (), alone.maps or ()):
-            np.testing.assert_array_equal(one, other)
-    assert len({results.features.tobytes() for results in together}) == len(requests) - 1
-    device.close()

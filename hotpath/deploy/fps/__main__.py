@@ -19,6 +19,7 @@ import sys
 import time
 from typing import Any, Dict, List, Optional, Sequence
 
+from hotpath.base import cache
 from hotpath.base.arguments import add_networks_dir
 from hotpath.base.cli import Parser, between, number
 from hotpath.base.commands import program
@@ -176,15 +177,17 @@ def _conclude(
     else:
         try:
             comparisons = compare.compare(base, runs[-1])
-            lines = [f"{name}: {compare.sentence(found)}" for name, found in comparisons]
+            lines = [f"- {name}: {compare.sentence(found)}" for name, found in comparisons]
             name, found = compare.worst(comparisons)
             code = compare.EXIT.get(found.decision, 0)
             answer = compare.sentence(found) + (f" ({name})" if len(comparisons) > 1 else "")
         except CannotCompare as error:
             code = INVALID if isinstance(error, OtherMachine) else 2
             answer = f"not compared: {error}"
-    print(report.write(out, runs, lines or [answer]))
-    print(f"wrote {out / 'report.md'}\nhotpath fps: {answer}")
+    told = "\n".join([*map(report.described, runs), *lines, f"hotpath fps: {answer}"])
+    out.mkdir(parents=True, exist_ok=True)
+    cache.write_text(out / "report.md", told + "\n")
+    print(f"wrote {out / 'report.md'}\n\n{told}")
     return code
 
 

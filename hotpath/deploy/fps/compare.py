@@ -111,7 +111,7 @@ def relative(result: Result) -> List[np.ndarray]:
 
 def sentence(comparison: stats.Comparison) -> str:
     """How much slower or faster, and how sure that is."""
-    if math.isinf(comparison.low):
+    if math.isinf(comparison.high):
         return "undecided: fewer than six rounds decide nothing; give more --rounds"
     word = "same speed" if comparison.decision == "same" else comparison.decision
     text = "{}: {:+.1%} FPS (95 % sure: {:+.1%} to {:+.1%})".format(word, *comparison[:3])

@@ -34,6 +34,8 @@ BLOCK = 20  # frames of a request to a worker
 CHECKED = 20  # frames whose boxes must agree; later ones may differ after a rounding
 WARM_BLOCKS = 5  # in each process, before frames count
 INVALID_ROUNDS = 2  # after which an invalid run ends
+PERIOD_S = 1.0  # from one reading of the sensors to the next
+FILM = 200  # frames
 
 Answer = Dict[str, Any]  # of a worker to a request
 
@@ -47,8 +49,6 @@ class Settings(NamedTuple):
         rounds: of each case.
         warm_s: the shortest warm-up of the first round.
         look_s: at the board before the run, which ends there if others keep it busy; 0 for none.
-        period_s: from one reading of the sensors to the next.
-        film: number of its frames, which are the same for every number of frames a round.
     """
 
     cases: Sequence[Case]
@@ -56,8 +56,6 @@ class Settings(NamedTuple):
     rounds: int = 15
     warm_s: float = 3.0
     look_s: float = 0.0
-    period_s: float = 1.0
-    film: int = 200
 
 
 class Side(NamedTuple):
@@ -111,20 +109,6 @@ class Worker:
         self._send({"frames": frames})
         self.answers.append(self._receive())
 
-    def first_boxes(self) -> List[List[float]]:
-        """Boxes of the first frames, which all rounds have."""
-        boxes = [box for answer in self.answers for box in answer["boxes"]]
-        return [[round(v, 3) for v in box] for box in boxes[:CHECKED]]
-
-    def steps_ms(self, warm: int) -> Dict[str, List[float]]:
-        """Milliseconds of each step, in all blocks but the ``warm`` first."""
-        steps: Dict[str, List[float]] = {}
-        for answer in self.answers[warm:]:
-            for step, values in answer["ms"].items():
-                if values:
-                    steps.setdefault(step, []).extend(round(v, 5) for v in values)
-        return steps
-
     def _send(self, what: Dict[str, Any]) -> None:
         with contextlib.suppress(BrokenPipeError):  # its answer says why
             self._input.write(json.dumps(what) + "\n")
@@ -162,15 +146,32 @@ class Run:
         root: str = "/",
     ) -> None:
         self._settings, self._sides, self._say, self._root = settings, sides, say, root
-        frames, boxes = film(settings.film)
+        frames, boxes = film(FILM)
         self._frames, self._box = np.stack(frames), boxes[0, 0].tolist()
-        about = {
-            "film": hashlib.sha256(self._frames.tobytes() + repr(self._box).encode()).hexdigest(),
-            "id": uuid.uuid4().hex[:12],
+        picture = hashlib.sha256(self._frames.tobytes() + repr(self._box).encode()).hexdigest()
+        number = uuid.uuid4().hex[:12]
+        self.evidence = [self._begin(side, number, picture) for side in sides]
+        self._sampler = Sampler(Telemetry(root, detect.detect(Root(root)).board))
+
+    def _begin(self, side: Side, number: str, film_sha256: str) -> Evidence:
+        """Evidence without any measurement; sides that take turns have the same number."""
+        commit, dirty = commit_of(side.tree)
+        return {
+            "format": FORMAT,
+            "run": {
+                "id": number,
+                "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                "commit": commit,
+                "dirty": dirty,
+                "complete": False,
+                "rounds": self._settings.rounds,
+            },
+            "before": snapshot.describe(self._root),
+            "film": film_sha256,
+            "results": [],
+            "samples": [],
+            "invalid": [],
         }
-        self.evidence = [_begin(settings, side, root, **about) for side in sides]
-        telemetry = Telemetry(root, detect.detect(Root(root)).board)
-        self._sampler = Sampler(telemetry, settings.period_s)
 
     def measure(self) -> List[Evidence]:
         """Measure all; on a busy board nothing, which the evidence says."""
@@ -179,8 +180,7 @@ class Run:
             sample = self._sampler.read()
             for evidence in self.evidence:
                 evidence["before"]["idle_sample"] = sample
-            self._save()
-            if self._is_invalid():
+            if self._save():
                 return self.evidence
         self._measure_cases()
         after = snapshot.describe(self._root)
@@ -194,28 +194,25 @@ class Run:
         with tempfile.TemporaryDirectory(prefix="hotpath-fps-") as folder:
             frames = os.path.join(folder, "frames.npy")
             np.save(frames, self._frames)
-            requests = []
-            for case in self._settings.cases:
-                result, request = open_case(case, frames, self._box)
-                requests.append(request)
-                for evidence in self.evidence:
-                    evidence["results"].append(json.loads(json.dumps(result)))
-            for number in range(self._settings.rounds):
-                if number >= INVALID_ROUNDS and self._is_invalid():
-                    break
-                for place, request in enumerate(requests):
+            opened = [open_case(case, frames, self._box) for case in self._settings.cases]
+            for evidence in self.evidence:
+                evidence["results"] = [json.loads(json.dumps(result)) for result, _ in opened]
+            is_invalid = False
+            for number in range(1, self._settings.rounds + 1):
+                for place, (_, request) in enumerate(opened):
                     self._round([evidence["results"][place] for evidence in self.evidence], request)
-                    self._save()
-                self._say(f"round {number + 1} of {self._settings.rounds}")
+                    is_invalid = self._save()
+                self._say(f"round {number} of {self._settings.rounds}")
+                if is_invalid and number >= INVALID_ROUNDS:
+                    break
 
-    def _is_invalid(self) -> bool:
-        return any(map(why_invalid, self.evidence))
-
-    def _save(self) -> None:
+    def _save(self) -> bool:
+        """Write what was measured so far; whether a side is invalid."""
         for evidence, side in zip(self.evidence, self._sides):
             evidence["samples"] = list(self._sampler.samples)
             evidence["invalid"] = why_invalid(evidence)
             write_evidence(evidence, side.path)
+        return any(evidence["invalid"] for evidence in self.evidence)
 
     def _round(self, results: Sequence[Result], request: Request) -> None:
         """Time a round of a case: one new process, or two that take turns."""
@@ -235,8 +232,13 @@ class Run:
             for first in range(0, self._settings.frames, BLOCK):
                 self._turn(workers, min(BLOCK, self._settings.frames - first))
         for worker, result in zip(workers, results):
-            result["boxes"] = result["boxes"] or worker.first_boxes()
-            result["rounds"].append({"ms": worker.steps_ms(warm)})
+            boxes = [box for answer in worker.answers for box in answer["boxes"]]
+            result["boxes"] = result["boxes"] or np.round(boxes[:CHECKED], 3).tolist()
+            ms: Dict[str, List[float]] = {}
+            for answer in worker.answers[warm:]:
+                for step, values in answer["ms"].items():
+                    ms.setdefault(step, []).extend(np.round(values, 5).tolist())
+            result["rounds"].append({"ms": {step: values for step, values in ms.items() if values}})
 
     def _turn(self, workers: Sequence[Worker], frames: int) -> None:
         """Time a block of frames in each process, in an order that changes."""
@@ -246,45 +248,19 @@ class Run:
         self._sampler.tick(sum(worker.answers[-1]["cpu_s"] for worker in workers))
 
 
-def _begin(settings: Settings, side: Side, root: str, film: str, id: str) -> Evidence:
-    """Return evidence without any measurement; of sides that take turns with the same id."""
-    commit, dirty = commit_of(side.tree)
-    return {
-        "format": FORMAT,
-        "run": {
-            "id": id,
-            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "commit": commit,
-            "dirty": dirty,
-            "complete": False,
-            "rounds": settings.rounds,
-        },
-        "before": snapshot.describe(root),
-        "film": film,
-        "results": [],
-        "samples": [],
-        "invalid": [],
-    }
-
-
 class Sampler:
     """Reads the board's sensors about once a period, between frames that are timed."""
 
-    def __init__(self, telemetry: Telemetry, period_s: float) -> None:
-        self._telemetry, self._period_s = telemetry, period_s
-        self._began_s = time.monotonic()
-        self._last_s, self._own_s = 0.0, sum(os.times()[:4])
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+        self._last_s, self._own_s = time.monotonic(), sum(os.times()[:4])
         self.samples: List[Sample] = []
         self.read()  # loads are means since the previous reading
 
-    def seconds(self) -> float:
-        """Seconds since the run began."""
-        return time.monotonic() - self._began_s
-
     def tick(self, worker_s: float) -> None:
         """Take a sample when a period has passed; call this between frames."""
-        if self.seconds() - self._last_s >= self._period_s:
-            self.samples.append(dict(self.read(worker_s), time_s=round(self._last_s, 3)))
+        if time.monotonic() - self._last_s >= PERIOD_S:
+            self.samples.append(self.read(worker_s))
 
     def read(self, worker_s: float = 0.0) -> Sample:
         """Read all sensors, and ``other_cores``: processors that others used since the last time.
@@ -293,7 +269,7 @@ class Sampler:
             worker_s: processor seconds of workers that still run. Those that ended are counted.
         """
         sample: Sample = self._telemetry.read()
-        now_s, own_s = self.seconds(), sum(os.times()[:4]) + worker_s
+        now_s, own_s = time.monotonic(), sum(os.times()[:4]) + worker_s
         load = sample.get("cpu_load_percent")
         if load is not None:
             cores = sample.get("cpu_online_count") or os.cpu_count() or 1

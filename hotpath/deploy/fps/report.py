@@ -1,30 +1,27 @@
 """Reports of runs, in Markdown."""
 
-import pathlib
-from typing import Dict, List, Sequence
+from typing import List
 
-from hotpath.base import cache
 from hotpath.deploy.fps import Evidence, Result
 from hotpath.deploy.fps.stats import figures_of
 
-TEXTS = ("network", "precision", "engine")
-PARTS = ("crop", "network", "select", "alone")  # of a frame, and the network by itself
-HEADS = (*TEXTS, "FPS", "median ms", "p95 ms", "p99 ms", *(f"{part} ms" for part in PARTS))
+HEADS = ("network", "precision", "engine", "FPS", "median ms", "p95 ms", "p99 ms")
+PARTS = ("crop", "network", "select", "alone")  # of a frame, and the network by itself; medians
 
 
-def write(out: pathlib.Path, runs: Sequence[Evidence], lines: Sequence[str]) -> str:
-    """Write ``out/report.md``, and return its text.
-
-    Args:
-        out: folder.
-        runs: evidence of each run.
-        lines: what was concluded.
-    """
-    parts = [part for evidence in runs for part in _described(evidence)]
-    text = "\n".join(parts + [f"- {line}" for line in lines]) + "\n"
-    out.mkdir(parents=True, exist_ok=True)
-    cache.write_text(out / "report.md", text)
-    return text
+def described(evidence: Evidence) -> str:
+    """A run's title and its table."""
+    state = "invalid" if evidence["invalid"] else "ok"
+    if evidence["run"]["rounds"] == 1:
+        state = "one round"
+    table = [[*HEADS, *(f"{part} ms" for part in PARTS)]]
+    table += [_row(result) for result in evidence["results"] if result["rounds"]]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    table.insert(1, ["-" * width for width in widths])
+    lines = [" | ".join(map(str.ljust, row, widths)) for row in table]
+    return "\n".join(
+        [f"**{title(evidence)}**: {state}", "", *(f"| {line} |" for line in lines), ""]
+    )
 
 
 def title(evidence: Evidence) -> str:
@@ -39,30 +36,11 @@ def title(evidence: Evidence) -> str:
     return "; ".join(parts + [commit, run["started"]])
 
 
-def _described(evidence: Evidence) -> List[str]:
-    """Lines on a run: its title, its table, and why it does not count."""
-    rows = [_row(result) for result in evidence["results"] if result["rounds"]]
-    heads = [head for head in HEADS if any(head in row for row in rows)]
-    table = [heads, *([row.get(head, "") for head in heads] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*table)]
-    marks = ["<" if head in TEXTS else ">" for head in heads]
-    table.insert(1, ["-" * (w - 1) + ("-" if m == "<" else ":") for m, w in zip(marks, widths)])
-    grid = [[f"{c:{m}{w}}" for c, m, w in zip(row, marks, widths)] for row in table]
-    lines = ["| {} |".format(" | ".join(row)) for row in grid if rows]
-    state = "invalid" if evidence["invalid"] else "ok"
-    if evidence["run"]["rounds"] == 1:
-        state = "one round"
-    reasons = [f"- {reason}" for reason in evidence["invalid"]]
-    return [f"**{title(evidence)}**: {state}", "", *lines, "", *reasons, ""]
-
-
-def _row(result: Result) -> Dict[str, str]:
-    """A row of the table: column -> text."""
+def _row(result: Result) -> List[str]:
+    """A row of the table; a part that was not timed is empty."""
     steps = figures_of(result)
     total = steps["total"]
-    row = dict(result, engine=result["engine"]["engine"], FPS="{fps:.1f}".format(**total))
-    row.update({f"{key} ms": f"{total[key]:.3f}" for key in ("median", "p95", "p99")})
-    row.update(
-        {f"{part} ms": "{median:.3f}".format(**steps[part]) for part in PARTS if part in steps}
-    )
-    return {head: row[head] for head in HEADS if head in row}
+    row = [result["network"], result["precision"], result["engine"]["engine"]]
+    row.append("{fps:.1f}".format(**total))
+    row += [f"{total[key]:.3f}" for key in ("median", "p95", "p99")]
+    return row + ["{median:.3f}".format(**steps[p]) if p in steps else "" for p in PARTS]

@@ -7,7 +7,6 @@ import shutil
 import numpy as np
 import pytest
 
-from hotpath.deploy.errors import OtherMachine
 from hotpath.deploy.fps import __main__ as command
 from hotpath.deploy.fps import cases, checkout, compare, evidence, measure
 from hotpath.deploy.fps.__main__ import main
@@ -15,13 +14,19 @@ from tests.support.tiny import write_network
 
 
 @pytest.fixture(autouse=True)
-def out(tmp_path, monkeypatch):
+def own_references(tmp_path, monkeypatch):
     monkeypatch.setattr(command, "OUT", str(tmp_path / "out"))
+    monkeypatch.setattr(compare, "OWN", tmp_path / "own")
+    return tmp_path / "own"
 
 
 def made_up(median_ms=2.0, rounds=6, seed=0, alone_ms=None):
     """Evidence of a run that never was."""
     random = np.random.RandomState(seed)
+
+    def times(median, count):
+        return (median * np.exp(0.01 * random.randn(count))).tolist()
+
     state = {
         "board": "jetson_orin_nano",
         "model": "Orin Nano",
@@ -30,13 +35,6 @@ def made_up(median_ms=2.0, rounds=6, seed=0, alone_ms=None):
         "locked": {"gpu": True, "emc": True, "cpu": None},
         "sample": {"gpu_clock_max_hz": 1020000000},
     }
-
-    def one_round():
-        ms = {"total": (median_ms * np.exp(0.01 * random.randn(100))).tolist()}
-        if alone_ms is not None:
-            ms["alone"] = (alone_ms * np.exp(0.01 * random.randn(30))).tolist()
-        return {"ms": ms}
-
     result = {
         "network": "kestrel",
         "network_sha256": "ab" * 32,
@@ -45,8 +43,10 @@ def made_up(median_ms=2.0, rounds=6, seed=0, alone_ms=None):
         "kernels": "cuda",
         "threads": 1,
         "boxes": [[10.0, 10.0, 20.0, 20.0]],
-        "rounds": [one_round() for _ in range(rounds)],
+        "rounds": [{"ms": {"total": times(median_ms, 100)}} for _ in range(rounds)],
     }
+    for each in result["rounds"] if alone_ms else []:
+        each["ms"]["alone"] = times(alone_ms, 30)
     return {
         "format": evidence.FORMAT,
         "run": {
@@ -65,6 +65,11 @@ def made_up(median_ms=2.0, rounds=6, seed=0, alone_ms=None):
     }
 
 
+def run_of(**more):
+    """A run with enough rounds for a reference."""
+    return made_up(rounds=compare.REFERENCE_ROUNDS, **more)
+
+
 def stored(tmp_path, *runs):
     paths = [str(tmp_path / f"{number}.json") for number in range(len(runs))]
     for found, path in zip(runs, paths):
@@ -72,19 +77,42 @@ def stored(tmp_path, *runs):
     return paths
 
 
+@pytest.fixture
+def compared(tmp_path, capsys):
+    """A function that compares two runs by the command: (exit code, what it printed)."""
+
+    def run(base, new):
+        code = main(["compare", *stored(tmp_path, base, new)])
+        return code, "".join(capsys.readouterr())
+
+    return run
+
+
 @pytest.mark.parametrize(
     "median_ms, rounds, word, code",
     [
-        (2.0, 6, "same speed", 0),
-        (2.2, 6, "slower", 1),
-        (1.8, 6, "faster", 0),
-        (2.2, 5, "undecided", 4),
+        (2.0, 6, "same speed: ", 0),
+        (2.2, 6, "slower: -9", 1),
+        (1.8, 6, "faster: +1", 0),
+        (2.2, 5, "undecided: fewer than six", 4),
     ],
 )
-def test_exit_codes_follow_the_decision(median_ms, rounds, word, code, tmp_path, capsys):
-    paths = stored(tmp_path, made_up(rounds=rounds), made_up(median_ms, rounds, seed=1))
-    assert main(["compare"] + paths) == code
-    assert f"kestrel fp16 tensorrt: {word}: " in capsys.readouterr().out
+def test_exit_codes_follow_the_decision(median_ms, rounds, word, code, compared):
+    got, told = compared(made_up(rounds=rounds), made_up(median_ms, rounds, seed=1))
+    assert got == code and f"kestrel fp16 tensorrt: {word}" in told
+    assert told.splitlines()[-1].startswith(f"hotpath fps: {word}")
+
+
+def test_of_two_networks_the_worst_one_is_the_answer(compared):
+    def two(ours, others, seed):
+        first, second = made_up(ours, seed=seed), made_up(others, seed=seed)
+        other = dict(second["results"][0], network="other")
+        return dict(first, results=[*first["results"], other])
+
+    code, told = compared(two(2.0, 2.0, 0), two(1.8, 2.2, 1))
+    assert code == 1 and "kestrel fp16 tensorrt: faster" in told
+    assert told.splitlines()[-1].startswith("hotpath fps: slower: -9")
+    assert told.splitlines()[-1].endswith("(other fp16 tensorrt)")
 
 
 def _set(*keys):
@@ -109,7 +137,7 @@ def _sampled(before, *samples):
 
     def change(found):
         found["before"]["sample"].update(before)
-        found["samples"] = [dict(sample, time_s=0.5) for sample in samples]
+        found["samples"] = [dict(sample) for sample in samples]
 
     return change
 
@@ -140,21 +168,12 @@ def _counted(key):
         (_sampled({}, {"other_cores": 1.0}), "other processes kept 1.0 processors busy"),
     ],
 )
-def test_a_run_on_a_hot_or_busy_board_is_never_compared(change, words, tmp_path, capsys):
+def test_a_run_on_a_hot_or_busy_board_is_never_compared(change, words, compared):
     """It is slower without a cause in the commit: 10 % here, which a board at rest calls slower."""
     slow = made_up(2.2, seed=1)
     change(slow)
-    assert main(["compare"] + stored(tmp_path, made_up(), slow)) == (1 if words is None else 3)
-    assert (words or "slower: -9") in capsys.readouterr().out
-
-
-def test_a_run_with_other_boxes_is_not_compared(tmp_path, capsys):
-    base, other = run_of(), run_of(seed=1)
-    other["results"][0]["boxes"][0][0] += 0.1
-    assert main(["compare"] + stored(tmp_path, base, other)) == 0
-    other["results"][0]["boxes"][0][0] += 20
-    assert main(["compare"] + stored(tmp_path, base, other)) == 3
-    assert "the boxes differ" in capsys.readouterr().out
+    code, told = compared(made_up(), slow)
+    assert code == (1 if words is None else 3) and (words or "slower: -9") in told
 
 
 @pytest.mark.parametrize(
@@ -169,18 +188,7 @@ def test_a_run_with_other_boxes_is_not_compared(tmp_path, capsys):
         (_set("results", 0, "network_sha256", "0" * 64), "network_sha256 is abab"),
         (_set("results", 0, "precision", "int8"), "no network, precision and engine"),
         (_set("results", 0, "engine", {"engine": "tensorrt", "version": "8.5"}), "10.3 and 8.5"),
-    ],
-)
-def test_what_differs_is_named_and_refused(change, words, tmp_path, capsys):
-    other = made_up(seed=1)
-    change(other)
-    assert main(["compare"] + stored(tmp_path, made_up(), other)) == 2
-    assert words in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    "change, words",
-    [
+        # a file of another form
         (lambda e: e.pop("samples"), "lacks 'samples'"),
         (lambda e: e.pop("film"), "lacks 'film'"),
         (lambda e: e["run"].pop("id"), "lacks 'id'"),
@@ -191,11 +199,19 @@ def test_what_differs_is_named_and_refused(change, words, tmp_path, capsys):
         (_set("format", 1), "another version of Hotpath wrote it; measure"),
     ],
 )
-def test_a_file_of_another_form_is_refused_in_a_sentence(change, words, tmp_path, capsys):
-    broken = made_up()
-    change(broken)
-    assert main(["compare"] + stored(tmp_path, made_up(), broken)) == 2
-    assert words in capsys.readouterr().err
+def test_what_differs_is_named_and_refused(change, words, compared):
+    other = made_up(seed=1)
+    change(other)
+    code, told = compared(made_up(), other)
+    assert code == 2 and words in told
+
+
+@pytest.mark.parametrize("data", ["[" * 200000, "\0" * ((1 << 26) + 1), "{}", "["])
+def test_a_strangers_evidence_that_is_none_is_one_sentence(tmp_path, data, capsys):
+    (tmp_path / "a.json").write_text(data)
+    assert main(["compare", str(tmp_path / "a.json"), str(tmp_path / "a.json")]) == 2
+    told = capsys.readouterr().err
+    assert "a.json" in told and "Traceback" not in told
 
 
 @pytest.mark.parametrize(
@@ -211,53 +227,45 @@ def test_frames_are_measured_by_the_network_alone(frame, alone, decision):
     assert f"{found.machine:+.1%}" in compare.sentence(found)
 
 
-def test_without_the_network_alone_frames_are_compared():
-    with_it, without = made_up(alone_ms=1.5), made_up(2.2, seed=1)
-    ((_, found),) = compare.compare(with_it, without)
-    assert found.decision == "slower" and found.machine is None
-    turns = [made_up(alone_ms=1.5), made_up(2.0, seed=1, alone_ms=1.7)]
-    for evidence_of_side in turns:
-        evidence_of_side["run"]["id"] = "turns"
-    ((_, found),) = compare.compare(*turns)
-    assert found.decision == "same" and found.machine is None
+@pytest.mark.parametrize(
+    "new, number, decision",
+    [
+        (made_up(2.2, seed=1), "r1", "slower"),
+        (made_up(2.0, seed=1, alone_ms=1.7), "r0", "same"),  # took turns with the other one
+    ],
+)
+def test_without_the_network_alone_and_in_turns_frames_are_compared(new, number, decision):
+    new["run"]["id"] = number
+    ((_, found),) = compare.compare(made_up(alone_ms=1.5), new)
+    assert found.decision == decision and found.machine is None
 
 
-@pytest.mark.parametrize("alone_ms", [1.9, 1.2])
-def test_a_board_of_another_speed_can_only_be_kept(alone_ms, own_references, tmp_path, capsys):
-    before, now = run_of(alone_ms=1.5), run_of(seed=1, alone_ms=alone_ms, invalid=[])
-    with pytest.raises(OtherMachine):
-        compare.compare(before, now)
-    assert command._conclude(tmp_path, [now], before) == 3
-    assert "`hotpath fps save`" in capsys.readouterr().out
-    assert main(["save"] + stored(tmp_path, now)) == 0
-    assert compare.compare(compare.reference_of(now["before"]), now)
-
-
-def run_of(invalid=None, **more):
-    """A run with enough rounds for a reference."""
-    made = made_up(rounds=compare.REFERENCE_ROUNDS, **more)
-    return made if invalid is None else dict(made, invalid=invalid)
-
-
-@pytest.fixture
-def own_references(tmp_path, monkeypatch):
-    folder = tmp_path / "own"
-    monkeypatch.setattr(compare, "OWN", folder)
-    return folder
-
-
-def test_a_saved_run_is_the_reference_of_its_own_board_alone(own_references, tmp_path, capsys):
-    assert main(["save"] + stored(tmp_path, run_of())) == 0
+@pytest.mark.parametrize(
+    "moved, alone_ms, code, words",
+    [
+        (0.1, 1.5, 0, "same speed"),
+        (20, 1.5, 3, "the boxes differ"),
+        (0, 1.9, 3, "the network alone takes 1.27 times"),
+        (0, 1.2, 3, "the network alone takes 0.80 times"),
+    ],
+)
+def test_a_board_of_another_speed_or_boxes_can_only_be_kept(
+    moved, alone_ms, code, words, compared, tmp_path, capsys
+):
+    now = run_of(seed=1, alone_ms=alone_ms)
+    now["results"][0]["boxes"][0][0] += moved
+    got, told = compared(run_of(alone_ms=1.5), now)
+    assert got == code and words in told and ("`hotpath fps save`" in told) == (code == 3)
+    assert main(["save", *stored(tmp_path, now)]) == 0
     assert "MAXN_SUPER" in capsys.readouterr().out  # mode, clocks and commit are said
-    board = made_up()["before"]
-    assert compare.reference_of(board)["run"]["id"] == "r0"
-    assert compare.reference_of(dict(board, model="Orin NX")) is None
+    reference = compare.reference_of(now["before"])
+    assert reference["run"]["id"] == "r1" and compare.compare(reference, now)
+    assert compare.reference_of(dict(now["before"], model="Orin NX")) is None
 
 
 def test_a_run_that_proves_too_little_never_replaces_a_reference(own_references, tmp_path, capsys):
-    hot = run_of(seed=1)
+    hot, broken_off = run_of(seed=1), run_of(seed=2)
     hot["after"]["sample"]["cooling_gpu_state"] = 1
-    broken_off = run_of(seed=2)
     broken_off["run"]["complete"] = False
     good, *poor = stored(tmp_path, run_of(), hot, broken_off, made_up(seed=3))
     assert main(["save", good]) == 0
@@ -270,28 +278,14 @@ def test_a_run_that_proves_too_little_never_replaces_a_reference(own_references,
     assert "run `hotpath fps` first" in capsys.readouterr().err
 
 
-def test_the_answer_is_one_line_about_the_worst(capsys):
-    base = run_of()
-    pairs = {
-        median_ms: compare.compare(base, run_of(median_ms=median_ms, seed=1))
-        for median_ms in (2.0, 2.2, 1.8)
-    }
-    lines = {ms: compare.sentence(compare.worst(pair)[1]) for ms, pair in pairs.items()}
-    assert lines[2.0].startswith("same speed: ") and lines[1.8].startswith("faster: +1")
-    assert lines[2.2].startswith("slower: -9")
-    both = pairs[1.8] + [("other", pairs[2.2][0][1])]
-    assert compare.worst(both) == both[1]
-
-
 @pytest.fixture
 def in_git():
     if shutil.which("git") is None or checkout.commit_of(checkout.CHECKOUT)[0] is None:
         pytest.skip("the tests do not run in a git checkout")
 
 
-def test_two_checkouts_take_turns_each_with_its_own_code(in_git, tmp_path):
+def test_two_checkouts_take_turns_each_with_its_own_code(in_git, tmp_path, monkeypatch):
     """A second tree whose frame takes 200 ms longer, each in a process of its own."""
-    network = str(write_network(tmp_path))
     tree = tmp_path / "tree"
     shutil.copytree(checkout.CHECKOUT + "/hotpath", str(tree / "hotpath"))
     tracker = tree / "hotpath" / "runtime" / "tracker" / "frame.py"
@@ -299,17 +293,13 @@ def test_two_checkouts_take_turns_each_with_its_own_code(in_git, tmp_path):
     slow = text.replace("    began = time.perf", "    time.sleep(0.2)\n    began = time.perf")
     assert slow != text
     tracker.write_text(slow, encoding="utf-8")
-    settings = measure.Settings(
-        [cases.Case(network, "fp32", "auto")], frames=20, rounds=1, warm_s=0.0, film=21
-    )
-    sides = [
-        measure.Side(tmp_path / "base.json"),
-        measure.Side(tmp_path / "new.json", str(tree)),
-    ]
+    monkeypatch.setattr(measure, "FILM", 21)
+    case = cases.Case(str(write_network(tmp_path)), "fp32", "auto")
+    settings = measure.Settings([case], frames=20, rounds=1, warm_s=0.0)
+    sides = [measure.Side(tmp_path / "base.json"), measure.Side(tmp_path / "new.json", str(tree))]
     pair = measure.Run(settings, sides, say=lambda text: None).measure()
     assert pair[0]["run"]["id"] == pair[1]["run"]["id"]
-    for side, found in zip(("base", "new"), pair):
-        assert evidence.read_evidence(tmp_path / (side + ".json")) == found
+    assert [evidence.read_evidence(side.path) for side in sides] == pair
     ours, slow_ones = (np.concatenate(compare.totals(e["results"][0])) for e in pair)
     assert slow_ones.min() >= 200 > np.median(ours)  # milliseconds; a busy computer adds tens
 
@@ -321,11 +311,3 @@ def test_a_worktree_is_of_a_known_commit_and_gone_afterwards(in_git, tmp_path, c
         assert pathlib.Path(tree, "runtime", "loading.py").is_file()
         assert checkout.commit_of(tree)[0] == checkout.commit_of(checkout.CHECKOUT)[0]
     assert tree not in checkout.git(["worktree", "list"])
-
-
-@pytest.mark.parametrize("data", ["[" * 200000, "\0" * ((1 << 26) + 1), "{}", "["])
-def test_a_strangers_evidence_that_is_none_is_one_sentence(tmp_path, data, capsys):
-    (tmp_path / "a.json").write_text(data)
-    assert main(["compare", str(tmp_path / "a.json"), str(tmp_path / "a.json")]) == 2
-    told = capsys.readouterr().err
-    assert "a.json" in told and "Traceback" not in told

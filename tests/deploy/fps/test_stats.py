@@ -15,19 +15,16 @@ def times(random, correlation=0.9):
     return 2.0 * np.exp(0.03 * past.dot(noise))
 
 
-def runs(random, slowdown, rounds=15, between=0.004, **more):
-    """A run and a slower one; rounds of both differ a little by themselves."""
-    base, new = [], []
-    for _ in range(rounds):
-        base.append(times(random, **more) * np.exp(between * random.randn()))
-        new.append(times(random, **more) * np.exp(between * random.randn()) * slowdown)
-    return base, new
+def run(random, rounds, slowdown=1.0, between=0.004):
+    """A run whose rounds differ a little by themselves."""
+    return [times(random) * np.exp(between * random.randn()) * slowdown for _ in range(rounds)]
 
 
-def decisions(slowdown, paired, pairs, **more):
+def decisions(slowdown, paired, pairs):
     random = np.random.RandomState(3)
     return [
-        stats.compare(*runs(random, slowdown, **more), paired=paired).decision for _ in range(pairs)
+        stats.compare(run(random, 15), run(random, 15, slowdown), paired).decision
+        for _ in range(pairs)
     ]
 
 
@@ -46,21 +43,18 @@ def test_a_change_is_found_and_the_same_speed_is_hardly_one(paired):
 
 def test_the_interval_holds_the_truth_for_correlated_frames():
     random = np.random.RandomState(5)
-    truth = 1 / 1.04 - 1
-    inside = 0
-    tries = count(20, 40)
-    for _ in range(tries):
-        found = stats.compare(*runs(random, 1.04, between=0.0))
-        inside += found.low <= truth <= found.high
-    assert inside >= 0.9 * tries
+    truth, tries = 1 / 1.04 - 1, count(20, 40)
+    found = [
+        stats.compare(run(random, 15, between=0.0), run(random, 15, 1.04, between=0.0))
+        for _ in range(tries)
+    ]
+    assert sum(each.low <= truth <= each.high for each in found) >= 0.9 * tries
 
 
 def test_drift_cancels_where_rounds_took_turns():
     """Each round is slower than the last by 10%: alike for both sides of a pair."""
     random = np.random.RandomState(4)
-    drift = 1.1 ** np.arange(8)
-    base = [times(random, correlation=0.5) * factor for factor in drift]
-    new = [times(random, correlation=0.5) * factor for factor in drift]
+    base, new = ([times(random, 0.5) * 1.1**number for number in range(8)] for _ in range(2))
     assert stats.compare(base, new, paired=True).decision == "same"
     assert stats.compare(base, new, paired=False).decision == "undecided"
 
@@ -76,16 +70,30 @@ def test_the_interval_is_that_of_tables_of_the_signed_rank_test(rounds, critical
     assert middle == np.median(means)
 
 
-def test_five_rounds_decide_nothing():
-    assert stats.compare(*runs(np.random.RandomState(6), 1.3, rounds=5)).decision == "undecided"
+def test_a_thousand_rounds_have_a_narrow_interval():
+    low, middle, high = stats.interval(np.random.RandomState(9).randn(1100))
+    assert low < middle < high < low + 0.2
 
 
-def test_decisions_follow_the_interval():
-    assert stats.decide(-0.08, -0.021) == "slower"
-    assert stats.decide(-0.08, -0.019) == "undecided"
-    assert stats.decide(-0.019, 0.019) == "same"
-    assert stats.decide(0.021, 0.2) == "faster"
-    assert stats.decide(-0.1, 0.1) == "undecided"
+@pytest.mark.parametrize("of_base, of_new", [(5, 5), (3, 40)])
+def test_a_few_rounds_decide_nothing(of_base, of_new):
+    random = np.random.RandomState(6)
+    base, new = run(random, of_base), run(random, of_new, slowdown=1.3)
+    assert stats.compare(base, new).decision == "undecided"
+
+
+@pytest.mark.parametrize(
+    "low, high, decision",
+    [
+        (-0.08, -0.021, "slower"),
+        (-0.08, -0.019, "undecided"),
+        (-0.019, 0.019, "same"),
+        (0.021, 0.2, "faster"),
+        (-0.1, 0.1, "undecided"),
+    ],
+)
+def test_decisions_follow_the_interval(low, high, decision):
+    assert stats.decide(low, high) == decision
 
 
 def test_figures_are_those_of_numpy():
@@ -94,15 +102,3 @@ def test_figures_are_those_of_numpy():
     found = stats.figures_of({"rounds": rounds})["total"]
     assert found["median"] == 3.5 and found["fps"] == pytest.approx(1e3 / 3.5)
     assert found["p99"] == pytest.approx(np.percentile(ms, 99))
-
-
-def test_a_reference_of_few_rounds_decides_nothing():
-    random = np.random.RandomState(7)
-    base = [times(random) * np.exp(0.05 * random.randn()) for _ in range(3)]
-    new = [times(random) for _ in range(40)]
-    assert stats.compare(base, new).decision == "undecided"
-
-
-def test_a_thousand_rounds_have_a_narrow_interval():
-    low, middle, high = stats.interval(np.random.RandomState(9).randn(1100))
-    assert low < middle < high < low + 0.2

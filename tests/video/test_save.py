@@ -77,43 +77,37 @@ def test_files_and_links_beside_the_video_that_are_not_ours_stay(tmp_path):
     assert sorted(os.listdir(str(tmp_path)))[:4] == names
 
 
+def killed_while_saving(path, frames, clocked=False):
+    """A program that is killed after it has given so many frames to a video."""
+    code = (
+        "import os, signal, sys; from hotpath.video.save import Video\n"
+        "from tests.support.streams import scene\n"
+        "video = Video(sys.argv[1], 30)\n"
+        f"for tick in range({frames}):\n"
+        f"    video.write(scene.picture_at(tick), tick / 30.0 if {clocked} else None)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert run([sys.executable, "-c", code, path], cwd=str(ROOT)).returncode == -signal.SIGKILL
+
+
 @on_each_python
 @each_kind
 @pytest.mark.parametrize("clocked", [False, True])
 def test_a_killed_program_leaves_a_playable_video(tmp_path, kind, clocked):
-    path = tmp_path / ("a" + kind)
-    code = (
-        "import os, signal, sys; from hotpath.video.save import Video\n"
-        "from tests.support.streams import scene\n"
-        "video = Video(sys.argv[1], 30)\n"
-        "for tick in range(150):\n"
-        f"    video.write(scene.picture_at(tick), tick / 30.0 if {clocked} else None)\n"
-        "os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    done = run([sys.executable, "-c", code, path], cwd=str(ROOT))
-    assert done.returncode == -signal.SIGKILL
-    seen = ticks(path)
+    killed_while_saving(tmp_path / ("a" + kind), 150, clocked)
+    seen = ticks(tmp_path / ("a" + kind))
     assert seen == list(range(len(seen)))
     assert len(seen) > 120, "more than the last second is lost"
 
 
-@pytest.mark.parametrize("is_older", [False, True])
-def test_a_program_killed_within_its_first_frames_leaves_a_part_and_the_older_film(
-    tmp_path, is_older
-):
+@pytest.mark.parametrize("older", [None, b"the older film"])
+def test_a_program_killed_within_its_first_frames_leaves_a_part_and_the_older_film(tmp_path, older):
     path = tmp_path / "a.mp4"
-    if is_older:
-        path.write_bytes(b"the older film")
-    code = (
-        "import os, signal, sys; from hotpath.video.save import Video\n"
-        "from tests.support.streams import scene\n"
-        "video = Video(sys.argv[1], 30)\n"
-        "video.write(scene.picture_at(0))\n"
-        "os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    assert run([sys.executable, "-c", code, path], cwd=str(ROOT)).returncode == -signal.SIGKILL
-    assert (tmp_path / "a.mp4.part").exists() and path.exists() == is_older
-    assert not is_older or path.read_bytes() == b"the older film"
+    if older:
+        path.write_bytes(older)
+    killed_while_saving(path, 1)
+    assert (tmp_path / "a.mp4.part").exists()
+    assert (path.read_bytes() if path.exists() else None) == older
 
 
 def test_live_frames_keep_their_own_times(tmp_path):
@@ -334,45 +328,25 @@ def test_the_loop_of_a_live_source_never_waits():
     assert len(slow.frames) == 50 - video.dropped and slow.frames == sorted(slow.frames)
 
 
-def test_an_encoders_error_reaches_the_loop_and_closes_the_file():
-    slow = Slow(fails_at=2)
-    slow.go.set()
-    video = BackgroundVideo(slow, False, lambda ms: None)
-    with pytest.raises(BadOutput, match="the disk is full"):
-        for index in range(100):
-            video.write(index)
-            time.sleep(0.005)
-    with pytest.raises(BadOutput, match="the disk is full"):
-        video.close()
-    assert slow.frames == [0, 1] and slow.closed == 1
-
-
-def test_frames_that_come_after_an_error_are_not_kept():
-    slow = Slow(fails_at=0)
-    slow.go.set()
+@pytest.mark.parametrize("fails_at, written", [(2, 100), (0, 1)])
+def test_an_encoders_error_reaches_the_loop_or_the_end_and_keeps_no_frame(fails_at, written):
+    slow = Slow(fails_at)
     video = BackgroundVideo(slow, False, lambda ms: None)
     kept = []
-    for _ in range(40):
+    for _ in range(written):
         frame = np.zeros(8)
         with contextlib.suppress(BadOutput):
             video.write(frame)
-            time.sleep(0.01)
+            slow.go.set()
+            time.sleep(0.005)
         kept.append(weakref.ref(frame))
     del frame
-    assert video._error is not None
+    for each in (lambda: video.write(0), video.close) if written > 1 else (video.close,):
+        with pytest.raises(BadOutput, match="the disk is full"):
+            each()
+    assert len(slow.frames) == fails_at and slow.closed == 1
+    slow.frames.clear()
     assert sum(frame() is not None for frame in kept) <= 3, "an error holds them"
-    with pytest.raises(BadOutput):
-        video.close()
-
-
-def test_an_error_at_the_last_frame_is_raised_by_close():
-    slow = Slow(fails_at=0)
-    video = BackgroundVideo(slow, False, lambda ms: None)
-    video.write(0)
-    slow.go.set()
-    with pytest.raises(BadOutput, match="the disk is full"):
-        video.close()
-    assert slow.closed == 1
 
 
 @pytest.mark.parametrize("colours", [("601", False), ("709", False), ("709", True)])

@@ -245,3 +245,10 @@ def test_a_witness_that_follows_something_else_fails_the_pair_alone(nano, tmp_pa
 def test_evidence_that_can_not_be_written_is_one_sentence(tmp_path, capsys):
     assert command.main(["bringup", "--out", str(tmp_path / "no" / "x.json")]) == 2
     assert "you may write to" in capsys.readouterr().err
+
+
+def test_an_unknown_engine_is_refused_before_the_first_step(tmp_path, capsys):
+    evidence = tmp_path / "x.json"
+    assert command.main(["bringup", "--engine", "tensort", "--out", str(evidence)]) == 2
+    told = capsys.readouterr()
+    assert "did you mean tensorrt" in told.err and not told.out and not evidence.exists()

@@ -6,7 +6,7 @@ A step is a function of the ``State`` that returns a phrase about what it found.
 
 import os
 import pathlib
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
 
@@ -74,6 +74,9 @@ class State:
         folder: folder of all bundles.
         say: function of one sentence.
         engine: that runs the network; None for the board's own.
+
+    Raises:
+        BuildFailed: there is no such engine.
     """
 
     def __init__(
@@ -88,11 +91,15 @@ class State:
         self.engine = engine
         self.detection = detect.detect()
         board = self.detection.board
+        if board is not None:
+            engines.build_of(board, engine)
         pair = (default_of(board), None if board is None or engine else board.witness)
         self.networks = [network] if network else [name for name in pair if name is not None]
         self.network = self.networks[0]  # that a step is about
         self.telemetry = Telemetry("/", self.detection.board)
         self.before = snapshot.describe()
+        self.frames, truth = film(FRAMES)
+        self.truth = truth[:, 0]
         self.has_driver = False
         self.device: Any = None
         self.opened: Dict[str, loading.Loaded] = {}  # by network
@@ -276,6 +283,24 @@ def maps(state: State) -> str:
     return f"{precision} is off by at most {max(errors):.2g} of the range of fp32's maps"
 
 
+def _follow(
+    state: State, name: str, tracker: Any, advice: str = OTHER_ENGINE
+) -> Tuple[np.ndarray, float]:
+    """Follow the film's target, and note the times; returns the boxes and their overlap with it.
+
+    Raises:
+        StepFailed: they do not lie on the target.
+    """
+    boxes_here, step_ms = track_film(tracker, state.frames, state.truth[0])
+    state.times[name] = {way_of(tracker.device): step_ms}
+    overlap = mean_overlap(boxes_here, state.truth[1:])
+    if not overlap >= OVERLAP:
+        raise StepFailed(
+            f"the boxes overlap the film's target by {overlap:.2f}, less than {OVERLAP}", advice
+        )
+    return boxes_here, overlap
+
+
 def boxes(state: State) -> str:
     """Compare this board's boxes with where the film's target is, and with the processor's.
 
@@ -283,45 +308,32 @@ def boxes(state: State) -> str:
     engine of the processor tracks.
     """
     loaded = state.need_engine()
-    frames, truth = film(FRAMES)
-    start = truth[0, 0]
     tracker = loading.create_tracker(*loaded, Options(log=state.say))
-    boxes_here, step_ms = track_film(tracker, frames, start)
-    times = state.times[state.network] = {way_of(tracker.device): step_ms}
-    overlap = mean_overlap(boxes_here, truth[1:, 0])
-    if not overlap >= OVERLAP:
-        raise StepFailed(
-            f"the boxes overlap the film's target by {overlap:.2f}, less than {OVERLAP}",
-            OTHER_ENGINE,
-        )
+    boxes_here, overlap = _follow(state, state.network, tracker)
     if isinstance(tracker.device, Processor):
-        boxes_there, limit = _by_another_engine(state, frames, start), OTHER_PX
+        boxes_there, limit = _by_another_engine(state), OTHER_PX
     else:
         processor = Processor(loaded.network, loaded.engine, cpu.load())
         host = loading.tracker_on(processor, Options(log=state.say))  # it chooses as the GPU's does
-        boxes_there, limit = track_film(host, frames, start)[0], CLOSE_PX
-        times["steps"] = track_by_steps(loaded, frames, start)
+        boxes_there, limit = track_film(host, state.frames, state.truth[0])[0], CLOSE_PX
+        by_steps = track_by_steps(loaded, state.frames, state.truth[0])
+        state.times[state.network]["steps"] = by_steps
     worst = float(np.abs(boxes_here - boxes_there).max())
     if not worst <= limit:
-        raise StepFailed(
-            f"boxes differ from the processor's by {worst:.2f} pixels",
-            OTHER_ENGINE,
-        )
+        raise StepFailed(f"boxes differ from the processor's by {worst:.2f} pixels", OTHER_ENGINE)
     kind = type(tracker.device).__name__
     near = f"within {worst:.2g} pixels of the processor's"
     return f"{kind}: {FRAMES} frames, {near}, overlap with the film's target {overlap:.2f}"
 
 
-def _by_another_engine(
-    state: State, frames: Sequence[np.ndarray], start: Sequence[float]
-) -> np.ndarray:
+def _by_another_engine(state: State) -> np.ndarray:
     """Return the boxes of another engine of the processor."""
     own = state.need_engine().engine.name
     names = [name for name in runtime_engines.installed() if name != own]
     if not names:
         raise Skip("there is no other engine here to compare with")
     loaded = loading.load(Options(state.network, engine=names[0], precision="fp32"))
-    boxes_there, _ = track_film(loading.create_tracker(*loaded), frames, start)
+    boxes_there, _ = track_film(loading.create_tracker(*loaded), state.frames, state.truth[0])
     loaded.engine.close()
     return boxes_there
 
@@ -340,17 +352,12 @@ def pair(state: State) -> str:
         raise Skip("one network runs here")
     devices = [loading.create_device(*loaded) for loaded in state.opened.values()]
     devices[0].beside = devices[1]
-    frames, truth = film(FRAMES)
     tracker = loading.tracker_on(devices[0], Options(), devices[1])
-    boxes_here, step_ms = track_film(tracker, frames, truth[0, 0])
-    tracks = [tracker.update(frames[-1]) for _ in range(2)]
-    state.times[PAIR] = {way_of(devices[0]): step_ms}
-    overlap = mean_overlap(boxes_here, truth[1:, 0])
-    if not overlap >= OVERLAP or tracks[-1].state != TRACKED:
-        raise StepFailed(
-            f"{PAIR} overlap the film's target by {overlap:.2f}, and it is {tracks[-1].state}",
-            "send the evidence in; meanwhile track with --witness none",
-        )
+    alone = "send the evidence in; meanwhile track with --witness none"
+    _, overlap = _follow(state, PAIR, tracker, alone)
+    tracks = [tracker.update(state.frames[-1]) for _ in range(2)]
+    if tracks[-1].state != TRACKED:
+        raise StepFailed(f"the film's target is {tracks[-1].state} with both networks", alone)
     return f"{PAIR}: overlap with the film's target {overlap:.2f}, tracked"
 
 

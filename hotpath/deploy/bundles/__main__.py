@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     table = "file with the ranges for int8 (default: {})".format(TABLE.format("NETWORK"))
-    force = "build a precision that the board lacks; replace another network's folder"
+    force = "build a precision that the board lacks, or for another board than this one"
     out = f"folder of all bundles (default: {bundle.FOLDER})"
     add = cli.add_argument
     add("board", nargs="?", help="a name of `hotpath boards list`, or a TOML file")
@@ -104,8 +104,6 @@ def _build_one(
         options.out or bundle.FOLDER,
         **{name: getattr(options, name) for name in names},
     )
-    for folder in (order.target, order.target.with_name(order.target.name + ".prepared")):
-        order.check_free(folder)
     result: Optional[bundle.Bundle] = build(order, say)
     if result is not None:
         _tell_size(result)

@@ -3,10 +3,8 @@
 import pathlib
 from typing import Dict, Optional, Union
 
-from hotpath.base.errors import HotpathError
 from hotpath.base.toml_keys import Table
 from hotpath.boards import Board
-from hotpath.deploy.bundles.writer import check_free
 from hotpath.deploy.errors import BuildFailed
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import bundle
@@ -66,14 +64,6 @@ class Order:
     def paths(self) -> Dict[str, pathlib.Path]:
         """Return the network's files: dict of part -> path."""
         return self.network.locate(self.networks_dir)
-
-    def check_free(self, folder: pathlib.Path) -> None:
-        """Refuse a folder that holds another network of this name; see ``writer.check_free``."""
-        try:
-            paths = self.paths()
-        except HotpathError:  # the build itself says what is missing
-            paths = {}
-        check_free(folder, bundle.identity(self.network, paths), self.force)
 
     def table(self) -> Optional[pathlib.Path]:
         """Return the table of ranges that was named, was made here, or comes with the network."""

@@ -18,7 +18,6 @@ from hotpath.base.commands import make, package, reason
 from hotpath.base.toml_keys import FileName, why_not
 from hotpath.deploy.bundles import ranges
 from hotpath.deploy.bundles.order import Order
-from hotpath.deploy.bundles.writer import PREPARED as FILE
 from hotpath.deploy.bundles.writer import Writer, copy_toml
 from hotpath.deploy.errors import BuildFailed
 from hotpath.graphs import canonical
@@ -28,7 +27,7 @@ from hotpath.runtime.networks import bundle, onnx_budget, sha256_of
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-FORMAT = 5
+FILE, FORMAT = "prepared.json", 5
 # the pip of JetPack 4 finds no onnx, and a newer one only with another NumPy, which crashes there
 INSTALL = f"run `{package('onnx')}`, or " if sys.version_info >= (3, 8) else ""
 SHIPPED = pathlib.Path(__file__).resolve().parent / "shipped"

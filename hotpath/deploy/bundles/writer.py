@@ -8,11 +8,9 @@ import tempfile
 from typing import Optional, Union
 
 from hotpath.base.commands import reason
-from hotpath.deploy.errors import BuildFailed
 from hotpath.runtime.networks import load_network, sha256_of
 from hotpath.runtime.networks.bundle import FILE, FORMAT, BadBundle, Bundle, Table, seal
 
-PREPARED = "prepared.json"  # of a prepared folder, as FILE of a bundle
 # What a bundle.json says where its builder says nothing.
 DEFAULTS: Table = {
     "compute_capability": None,
@@ -95,31 +93,6 @@ class Writer:
             os.rename(str(self.target), str(old))
         os.rename(str(self.folder), str(self.target))
         shutil.rmtree(str(old), ignore_errors=True)
-
-
-def check_free(folder: pathlib.Path, network: Table, force: bool) -> None:
-    """Refuse to replace what was made of another network of the same name.
-
-    Args:
-        folder: of a bundle, or a prepared folder; perhaps not there.
-        network: the network that it would be of, as ``hotpath.runtime.networks.bundle.identity``
-        has it.
-        force: replace it whatever it is.
-
-    Raises:
-        BuildFailed: it holds other weights.
-    """
-    for name in () if force else (FILE, PREPARED):
-        try:
-            files = json.loads((folder / name).read_text(encoding="utf-8"))["network"]["files"]
-        except (OSError, ValueError, KeyError, TypeError):  # none, or none that could be used
-            continue
-        if files != network["files"]:
-            raise BuildFailed(
-                f"{folder} holds another network called {network['name']}, with other weights; "
-                "give this one another name, name another folder with --out, or replace that one "
-                "with --force (FORCE=1)"
-            )
 
 
 def copy_toml(source: pathlib.Path, target: pathlib.Path) -> None:

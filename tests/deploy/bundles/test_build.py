@@ -196,7 +196,7 @@ def test_int8_takes_a_table_of_ranges_to_the_board(toml, tmp_path, capsys, monke
 
 @pytest.mark.parametrize("precision", ["fp16", "fp32"])
 def test_a_board_without_onnx_builds_both_networks(tmp_path, capsys, monkeypatch, precision):
-    """Where this fails, run `python -m hotpath_research.train.ship NAME --force`."""
+    """Where this fails, run `python -m hotpath_research.train.ship NAME`."""
     be_without_onnx(monkeypatch)
     with play(monkeypatch, tmp_path):
         code = build.main(["jetson_nano", "--precision", precision, "--out", str(tmp_path / "e")])
@@ -382,37 +382,19 @@ def test_a_witness_that_can_not_be_built_is_said(tmp_path, capsys, monkeypatch):
     assert (tmp_path / "e" / "jetson_nano" / "kestrel-fp16" / "bundle.json").is_file()
 
 
-def test_another_networks_folder_is_replaced_only_by_force(tmp_path, capsys):
-    for folder in ("one", "two"):
-        (tmp_path / folder).mkdir()
-        tiny.write_network(tmp_path / folder)
-    _train_anew(tmp_path / "two" / "tiny_head.onnx")
-    out = tmp_path / "out"
-    for board in ("host", "jetson_nano"):
-        assert run(tmp_path / "one" / "tiny.toml", out, board) == 0
-        (made,) = (out / board).iterdir()
-        before = {path.name: path.read_bytes() for path in made.iterdir()}
-        capsys.readouterr()
-        assert run(tmp_path / "two" / "tiny.toml", out, board) == 2
-        messages = capsys.readouterr().err
-        assert (
-            str(made) in messages
-            and "another network called tiny" in messages
-            and "--force" in messages
-        )
-        assert before == {path.name: path.read_bytes() for path in made.iterdir()}
-        assert run(tmp_path / "one" / "tiny.toml", out, board) == 0  # the same again
-        assert run(tmp_path / "two" / "tiny.toml", out, board, "--force") == 0
-        assert before != {path.name: path.read_bytes() for path in made.iterdir()}
-
-
-def _train_anew(path):
-    """Give an ONNX file other contents."""
+@pytest.mark.parametrize("board", ["host", "jetson_nano"])
+def test_a_network_that_was_trained_anew_takes_the_place_of_the_older_one(toml, tmp_path, board):
     import onnx
 
-    model = onnx.load(str(path))
-    model.doc_string = "other weights"
-    onnx.save(model, str(path))
+    file, found = toml.with_name("tiny_head.onnx"), []
+    for text in ("", "other weights"):
+        model = onnx.load(str(file))
+        model.doc_string = text
+        onnx.save(model, str(file))
+        assert run(toml, tmp_path / "out", board) == 0
+        (made,) = (tmp_path / "out" / board).iterdir()
+        found.append({path.name: path.read_bytes() for path in made.iterdir()})
+    assert found[0] != found[1]
 
 
 def test_a_conversion_that_onnx_runtime_refuses_is_not_written(toml, tmp_path, monkeypatch):

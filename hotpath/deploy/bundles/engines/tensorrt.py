@@ -8,7 +8,7 @@ from hotpath.base.toml_keys import Table
 from hotpath.boards import Board, detect
 from hotpath.deploy.bundles import plans, prepared
 from hotpath.deploy.bundles.order import Order
-from hotpath.deploy.bundles.writer import Writer, check_free
+from hotpath.deploy.bundles.writer import Writer
 from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels.cuda import driver
 from hotpath.runtime.networks import bundle
@@ -63,7 +63,6 @@ def build_here(
             f"`{command}`"
         )
     target = target or folder.with_name(bundle.folder_of(values["board"], name, precision).name)
-    check_free(target, values["network"], force)
     return build_prepared(folder, target, say)
 
 

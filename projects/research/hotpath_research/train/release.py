@@ -194,7 +194,7 @@ def run_prepared(options: argparse.Namespace) -> None:
     path = tomls(options, networks(options))[0].resolve()
     reference = str(Path(options.root).resolve() / REFERENCE)
     for module, *more in (
-        ("hotpath_research.train.ship", "--force", "--out", str(folder)),
+        ("hotpath_research.train.ship", "--out", str(folder)),
         ("hotpath.deploy.doctor.bringup.reference", reference),
     ):
         done = subprocess.run([sys.executable, "-m", module, str(path), *more], cwd=str(ROOT))

@@ -2,8 +2,7 @@
 
     python -m hotpath_research.train.ship kestrel
 
-A board then builds the network without onnx. Run it again with --force after the network's files
-have changed.
+A board then builds the network without onnx. Run it again after the network's files have changed.
 """
 
 import argparse
@@ -35,15 +34,13 @@ def main(arguments: Optional[List[str]] = None) -> int:
     cli.add_argument(
         "--out", default=str(prepared.SHIPPED), metavar="DIR", help="default: %(default)s"
     )
-    cli.add_argument("--force", action="store_true", help="replace another network of that name")
     options = cli.parse_args(arguments)
 
     def run() -> None:
         network = load_network(options.network)
         order = Order(load_board(HOST), network, "fp32", networks_dir=options.networks_dir)
-        order.windows, order.force = WINDOWS, options.force
+        order.windows = WINDOWS
         folder = pathlib.Path(options.out) / str(network.name)
-        order.check_free(folder)
         prepared.prepare(folder, order, say)
         values = prepared.read(folder)
         for name in values["files"]:  # a board takes the TOML, and what it names, of that day

@@ -53,7 +53,7 @@ FREE = {
     "family": "one of the files that are here",
     "part": "one of schema.KNOWN_PARTS",
     "licence source title after_build": "only printed",
-    "features search_features seen weight_of": "tensors of the ONNX file or of the engine",
+    "search_features seen": "tensors of the engine",
     "compute_capability": "compared",
     "str": "versions of a bundle's libraries, only printed",
     "stream actuator": "compared with those of the run",

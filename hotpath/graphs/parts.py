@@ -5,9 +5,7 @@ The parts that the TOML names decide how:
 - backbone, head: the backbone runs on both pictures, the head takes both features (NanoTrack);
 - exemplar, search, head: as above, with a backbone for each size of picture;
 - exemplar, search: the search graph takes the exemplar's features (LightTrack, SiamFC);
-- whole: one graph takes both pictures (VitTrack);
-- network, kernel_cls, kernel_loc: two graphs make weights of the exemplar's features, which two
-  convolutions of the network take (DaSiamRPN in OpenCV's form).
+- whole: one graph takes both pictures (VitTrack).
 """
 
 from typing import Dict, List, Tuple
@@ -50,8 +48,6 @@ def join(network: Network, parts: Parts) -> Pair:
     _unify_ir(parts)
     if "whole" in parts:
         return _split(network, parts["whole"])
-    if "network" in parts:
-        return _with_made_weights(network, parts)
     if "head" in parts:
         return _with_head(network, parts)
     return _pair(network, parts["exemplar"], parts["search"])
@@ -177,37 +173,6 @@ def _handed_on(network: Network, search: ModelProto) -> ModelProto:
 def is_box(value: ValueInfoProto) -> bool:
     """Whether an input is four numbers: left, top, right, bottom of the target in the exemplar."""
     return int(np.prod(models.shape_of(value))) == 4
-
-
-def _with_made_weights(network: Network, parts: Parts) -> Pair:
-    """A network with convolutions that take weights made from the exemplar's features."""
-    whole = parts["network"]
-    entry = network.file("network")
-    cut = entry.features if entry else ""
-    if not any(cut in node.output for node in whole.graph.node):
-        raise ValueError(f"the network has no tensor {cut!r} (its file's features)")
-    exemplar = _branch(whole, "z/", IMAGES[0], network.exemplar)
-    search = _branch(whole, "x/", IMAGES[1], network.search)
-    del exemplar.graph.output[:]
-    for part in ("kernel_cls", "kernel_loc"):
-        maker = network.file(part)
-        output = maker.weight_of if maker else ""
-        conv = next((n for n in search.graph.node if f"x/{output}" in n.output), None)
-        if conv is None or conv.op_type != "Conv":
-            raise ValueError(f"the network has no convolution that gives {output!r}")
-        kernel = models.add_prefix(parts[part], part + "/")
-        weights = kernel.graph.output[0].name
-        taken = "weights/" + part
-        models.rename(kernel, {models.inputs(kernel)[0].name: f"z/{cut}"})
-        dims = next(list(t.dims) for t in search.graph.initializer if t.name == conv.input[1])
-        shape = helper.make_tensor(taken + "/shape", TensorProto.INT64, [len(dims)], dims)
-        exemplar.graph.node.extend(kernel.graph.node)
-        exemplar.graph.node.append(helper.make_node("Reshape", [weights, shape.name], [taken]))
-        exemplar.graph.initializer.extend(list(kernel.graph.initializer) + [shape])
-        exemplar.graph.output.append(helper.ValueInfoProto(name=taken))
-        search.graph.input.append(helper.ValueInfoProto(name=taken))
-        conv.input[1] = taken
-    return models.prune(exemplar), search
 
 
 def _without_masks(model: ModelProto) -> ModelProto:

@@ -64,7 +64,6 @@ class PointsSettings(NamedTuple):
     limits: BoxLimits  # of the box
     # (width, height) of each anchor in search pixels; none for boxes around points
     anchors: Sequence[Tuple[float, float]] = ()
-    window_power: float = 1.0  # of the Hanning window
 
 
 class CentreSettings(NamedTuple):

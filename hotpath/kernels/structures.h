@@ -28,7 +28,6 @@ struct hp_points {
   double penalty;           // strength of the penalty on changes of size and ratio
   double window_influence;  // share of the window in a vote, 0 to 1
   double size_lr;           // how fast the size follows, 0 to 1
-  double window_power;      // of the Hanning window
   hp_bounds limits;         // of the box
   int size;                 // cells on each side of the maps
   int power;    // of penalty * score * size_lr, the share by which the size follows: 0, 1 or 2

@@ -30,8 +30,6 @@ class File(NamedTuple):
         name: file name, without folders.
         sha256: 64 hexadecimal digits, or None.
         url: where to download it, or None.
-        features: of the part "network": the tensor that the kernels are made from.
-        weight_of: of a part that makes weights: the output of the convolution that takes them.
         size: bytes, or None; a download of more is refused.
         measured_sha256: of a file that each user exports: that of the export which the published
             figures were measured with. Exports of the same weights differ in their bytes, so
@@ -42,8 +40,6 @@ class File(NamedTuple):
     name: str
     sha256: Optional[str]
     url: Optional[str]
-    features: Optional[str]
-    weight_of: Optional[str]
     size: Optional[int] = None
     measured_sha256: Optional[str] = None
 
@@ -127,7 +123,6 @@ class Network:
     box_pixels: str
     penalty: float
     window_influence: float
-    window_power: float
     score_power: int
     vote: str
     size_lr: float

@@ -155,20 +155,12 @@ def _logit(graph, distance, feature):
 
 def anchor_parts(network):
     """Deltas that move every anchor onto the bright rectangle."""
-    if network.file("network"):
-        return kernel_parts(network)
-    graph = Graph()
-    outputs = _anchor_maps(graph, network, "feature")
-    return {"exemplar": exemplar_graph(network), "search": _search(graph, network, outputs)}
-
-
-def _anchor_maps(graph, network, feature):
-    size, stride = network.map_size, network.stride
+    graph, size, stride = Graph(), network.map_size, network.stride
     sizes = anchors.anchor_sizes(stride, network.ratios, network.scales)
     count = len(sizes)
     x, y, w, h = graph.measure("search", network, network.search)
     places = (np.arange(size) - size // 2) * float(stride)
-    logit = _logit(graph, graph.distance(x, y, places), feature)
+    logit = _logit(graph, graph.distance(x, y, places), "feature")
     logit = graph.Add(logit, np.zeros((1, count, 1, 1)))
     graph.Concat(graph.Neg(logit), logit, axis=1, output="cls")
     widths, heights = sizes.T.reshape(2, 1, count, 1, 1)
@@ -181,38 +173,8 @@ def _anchor_maps(graph, network, feature):
         axis=1,
         output="loc",
     )
-    return [("loc", (1, 4 * count, size, size)), ("cls", (1, 2 * count, size, size))]
-
-
-def kernel_parts(network):
-    """Parts like OpenCV's DaSiamRPN: two correlations, with weights made from the exemplar."""
-    graph, size = Graph(), network.map_size
-    count = len(network.ratios)
-    cells = graph.AveragePool(
-        graph.brightness("search", network), kernel_shape=[8, 8], strides=[8, 8], output="63"
-    )
-    # the measured values are channels, so that a convolution by ones passes them on
-    names = [name for name, _ in _anchor_maps(graph, network, graph.constant(1.0))]
-    for name, output, channels in ((names[0], "65", 4 * count), (names[1], "68", 2 * count)):
-        ones = np.zeros((channels, 1, 1, 1), np.float32)  # replaced by the kernel's weights
-        graph.Conv(name, ones, group=channels, output=output)
-    # the measured values must depend on the features, else a cut there would leave nothing
-    nothing = graph.Mul(graph.ReduceMax(cells, axes=[1, 2, 3], keepdims=1), 0.0)
-    graph.Add("65", nothing, output="66")
-    whole = graph.model(
-        [("search", _picture(network.search))],
-        [("66", (1, 4 * count, size, size)), ("68", (1, 2 * count, size, size))],
-    )
-    side = network.exemplar // 8
-    parts = {"network": whole}
-    for part, channels in (("kernel_loc", 4 * count), ("kernel_cls", 2 * count)):
-        kernel = Graph()
-        bright = kernel.ReduceMax("features", axes=[1, 2, 3], keepdims=1)
-        kernel.Add(bright, np.zeros((1, channels, 1, 1)), output="weight")
-        parts[part] = kernel.model(
-            [("features", (1, 1, side, side))], [("weight", (1, channels, 1, 1))]
-        )
-    return parts
+    outputs = [("loc", (1, 4 * count, size, size)), ("cls", (1, 2 * count, size, size))]
+    return {"exemplar": exemplar_graph(network), "search": _search(graph, network, outputs)}
 
 
 def corners(network):

@@ -24,7 +24,6 @@ DEFAULTS = {
     "search_factor": 0.0,
     "ratios": (),
     "scales": (8.0,),
-    "window_power": 1.0,
     "score_power": 0,
     "vote": "product",
     "min_score": 0.0,

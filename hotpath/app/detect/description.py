@@ -14,7 +14,7 @@ def read_file(entries: Any, mistakes: List[Mistake]) -> Optional[File]:
     if not (isinstance(entries, list) and len(entries) == 1 and isinstance(entries[0], dict)):
         mistakes.append(Mistake("file", None, "one [[file]] must name the ONNX file"))
         return None
-    return schema.read_file(("file", 0), entries[0], mistakes, cut={})
+    return schema.read_file(("file", 0), entries[0], mistakes, part={})
 
 
 class Description:

@@ -38,7 +38,7 @@ class Select:
             count = len(settings.anchors)
             kind = "anchors" if count else "points"
             sizes: Tuple[int, ...] = (boxes * (2 if settings.score == "softmax" else 1), 4 * boxes)
-            window = np.ascontiguousarray(hanning_window(settings.size) ** settings.window_power)
+            window = hanning_window(settings.size)
             anchors = np.ascontiguousarray(settings.anchors, np.float64)
         elif isinstance(settings, CentreSettings):
             kind = "centre"

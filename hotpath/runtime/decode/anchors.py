@@ -1,6 +1,6 @@
 """Decode anchor-based heads: every cell scores and moves several boxes of fixed shapes.
 
-SiamRPN, DaSiamRPN, SiamRPN++. Equations: Li et al., "High Performance Visual Tracking with Siamese
+SiamRPN, SiamRPN++. Equations: Li et al., "High Performance Visual Tracking with Siamese
 Region Proposal Network", CVPR 2018, section 3.1; an anchor at (ax, ay) of size (aw, ah) with deltas
 dx, dy, dw, dh proposes
 
@@ -34,11 +34,7 @@ KEYS: typing.Dict[str, Keys] = {
         "scales": Key(list, (8.0,), low=0.01, high=1000),  # sides of the anchors, in strides
         "score": Key(str, "softmax", ("softmax", "sigmoid", "none")),
     },
-    "tracking": dict(
-        VOTE_KEYS,
-        # of the Hanning window; OpenCV takes the square root, 0.5
-        window_power=Key(float, 1.0, low=0, high=10),
-    ),
+    "tracking": VOTE_KEYS,
 }
 
 
@@ -58,9 +54,7 @@ def create(network: "Network", kernels: "Kernels") -> Family:
 def anchors_settings(network: "Network") -> PointsSettings:
     """The numbers of ``select`` that the kernels take."""
     sizes = anchor_sizes(network.stride, network.ratios, network.scales)
-    return vote_settings(network)._replace(
-        anchors=tuple(map(tuple, sizes.tolist())), window_power=network.window_power
-    )
+    return vote_settings(network)._replace(anchors=tuple(map(tuple, sizes.tolist())))
 
 
 def anchor_sizes(
@@ -93,8 +87,7 @@ class Anchors(Vote):
 
     def __init__(self, network: "Network") -> None:
         sizes = anchor_sizes(network.stride, network.ratios, network.scales)
-        window = hanning_window(network.map_size) ** network.window_power
-        window = np.tile(window, (len(sizes), 1, 1))
+        window = np.tile(hanning_window(network.map_size), (len(sizes), 1, 1))
         super().__init__(network, window)
         self.sizes = sizes.T[:, :, None, None]  # (2, k, 1, 1)
 

@@ -40,7 +40,7 @@ FILE: Keys = {
     "url": Key(Address, None),
     "size": Key(int, None, low=1, high=LARGEST_FILE),
 }
-CUT: Keys = {"part": Key(str), "features": Key(str, None), "weight_of": Key(str, None)}
+PART: Keys = {"part": Key(str)}
 
 CORNERS = ("(s+1)/2", "s/2", "(s-1)/2")
 CENTRES = ("w/2", "(w-1)/2")
@@ -124,6 +124,7 @@ GONE.update(
         "export, and remove the key",
     )
 )
+GONE["tracking", "window_power"] = "is gone: the Hanning window has the power 1; remove the key"
 GONE["input", "resample"] = "is gone: windows have whole pixels; remove the key"
 GONE["", "engine"] = "is gone: give the option engine (--engine), and remove the key"
 
@@ -133,7 +134,6 @@ PARTS = (
     {"exemplar", "search"},
     {"exemplar", "search", "head"},
     {"whole"},
-    {"network", "kernel_cls", "kernel_loc"},
 )
 
 
@@ -267,16 +267,14 @@ def _read_hashes(entries: Table, mistakes: List[Mistake]) -> Dict[str, str]:
 KNOWN_PARTS = sorted(set().union(*PARTS))
 
 
-def read_file(section: Section, entry: Table, mistakes: List[Mistake], cut: Keys = CUT) -> File:
-    """Read a ``[[file]]``; it has the part "network" where ``cut`` has no key for it."""
+def read_file(section: Section, entry: Table, mistakes: List[Mistake], part: Keys = PART) -> File:
+    """Read a ``[[file]]``; it has the part "network" where ``part`` has no key for it."""
     values: Table = dict.fromkeys(File._fields)
     values.update(part="network", name="")
-    values.update(read_section(section, dict(FILE, **cut), entry, mistakes))
-    if cut and values["part"] not in KNOWN_PARTS:
+    values.update(read_section(section, dict(FILE, **part), entry, mistakes))
+    if part and values["part"] not in KNOWN_PARTS:
         mistakes.append(Mistake(section, "part", "must be one of " + ", ".join(KNOWN_PARTS)))
         values["part"] = shown(values["part"])
-    if cut:
-        _check_cut(section, values, mistakes)
     return File(**values)
 
 
@@ -298,15 +296,3 @@ def _check_parts(parts: List[str], mistakes: List[Mistake]) -> None:
     ways = [", ".join(sorted(way)) for way in PARTS]
     text = "the parts of the [[file]]s must be: {}".format("; or ".join(ways))
     mistakes.append(Mistake("file", None, text))
-
-
-def _check_cut(section: Section, values: Table, mistakes: List[Mistake]) -> None:
-    """``features`` and ``weight_of`` name the tensors where kernels of the exemplar are used."""
-    for name, parts in (("features", ("network",)), ("weight_of", ("kernel_cls", "kernel_loc"))):
-        if values["part"] in parts and not isinstance(values[name], str):
-            text = "is missing; name the tensor that {}".format(
-                "the kernels are made from" if name == "features" else "the convolution gives"
-            )
-            mistakes.append(Mistake(section, name, text))
-        elif values["part"] not in parts and values[name] is not None:
-            mistakes.append(Mistake(section, name, "is only for the part " + " or ".join(parts)))

@@ -9,69 +9,12 @@ import pytest
 
 from hotpath.kernels.votes import inner_hanning_window
 from hotpath.runtime import load_tracker
-from hotpath.runtime.networks import FOLDER, load_network
+from hotpath.runtime.networks import load_network
 from tests.support import blobs
 
 
 def picture_of(side):
     return (1, 3, side, side)
-
-
-@pytest.mark.skipif(not hasattr(cv2, "TrackerDaSiamRPN"), reason="this OpenCV has no DaSiamRPN")
-def test_dasiamrpn_has_the_boxes_and_scores_of_opencv(tmp_path):
-    toml = write_random_dasiamrpn(tmp_path)
-    ours = load_tracker(toml)
-    params = cv2.TrackerDaSiamRPN_Params()
-    params.model, params.kernel_cls1, params.kernel_r1 = (
-        str(tmp_path / name) for name in ("model.onnx", "cls1.onnx", "r1.onnx")
-    )
-    theirs = cv2.TrackerDaSiamRPN_create(params)
-    noise = np.random.RandomState(3).randint(0, 256, (30, 40, 3)).astype(np.uint8)
-    first = cv2.resize(noise, (320, 240), interpolation=cv2.INTER_CUBIC)
-    box = (120, 90, 50, 36)
-    theirs.init(first, box)
-    ours.init(first, box)
-    for index in range(12):
-        frame = np.roll(first, (index * 2, index * 3), (0, 1))
-        _, (x, y, w, h) = theirs.update(frame)
-        track = ours.update(frame)
-        assert track.score == pytest.approx(theirs.getTrackingScore(), abs=1e-5)
-        # OpenCV truncates to whole pixels: the corner, the size, and half of the size again
-        np.testing.assert_allclose(track.box[:2], (x, y), atol=1.001)
-        np.testing.assert_array_equal(np.floor(track.box[2:]), (w, h))
-
-
-def write_random_dasiamrpn(folder):
-    """A network of DaSiamRPN's tensors with random weights; returns its TOML."""
-    weights = np.random.RandomState(5)
-
-    def conv(graph, source, channels, side, **options):
-        kernel = weights.randn(channels, 3, side, side) * 0.02
-        return graph.Conv(source, kernel, kernel_shape=[side, side], **options)
-
-    graph = blobs.Graph()
-    cells = graph.AveragePool(graph.Mul("search", 1 / 255.0), kernel_shape=[8, 8], strides=[8, 8])
-    graph.Relu(cells, output="63")
-    conv(graph, "63", 256, 12, output="64")
-    # weights come from the kernels
-    graph.Conv("64", np.zeros((20, 256, 4, 4)), kernel_shape=[4, 4], output="65")
-    graph.Mul("65", 0.05, output="66")
-    conv(graph, "63", 256, 12, output="67")
-    graph.Conv("67", np.zeros((10, 256, 4, 4)), kernel_shape=[4, 4], output="68")
-    outputs = [("66", (1, 20, 19, 19)), ("68", (1, 10, 19, 19))]
-    model = graph.model([("search", picture_of(271))], outputs)
-    onnx.save(model, str(folder / "model.onnx"))
-    for name, count in (("r1", 20), ("cls1", 10)):
-        kernel = blobs.Graph()
-        pooled = kernel.AveragePool("features", kernel_shape=[6, 6], strides=[3, 3])
-        conv(kernel, pooled, count * 256, 1, output="weight")
-        model = kernel.model([("features", (1, 3, 15, 15))], [("weight", (1, count * 256, 4, 4))])
-        onnx.save(model, str(folder / (name + ".onnx")))
-    text = re.sub(r"(?m)^(sha256|url) = .*\n", "", (FOLDER / "dasiamrpn.toml").read_text())
-    text = re.sub(r"object_tracking_dasiamrpn_(?:kernel_)?(\w+)_2021nov", r"\1", text)
-    toml = folder / "random.toml"
-    toml.write_text(text)
-    return toml
 
 
 @pytest.mark.skipif(not hasattr(cv2, "TrackerVit"), reason="this OpenCV has no VitTrack")

@@ -50,14 +50,6 @@ HP_FN double hp_area_side(const double* state, double factor) {
   return hp_max(1.0, ceil(hp_mul(hp_root(hp_mul(state[2], state[3])), factor)));
 }
 
-// Window around the first box, which becomes the exemplar.
-HP_FN hp_window hp_exemplar_window(const hp_geometry* geometry, const double* state) {
-  if (geometry->shape == HP_AREA)
-    return hp_square_window(geometry, state, hp_area_side(state, geometry->exemplar_factor));
-  const double side = hp_context_side(state[2], state[3], geometry->context);
-  return hp_square_window(geometry, state, hp_max(1.0, rint(side)));
-}
-
 // Window to search, `factor` times as large as usual. `scale` becomes (x, y), search pixels per frame
 // pixel of the usual window.
 HP_FN hp_window hp_search_window(const hp_geometry* geometry, const double* state, double factor,

@@ -22,7 +22,7 @@ OUTPUTS = {"two_maps": 0, "one_map": 0, "box": 1, "scored_box": 2}  # what a cor
 
 
 class WindowSettings(NamedTuple):
-    """The size of windows around the target."""
+    """The size of the windows that are searched around the target."""
 
     exemplar: int  # sides of the network's two inputs, in pixels
     search: int
@@ -30,8 +30,7 @@ class WindowSettings(NamedTuple):
     corner: int  # twice the distance from the window's first pixel to its centre, less its side
     rounding: str  # a name in ``ROUNDINGS``
     shape: str = "square"  # a name in ``SHAPES``
-    exemplar_factor: float = 0.0  # of an area, its side in roots of the box's area
-    search_factor: float = 0.0
+    search_factor: float = 0.0  # of an area, its side in roots of the box's area
 
 
 class InputSettings(NamedTuple):

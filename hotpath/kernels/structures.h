@@ -10,12 +10,11 @@ struct hp_bounds {
   int pixels;       // a name in ``BOX_PIXELS``
 };
 
-// The size of windows around the target.
+// The size of the windows that are searched around the target.
 struct hp_geometry {
   double context;  // of a square, share of (width + height) that is added to both sides of the box
-  double exemplar_factor;  // of an area, its side in roots of the box's area
-  double search_factor;
-  int exemplar;  // sides of the network's two inputs, in pixels
+  double search_factor;  // of an area, its side in roots of the box's area
+  int exemplar;          // sides of the network's two inputs, in pixels
   int search;
   int corner;    // twice the distance from the window's first pixel to its centre, less its side
   int rounding;  // a name in ``ROUNDINGS``

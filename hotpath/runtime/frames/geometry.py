@@ -29,7 +29,7 @@ FROM_CENTRE = {"(s+1)/2": 1, "s/2": 0, "(s-1)/2": -1}  # twice the distance of t
 
 
 def window_settings(network: "Network") -> WindowSettings:
-    """The numbers of ``exemplar_window`` and ``search_window`` that the kernels take."""
+    """The numbers of ``search_window`` that the kernels take."""
     shape = network.crop
     return WindowSettings(
         exemplar=network.exemplar,
@@ -38,7 +38,6 @@ def window_settings(network: "Network") -> WindowSettings:
         corner=FROM_CENTRE[network.corner],
         rounding=network.rounding,
         shape=shape,
-        exemplar_factor=network.exemplar_factor if shape == "area" else 0.0,
         search_factor=network.search_factor if shape == "area" else 0.0,
     )
 

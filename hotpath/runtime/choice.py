@@ -17,7 +17,7 @@ from hotpath.base.errors import NoGpu
 from hotpath.runtime import engines
 from hotpath.runtime.engines.base import Engine, Setup
 from hotpath.runtime.engines.shared.precision import SUFFIX
-from hotpath.runtime.errors import BadBundle, NoEngine
+from hotpath.runtime.errors import BadBundle, NoEngine, UnknownNetwork
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import (
     DEFAULT_NETWORK,
@@ -87,10 +87,11 @@ def choose_witness(setup: Setup, options: Options) -> Tuple[Optional[Setup], str
     if name in (None, NO_WITNESS):
         return None, "without a witness"
     options = options._replace(network=name, bundle=None, log=None)
-    if setup.bundle is None:
-        return own_files(options), ""
     try:
-        return choose(options, setup.bundle), ""
+        chosen = own_files(options) if setup.bundle is None else choose(options, setup.bundle)
+        return chosen, ""
+    except UnknownNetwork as error:
+        raise UnknownNetwork(f"the witness: {error}", what=error.what) from None
     except BadBundle as error:
         if is_named:
             raise

@@ -364,7 +364,10 @@ def check_window() -> None:
     choose_platform(os.environ)
     reason = no_window()
     if reason:
-        raise BadOutput(f"no window can be shown: {reason}; use --no-show", what="no display")
+        raise BadOutput(
+            f"no window can be shown: {reason}; leave out --show, or watch in a browser (--page)",
+            what="no display",
+        )
 
 
 def no_window(environment: Optional[Mapping[str, str]] = None) -> Optional[str]:

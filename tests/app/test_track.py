@@ -126,6 +126,7 @@ REFUSED = [  # one of each kind; the tests of boxes, networks and sources have t
     ("--box=10,10,20", "not four numbers"),
     ("", "give --box X,Y,W,H.*--page"),
     ("--network=nanotrack2 --box=90,70,40,40", "did you mean nanotrack_v2"),
+    ("--witness=nanotrack2 --box=90,70,40,40", "the witness: no network is called 'nanotrack2'"),
     (
         "--network=alone/tiny.toml --box=90,70,40,40",
         "tiny_backbone.onnx.* networks_dir .--networks-dir",

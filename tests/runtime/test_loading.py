@@ -84,7 +84,7 @@ def test_completion_shows_the_public_names_and_nothing_else():
     assert not {"Any", "canonical", "require", "Options"} & set(shown)
 
 
-def test_a_tracker_says_what_it_follows(tmp_path):
+def test_a_tracker_and_targets_say_what_they_follow(tmp_path):
     pictures, boxes = tiny.film(2)
     tracker = load_tracker(tiny.write_network(tmp_path))
     assert repr(tracker) == "<Tracker tiny, no target>"
@@ -94,6 +94,10 @@ def test_a_tracker_says_what_it_follows(tmp_path):
     tracker.suggest([(10, 10, 40, 40), (50, 50, 40, 40)])
     tracker.close()
     assert repr(tracker) == "<Tracker tiny, closed>"
+    with load_targets(tmp_path / "tiny.toml") as targets:
+        targets.add(pictures[0], (40, 50, 60.4, 48))
+        assert repr(targets) == "<Targets tiny, 1 target>"
+    assert repr(targets) == "<Targets tiny, closed>"
 
 
 def test_a_detector_that_is_no_function_is_refused(tmp_path):

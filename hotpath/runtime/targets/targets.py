@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tupl
 
 import numpy as np
 
+from hotpath.base.commands import counted
 from hotpath.base.log import reporter
 from hotpath.runtime import loading
 from hotpath.runtime.devices.base import STEPS, Device, StepMs
@@ -358,6 +359,10 @@ class Targets:
     def __reduce__(self) -> NoReturn:
         """Refuse ``copy`` and ``pickle`` by a ``TypeError`` that says what to do."""
         raise TypeError(NO_COPY)
+
+    def __repr__(self) -> str:
+        what = "closed" if self._closed else counted(len(self), "target")
+        return f"<{type(self).__name__} {self.network.name}, {what}>"
 
     def __enter__(self) -> "Targets":
         return self

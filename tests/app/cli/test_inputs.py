@@ -67,7 +67,7 @@ def test_a_wrong_input_is_told_before_the_network_is_loaded(
 def test_an_output_that_can_not_be_made_is_told_before_too(folder, capsys, monkeypatch):
     monkeypatch.setattr(window, "no_window", lambda: "there is no display")
     assert track.main(["film", *BOX, "--show"]) == 2
-    assert "no display" in capsys.readouterr().err
+    assert "no display; leave out --show" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "av", None)
     assert track.main(["film", *BOX, "--save", "a.mp4"]) == 2
     assert "needs the package av" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""A ground station on pymavlink's own link: it sends commands and records every message."""
+"""A ground station on pymavlink's own link, and runs that it talks to."""
 
 import contextlib
 import os
@@ -21,8 +21,7 @@ class Client:
     def __init__(self, port):
         me = dict(source_system=255, source_component=190, dialect="common")  # a ground station
         self.link = mavutil.mavlink_connection(f"udpin:127.0.0.1:{port}", **me)
-        self.started = time.monotonic()
-        self.heard, self.messages = [], []
+        self.heard = []
 
     def pump(self, seconds, until=None):
         """Receive for a time; return the first message for which ``until`` is true, or None."""
@@ -32,7 +31,7 @@ class Client:
             message = self.link.recv_match(blocking=True, timeout=left_s)
             if message is None or message.get_type() == "BAD_DATA":
                 continue
-            self.heard.append((time.monotonic() - self.started, message))
+            self.heard.append(message)
             if until is not None and until(message):
                 return message
         return None
@@ -50,9 +49,6 @@ class Client:
     def command(self, command, *parameters):
         """Send COMMAND_LONG and return the final COMMAND_ACK's result."""
         values = [float(v) for v in parameters] + [0.0] * (7 - len(parameters))
-        name = common.enums["MAV_CMD"][command].name
-        shown = ", ".join(f"{value:.4g}" for value in parameters)
-        self.messages.append((time.monotonic() - self.started, name, shown))
         self.link.mav.command_long_send(*CAMERA, command, 0, *values)
         while True:
             ack = self.wait("COMMAND_ACK", command=command)
@@ -63,7 +59,7 @@ class Client:
         number = getattr(common, "MAVLINK_MSG_ID_" + name)
         before = len(self.heard)
         assert self.command(common.MAV_CMD_REQUEST_MESSAGE, number) == 0
-        for _, message in self.heard[before:]:
+        for message in self.heard[before:]:
             if message.get_type() == name:
                 return message
         return self.wait(name)
@@ -73,24 +69,23 @@ class Client:
         number = getattr(common, "MAVLINK_MSG_ID_" + name)
         assert self.command(common.MAV_CMD_SET_MESSAGE_INTERVAL, number, 1e6 / hz) == 0
 
-    def rectangle(self, box, size, time_ms=0):
+    def rectangle(self, box, size):
         """Send CAMERA_TRACK_RECTANGLE with a box in pixels; return the result."""
         x, y, w, h = box
         corners = x / size[0], y / size[1], (x + w) / size[0], (y + h) / size[1]
-        return self.command(common.MAV_CMD_CAMERA_TRACK_RECTANGLE, *corners, 0, time_ms)
+        return self.command(common.MAV_CMD_CAMERA_TRACK_RECTANGLE, *corners)
 
 
 class Program:
     """Runs ``hotpath track`` in a process of its own."""
 
-    def __init__(self, arguments, log, environment=None):
+    def __init__(self, arguments, log):
         self.log = pathlib.Path(log)
         with open(str(log), "wb") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "hotpath.app", "--no-show"] + [str(a) for a in arguments],
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env=dict(os.environ, **(environment or {})),
             )
 
     def text(self):

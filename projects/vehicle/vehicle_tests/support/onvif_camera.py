@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape
 import cv2
 import numpy as np
 
+from hotpath_vehicle.onvif import _seconds_of as seconds_of
 from tests.support import jpegs
 from tests.support.ports import ThreadingHTTPServer
 
@@ -34,9 +35,12 @@ ENVELOPE = (
     'xmlns:tt="http://www.onvif.org/ver10/schema" xmlns:ter="http://www.onvif.org/ver10/error">'
     "<s:Body>{}</s:Body></s:Envelope>"
 )
-URI = "<tt:URI>http://www.onvif.org/ver10/tptz/{}Spaces/VelocityGenericSpace</tt:URI>"
-RANGE = "<tt:{0}><tt:Min>{1}</tt:Min><tt:Max>{2}</tt:Max></tt:{0}>"
-TURN = URI.format("PanTilt") + RANGE.format("XRange", -1, 1) + RANGE.format("YRange", -0.5, 0.5)
+GENERIC = "VelocityGenericSpace"
+SPACE = (
+    "<tt:{0}><tt:URI>http://www.onvif.org/ver10/tptz/PanTiltSpaces/{1}</tt:URI><tt:XRange>"
+    "<tt:Min>-{2}</tt:Min><tt:Max>{2}</tt:Max></tt:XRange><tt:YRange><tt:Min>-{3}</tt:Min>"
+    "<tt:Max>{3}</tt:Max></tt:YRange></tt:{0}>"
+)
 background = functools.lru_cache(maxsize=1)(jpegs.picture)
 
 
@@ -46,12 +50,20 @@ def part(element, name):
 
 
 class OnvifCamera:
-    def __init__(self, login=None, digest=False, has=("ptz", "turn"), port=0):
-        self.login, self.digest, self.has = login, digest, has
-        self.ahead_s = AHEAD_S
+    """The camera. Its class's attributes say what it can do; ``changed`` replaces some."""
+
+    digest = False  # it asks for HTTP's digest in place of a token
+    has_ptz = True
+    turns = ((GENERIC, 1.0, 0.5),)  # its spaces: end of the URI, fastest turn across and up
+    takes_uris = True  # else it refuses the attribute ``space``
+    timeout = "PT1S"  # the least that it takes; None: it knows no timeout
+
+    def __init__(self, login=None, port=0, **changed):
+        vars(self).update(changed)
+        self.login, self.ahead_s = login, AHEAD_S
         self.asked, self.refused_logins = [], 0
         self.velocity = (0.0, 0.0)
-        self.refuses = None
+        self.refuses = {}  # name of a request -> why
         self.pan = self.tilt = 0.0
         self.may_answer, self.changed = threading.Event(), threading.Condition()
         self.may_answer.set()
@@ -98,14 +110,27 @@ class OnvifCamera:
                 return 400, ENVELOPE.format(FAULT.format("ter:NotAuthorized", "Who?")), []
         if name in ("ContinuousMove", "Stop"):
             self.may_answer.wait(20)
-            if self.refuses:
-                return 500, ENVELOPE.format(FAULT.format("ter:Action", escape(self.refuses))), []
+        if name in self.refuses:
+            return 500, ENVELOPE.format(FAULT.format("ter:Action", escape(self.refuses[name]))), []
+        fault = self._fault(body)
+        if fault:
+            return 400, ENVELOPE.format(FAULT.format("ter:InvalidArgVal", fault)), []
         text = getattr(self, "_" + name)(body)
         with self.changed:
             self.asked.append(body)
             self.changed.notify_all()
         wrapped = f'<{name}Response xmlns="{service}">{text}</{name}Response>'
         return 200, ENVELOPE.format(wrapped), []
+
+    def _fault(self, body):
+        """What a request has that the camera does not take, or None."""
+        given, turn = part(body, "Timeout"), part(body, "PanTilt")
+        if given is not None and self.timeout is None:
+            return "timeout is an unsupported field"
+        if given is not None and not seconds_of(self.timeout) <= seconds_of(given.text) <= 60:
+            return "The specified timeout argument is not within the supported timeout range"
+        if turn is not None and "space" in turn.keys() and not self.takes_uris:
+            return "space is an unsupported field"
 
     def now(self):
         """Seconds of the camera's own clock, which nobody sets with this computer's."""
@@ -151,7 +176,7 @@ class OnvifCamera:
         address = "<tt:{0}><tt:XAddr>http://192.0.2.7/onvif?of={0}</tt:XAddr>{1}</tt:{0}>"
         streaming = "<tt:StreamingCapabilities/>"
         text = address.format("Media", streaming)
-        text += address.format("PTZ", "") if "ptz" in self.has else ""
+        text += address.format("PTZ", "") if self.has_ptz else ""
         return f"<Capabilities>{text}</Capabilities>"
 
     def _GetProfiles(self, _):
@@ -164,16 +189,20 @@ class OnvifCamera:
 
     def _GetConfigurationOptions(self, body):
         assert part(body, "ConfigurationToken").text == "c&1"
-        tag = "tt:ContinuousPanTiltVelocitySpace"
-        text = f"<{tag}>{TURN}</{tag}>" if "turn" in self.has else ""
-        limits = "<tt:PTZTimeout><tt:Min>PT1S</tt:Min><tt:Max>PT60S</tt:Max></tt:PTZTimeout>"
-        text = f"<tt:Spaces>{text}</tt:Spaces>{limits}"
+        tag = "ContinuousPanTiltVelocitySpace"
+        spaces = "".join(SPACE.format(tag, *space) for space in self.turns)
+        least = self.timeout or "PT1S"
+        limits = f"<tt:PTZTimeout><tt:Min>{least}</tt:Min><tt:Max>PT60S</tt:Max></tt:PTZTimeout>"
+        text = f"<tt:Spaces>{spaces}</tt:Spaces>{limits}"
         return f"<PTZConfigurationOptions>{text}</PTZConfigurationOptions>"
 
     def _ContinuousMove(self, body):
         assert part(body, "ProfileToken").text == "p<1"
-        turn = part(body, "PanTilt")
-        self.velocity = float(turn.get("x")), float(turn.get("y")) / 0.5
+        turn, spaces = part(body, "PanTilt"), {uri: most for uri, *most in self.turns}
+        usual = GENERIC if GENERIC in spaces else next(iter(spaces))
+        most = spaces[turn.get("space", usual).rpartition("/")[2]]
+        shares = np.divide([float(turn.get(axis)) for axis in "xy"], most)
+        self.velocity = tuple(np.clip(shares, -1.0, 1.0).tolist())
         return ""
 
     def _Stop(self, _):

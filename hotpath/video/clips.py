@@ -84,10 +84,7 @@ class Clip:
         """Return a clip of its first frames, or of all if it has fewer."""
         cut = copy.copy(self)
         cut.boxes, cut._sha256 = self.boxes[:frames], None
-        if isinstance(self._frames, _Video):
-            cut._frames = self._frames.until(frames)
-        else:
-            cut._frames = self._frames[:frames]
+        cut._frames = self._frames[:frames]
         return cut
 
     def since(self, first: int) -> "Clip":
@@ -95,10 +92,7 @@ class Clip:
         cut = copy.copy(self)
         cut.name = f"{self.name}@{first}"
         cut.boxes, cut._sha256 = self.boxes[first:], None
-        if isinstance(self._frames, _Video):
-            cut._frames = self._frames.from_frame(first)
-        else:
-            cut._frames = self._frames[first:]
+        cut._frames = self._frames[first:]
         return cut
 
     def __getstate__(self) -> Dict[str, Any]:  # another machine's files may be others
@@ -132,7 +126,11 @@ class _Video:
     def __len__(self) -> int:
         return self.frames - self.first
 
-    def __getitem__(self, index: int) -> np.ndarray:
+    def __getitem__(self, index: Union[int, slice]) -> Any:
+        """A frame; of a slice the same video without the others."""
+        if isinstance(index, slice):
+            first, end, _ = index.indices(len(self))
+            return _Video(self.path, self.first + first, self.first + end)
         index += self.first
         source = self._opened()
         frame = None
@@ -149,14 +147,6 @@ class _Video:
         except BadSource:
             return None  # who reads the frame says why
         return width, height
-
-    def from_frame(self, first: int) -> "_Video":
-        """The same video from a frame on."""
-        return _Video(self.path, self.first + first, self.frames)
-
-    def until(self, count: int) -> "_Video":
-        """The same video without the frames after the first ``count``."""
-        return _Video(self.path, self.first, min(self.first + count, self.frames))
 
     def _opened(self) -> Any:
         if self._source is None:
@@ -302,6 +292,4 @@ def clip_of(
     if not len(seen):
         raise BadClips(f"{name}: the annotation has no box at all; correct it")
     start = first - 1 + int(seen[0])
-    if isinstance(frames, _Video):
-        return Clip(name, folder, frames.from_frame(start), truth[seen[0] :])
     return Clip(name, folder, frames[start:last], truth[seen[0] :])

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Union
 
 from hotpath.base import cache
 from hotpath.boards.installed import at_least
-from hotpath.deploy.bundles.progress import Heartbeat
+from hotpath.deploy.bundles.progress import building
 from hotpath.deploy.errors import BuildFailed
 from hotpath.graphs import IN_FLOAT32, calibration_cache
 from hotpath.kernels.cuda import driver
@@ -142,13 +142,13 @@ class Builder:
         config = self._configure()
         self._add_profile(network, config, windows)
         is_limited = self._leave_libraries_out(config)
-        with Heartbeat(what, self._say):
+        with building(what, self._say):
             plan = self._builder.build_serialized_network(network, config)
         if plan is None and is_limited:
             self._say(f"{what}: not without cuBLAS and cuDNN ({self._logger.last()}); once more")
             config = self._configure()
             self._add_profile(network, config, windows)
-            with Heartbeat(what, self._say):
+            with building(what, self._say):
                 plan = self._builder.build_serialized_network(network, config)
         if plan is None:
             raise BuildFailed(

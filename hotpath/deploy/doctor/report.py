@@ -4,7 +4,7 @@ import contextlib
 import textwrap
 from typing import List, Optional, Sequence
 
-from hotpath.base.commands import counted, make, program
+from hotpath.base.commands import make, program
 from hotpath.base.errors import HotpathError
 from hotpath.boards import HOST, Board, load_board, names
 from hotpath.boards.detect import Detection
@@ -113,25 +113,7 @@ def _state(telemetry: Telemetry) -> List[str]:
             if names
         ]
         lines.append(LABEL.format("clocks", "; ".join(groups)))
-    first, *more = textwrap.wrap(_sensors(telemetry), WIDTH - 18)
-    return lines + [LABEL.format("sensors", first)] + [LABEL.format("", line) for line in more]
-
-
-def _sensors(telemetry: Telemetry) -> str:
-    """Return how many sensors of each kind there are, as a phrase."""
-    kinds = (
-        ("_clock_hz", "clock"),
-        ("_temp_c", "temperature"),
-        ("_power_mw", "power rail"),
-        ("_count", "throttle counter"),
-        ("_state", "cooling device"),
-    )
-    parts = []
-    for ending, kind in kinds:
-        count = sum(key.endswith(ending) and key != "power_total_mw" for key in telemetry.found)
-        if count:
-            parts.append(counted(count, kind))
-    return ", ".join(parts + ["load and memory"])
+    return lines
 
 
 def _software(installed: Installed) -> List[str]:

@@ -150,26 +150,13 @@ def _next(detection: Detection, commands: Sequence[str], is_built: bool = False)
     return f"Next: {build}"
 
 
-def _made(board: Board) -> str:
-    """The precision that ``make engine`` makes of the board's network, if none is named."""
-    if board.name == HOST:
-        with contextlib.suppress(ImportError, HotpathError):  # the list needs no library
-            from hotpath.runtime.engines.base import Setup
-            from hotpath.runtime.engines.shared import precision
-            from hotpath.runtime.networks import load_network
-
-            return precision.usual(Setup(load_network(default_of(board))))
-    made: str = board.precision["default"]
-    return made
-
-
 def listing() -> List[str]:
     """Return one line for each board."""
     row = "{:<18} {:<18} {:<9} {:<5} {}"
     lines = [row.format("board", "title", "engine", "cc", "precisions")]
     for name in names():
         board = load_board(name)
-        made = _made(board)
+        made = board.precision["default"] if name != HOST else ""  # there by the processor
         marked = ["*" + p if p == made else p for p in board.precision["exists"]]
         capability = board.gpu["compute_capability"] or "-"
         lines.append(row.format(name, board.title, board.engine, capability, " ".join(marked)))

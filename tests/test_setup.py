@@ -106,51 +106,6 @@ def test_a_program_beside_a_clone_finds_the_package(tmp_path):
     assert told.split() == [str(clone / "hotpath" / "__init__.py"), "track"]
 
 
-USER = """
-import numpy
-from hotpath import HotpathError, draw, load_targets, load_tracker
-
-def follow(frame: numpy.ndarray) -> None:
-    try:
-        with load_tracker() as tracker:
-            tracker.init(frame, (1, 2, 30, 40))
-            track = tracker.update(frame)
-            print(track.box.xyxy, draw(frame, track).shape, load_targets())
-            track.box.nonsense
-    except HotpathError as error:
-        print(error)
-"""
-
-
-STRICT = """
-[mypy]
-ignore_missing_imports = True
-[mypy-user]
-disallow_untyped_defs = True
-disallow_untyped_calls = True
-disallow_any_generics = True
-warn_return_any = True
-[mypy-hotpath.*]
-implicit_reexport = False
-"""
-
-
-def test_mypy_checks_the_programs_of_users_and_the_examples(wheel, tmp_path):
-    pytest.importorskip("mypy")
-    python = tmp_path / "venv" / "bin" / "python"
-    venv = [sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"]
-    assert run(venv, tmp_path)[0] == 0
-    (site,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
-    (site / "hotpath").symlink_to(wheel / "hotpath")
-    (site / "libraries.pth").write_text(os.path.dirname(os.path.dirname(pytest.__file__)))
-    (tmp_path / "user.py").write_text(USER)
-    (tmp_path / "mypy.ini").write_text(STRICT)
-    examples = sorted((ROOT / "docs" / "examples").glob("*.py"))
-    mypy = [sys.executable, "-m", "mypy", "--python-executable", python, "user.py", *examples]
-    done, told = run(mypy, tmp_path)
-    assert examples and done == 1 and "nonsense" in told and "Found 1 error" in told, told
-
-
 def write_film(folder):
     """Write a network and five pictures; return their boxes."""
     pictures, boxes = tiny.film(5)

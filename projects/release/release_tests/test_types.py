@@ -12,12 +12,22 @@ from tests.support.fences import blocks
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # a program that uses the package, and not the parts of it that a tutorial adds to
 OWN = re.compile(r"^(import hotpath|from hotpath import)", re.MULTILINE)
-EXAMPLE = ROOT / "docs" / "examples" / "drone.py"
+EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
 # What a program may do with a track: one that a detector has to find may be None.
 RIGHT = """\
 import hotpath
-from hotpath import Bearing, Box, Targets, Track, Tracker
+import numpy
+from hotpath import Bearing, Box, HotpathError, Targets, Track, Tracker
 from hotpath.interop import opencv
+
+
+def follow(frame: numpy.ndarray) -> None:
+    try:
+        with hotpath.load_tracker() as tracker:
+            track = tracker.init(frame, (1, 2, 30, 40))
+            print(track.box.xyxy, hotpath.draw(frame, tracker.update(frame)).shape)
+    except HotpathError as error:
+        print(error)
 
 
 def middle(track: Track) -> float:
@@ -39,6 +49,14 @@ for frame, track in hotpath.track(0, point=(3, 4), threads=2):
 for frame, found in hotpath.track("a.mp4", detector="yolox_nano", classes=["person"]):
     print(found.box if found is not None else None)
 """
+# The other examples need no types of their own, as programs of users.
+EASIER = """[mypy]
+strict = True
+ignore_missing_imports = True
+[mypy-{}]
+disallow_untyped_defs = False
+disallow_untyped_calls = False
+"""
 WRONG = """\
 import hotpath
 
@@ -58,7 +76,10 @@ def programs(tmp_path_factory):
         for number, (kind, _, text) in enumerate(blocks(page)):
             if kind in ("python", "py") and OWN.search(text):
                 (folder / f"{name}_{number}.py").write_text(text)
-    shutil.copy(str(EXAMPLE), str(folder / EXAMPLE.name))
+    for example in EXAMPLES:
+        shutil.copy(str(example), str(folder / example.name))
+    others = [example.stem for example in EXAMPLES if example.stem != "drone"]
+    (folder / "mypy.ini").write_text(EASIER.format(",".join(others)))
     (folder / "right.py").write_text(RIGHT)
     (folder / "wrong.py").write_text(WRONG)
     return folder
@@ -67,7 +88,7 @@ def programs(tmp_path_factory):
 def check(folder, names):
     """mypy's exit code for some programs, and what it says."""
     pytest.importorskip("mypy")
-    words = [sys.executable, *"-m mypy --strict --no-incremental --show-traceback".split(), *names]
+    words = [sys.executable, *"-m mypy --no-incremental --show-traceback".split(), *names]
     done = run(words, cwd=str(folder))
     return done.returncode, done.stdout + done.stderr
 

@@ -13,6 +13,7 @@ from hotpath.runtime.devices.base import WindowRequest
 from hotpath.runtime.devices.fpga import Fpga
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.frames.camera_frames import PlanarFrame
+from hotpath.runtime.identity import identity
 from hotpath.runtime.loading import tracker_on
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
@@ -98,17 +99,21 @@ def test_a_list_of_windows_shows_what_the_processor_sees(tmp_path, kind, name):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_targets_and_a_lost_one_have_the_processors_boxes(tmp_path, kind):
-    frames, _ = bright.film(9)
-    frames[4:7] = [np.full_like(frames[0], 30)] * 3  # nothing is there
+@pytest.mark.parametrize("searches", [False, True])
+def test_targets_and_a_lost_one_have_the_processors_boxes(tmp_path, monkeypatch, kind, searches):
+    monkeypatch.setattr(identity, "BEFORE_SEARCH", 2)
+    frames, _ = bright.film(12)
+    frames[3:9] = [np.full_like(frames[0], 30)] * 6  # nothing is there
     found = []
     for device in devices(tmp_path, kind):
         vars(device.network).update(search_lost_below=0.6, found_above=0.7)
-        targets = Targets(device, Options(recover=False))
+        targets = Targets(device, Options(recover=searches))
         names = [targets.add(frames[0], box) for box in BOXES]
         found.append([[targets.update(frame)[name] for name in names] for frame in frames[1:]])
     assert found[0] == found[1]
-    assert any(track.lost for tracks in found[0] for track in tracks)
+    tracks = [track for tracks in found[0] for track in tracks]
+    assert any(track.lost for track in tracks)
+    assert any(track.found for track in tracks) == searches
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -94,18 +94,6 @@ def test_a_picture_is_what_golden_crops(engine, frame, windows):
         assert np.array_equal(picture(engine, frame, window, border), wanted)
 
 
-def test_maps_are_the_cells_brightness(engine):
-    frame = random_frame(4)
-    engine.exemplar_crop.take(frame, (0, 0, 8, 8), BLACK)
-    features = engine.exemplar()
-    engine.search_crop.take(frame, (5, 6, 16, 16), BLACK)
-    scores, distances = engine.search(features)
-    total = frame[6:22, 5:21].astype(int).sum(axis=2) - 3 * 128
-    wanted = np.clip(np.rint(total / 4), -128, 127) / 16
-    assert scores.shape == (1, 1, 16, 16) and np.array_equal(scores[0, 0], wanted)
-    assert distances.shape == (1, 4, 16, 16) and np.all(distances == bright.SIDE_PIXELS)
-
-
 class Unhurried(model.Machine):
     """A machine that stays busy for some reads of STATUS, as a board does."""
 

@@ -22,6 +22,7 @@ from hotpath_fpga.compile import compile_network
 from hotpath_fpga.compiler import exponents, graph
 from hotpath_fpga.compiler.hazards import UNITS, accesses, conflict, waits
 from hotpath_fpga.compiler.layers import CannotCompile
+from hotpath_fpga.compiler.survey import survey
 from hotpath_fpga.model import Machine
 from hotpath_fpga.runner import MEMORY, Runner
 
@@ -282,26 +283,70 @@ def two_strides(x, source, channels):
     return [x.conv(trunk, 16, 1, stride=2), x.conv(trunk, 16, 1)]
 
 
-@pytest.mark.parametrize(
-    "middle, size, texts",
-    [
-        (gated, {}, ["(Mul)", "squeeze-and-excitation"]),
-        (pooled, {}, ["(MaxPool)"]),
-        (two_strides, {"lanes": 2}, ["strides of 1 and 2"]),
-        (lambda x, source, n: [x.conv(source, n, 1, stride=3)], {}, ["strides of 1 and 2"]),
-        (
-            lambda x, source, n: [x.node("Conv", [source, x.conv(source, n, n)])],
-            {},
-            ["(Conv)", "pixel-wise correlations"],
-        ),
-        (fpga_nets.towers, {"words": 128}, ["words", "128 in all"]),
-        (fpga_nets.blocks, {"tiles": 16}, ["weight tiles", "this size has 16"]),
-    ],
-)
-def test_what_the_engine_can_not_do_is_refused_with_its_name(middle, size, texts):
+REFUSED = [
+    (gated, {}, ["(Mul)", "squeeze-and-excitation"]),
+    (pooled, {}, ["(MaxPool)"]),
+    (two_strides, {"lanes": 2}, ["strides of 1 and 2"]),
+    (lambda x, source, n: [x.conv(source, n, 1, stride=3)], {}, ["strides of 1 and 2"]),
+    (lambda x, source, n: [x.conv(source, n, 1, stride=2, dilation=2)], {"lanes": 2}, ["dilation"]),
+    (
+        lambda x, source, n: [x.node("Conv", [source, x.conv(source, n, n)])],
+        {},
+        ["(Conv)", "pixel-wise correlations"],
+    ),
+    (fpga_nets.towers, {"words": 128}, ["words", "128 in all"]),
+    (fpga_nets.blocks, {"tiles": 16}, ["weight tiles", "this size has 16"]),
+]
+
+
+@pytest.mark.parametrize("middle, size, texts", REFUSED)
+def test_what_the_engine_can_not_do_is_refused_with_its_name(monkeypatch, middle, size, texts):
+    """A survey of the network, which needs no ranges, says the same."""
+    size = fpga_sizes.size(**{"lanes": 1, **size})
     with pytest.raises(CannotCompile) as caught:
-        small(middle, fpga_sizes.size(**{"lanes": 1, **size}))
+        small(middle, size)
     assert all(text in str(caught.value) for text in texts)
+    monkeypatch.setattr(design, "sizes", lambda: {"a board": size})
+    models = fpga_nets.pixelwise(np.random.default_rng(9), SIDES, middle)
+    refused = survey(fpga_nets.Net, models, "a board").refused
+    assert [sentence for _, sentence in refused] == [str(caught.value)]
+
+
+@pytest.mark.parametrize("middle", [fpga_nets.towers, fpga_nets.blocks])
+def test_a_survey_refuses_nothing_of_a_network_that_compiles(middle):
+    models = fpga_nets.pixelwise(np.random.default_rng(9), SIDES, middle)
+    assert survey(fpga_nets.Net, models, "kv260").refused == []
+
+
+def test_a_survey_goes_on_behind_what_is_refused():
+    def middle(x, source, channels):
+        excited = x.node("Mul", [source, x.node("GlobalAveragePool", [source])])
+        swished = x.node("HardSwish", [x.conv(excited, channels, 8)])
+        pooled = x.node("MaxPool", [swished], kernel_shape=[2, 2])
+        return [x.conv(pooled, 8, 1, kernel=5), x.conv(swished, 8, 2, stride=3)]
+
+    models = fpga_nets.pixelwise(np.random.default_rng(1), SIDES, middle)
+    found = survey(fpga_nets.Net, models, "kv260").refused
+    assert [operator for operator, _ in found] == ["GlobalAveragePool", "Mul", "MaxPool", "Conv"]
+
+
+def test_what_reads_an_unknown_tensor_is_not_refused_for_it():
+    def middle(x, source, channels):
+        shapes = [
+            x.constant(np.array(shape)) for shape in ([1, channels, -1], [1, channels, 12, 12])
+        ]
+        mixed = x.node("Softmax", [x.node("Reshape", [source, shapes[0]])])
+        return [x.conv(x.node("Reshape", [mixed, shapes[1]]), channels, 1, stride=3)]
+
+    models = fpga_nets.pixelwise(np.random.default_rng(1), SIDES, middle)
+    found = survey(fpga_nets.Net, models, "kv260").refused
+    assert [operator for operator, _ in found] == ["Softmax", "Conv"]
+
+
+def test_cycles_of_a_survey_equal_the_program_with_true_ranges(kestrel):
+    network = load_network("kestrel_small")
+    found = survey(network, quantisable.parts(network, network.locate()), "pynq_z2")
+    assert found.cycles == kestrel.run["programs"]["search"]["cycles"] > 0
 
 
 @pytest.mark.parametrize("name", ["nanotrack_v1", "nanotrack_v2", "nanotrack_v3"])

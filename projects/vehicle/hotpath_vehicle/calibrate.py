@@ -1,15 +1,13 @@
 """``hotpath gimbal calibrate`` and ``hotpath ptz calibrate``: measure how a camera turns.
 
 The camera must look at a scene with texture in which nothing moves. Both axes are nudged by some
-degrees for 16 seconds. The answer is written as TOML for ``--gimbal-calibration``, with a drawing
-beside it.
+degrees for 16 seconds. The answer is written as TOML for ``--gimbal-calibration``.
 """
 
 import argparse
 import contextlib
 import datetime
 import math
-import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any, List, Sequence, Tuple
@@ -52,8 +50,7 @@ def parser(kind: str) -> argparse.ArgumentParser:
     add = command.add_argument
     text = "the camera's live stream, exactly as `hotpath track --video` will get it"
     add("--video", required=True, metavar="SOURCE", help=text)
-    text = "the file to write; FILE.svg beside it shows the answer"
-    add("--out", required=True, metavar="FILE.toml", help=text)
+    add("--out", required=True, metavar="FILE.toml", help="the file to write")
     if kind == "ptz":
         add("--gimbal", required=True, metavar="onvif://USER@HOST:PORT", help="the camera")
         add("--gimbal-login", metavar="FILE", help="file with USER:PASSWORD")
@@ -90,8 +87,10 @@ def calibrate(kind: str, options: argparse.Namespace) -> None:
     made = calibration_of(kind, answer, (options.video, frames.size, fov), known)
     note = f"Measured by `hotpath {kind} calibrate` on {datetime.date.today()}.\nMeasure again "
     note += "after any change of camera, lens, zoom, stream or actuator."
-    _write(options.out, calibrations.text(made, note))
-    _write(os.path.splitext(options.out)[0] + ".svg", nudges.drawing(answer, sent, frames.seen))
+    try:
+        cache.write_text(options.out, calibrations.text(made, note))
+    except OSError as error:
+        raise BadOutput(f"{options.out}: can't be written ({error.strerror})") from None
     say(f"delay {made.delay:.3f} s (90 % within {made.spread:.3f} s), width {made.fov:.1f} degrees")
     say(f"sign {made.sign}, scale {made.scale}: at most {made.most:.0f} degrees a second")
     say(f"wrote {options.out}; give it to hotpath track as --gimbal-calibration")
@@ -217,13 +216,6 @@ def open_gimbal(options: argparse.Namespace, size: Any, cleanup: contextlib.Exit
     gimbal = nudged.open_gimbal(mavlink, size, say)
     cleanup.callback(gimbal.stop)
     return gimbal
-
-
-def _write(path: str, text: str) -> None:
-    try:
-        cache.write_text(path, text)
-    except OSError as error:
-        raise BadOutput(f"{path}: can't be written ({error.strerror})") from None
 
 
 if __name__ == "__main__":

@@ -108,16 +108,10 @@ def test_the_motion_of_a_picture_is_counted_in_degrees():
     assert right == pytest.approx(math.degrees(36 / focal), rel=0.02) and abs(up) < 0.05
 
 
-def test_the_drawing_of_an_answer_shows_both_axes():
-    sent, seen, moves = nudged()
-    text = nudges.drawing(nudges.measure(sent, seen, moves), sent, seen)
-    assert text.count("<polyline") == 4 and text.endswith("</svg>\n")
-
-
 def test_a_gimbal_s_answer_tells_the_field_of_view():
     from hotpath_vehicle.calibrate import calibration_of
 
-    answer = nudges.Answer((1, -1), (1.2, 1.2), 0.2, 0.0, 50.0)
+    answer = nudges.Answer((1, -1), (1.2, 1.2), 0.2, 0.0)
     stream, actuator = ("rtsp://a:b@c/", (640, 360), 60.0), ("gimbal 1/1/154", "earth")
     made = calibration_of("gimbal", answer, stream, actuator)
     assert made.fov == pytest.approx(51.4, abs=0.1) and made.scale == (1.0, 1.0)

@@ -33,14 +33,12 @@ class Answer(NamedTuple):
         sign: 1 where the camera turns as commanded, else -1.
         scale: degrees turned for each commanded unit.
         delay, spread: seconds; the spread holds 90 % of the nudges.
-        clear: range of the answer in deviations of what is left over, of the worse axis.
     """
 
     sign: Tuple[int, int]
     scale: Tuple[float, float]
     delay: float
     spread: float
-    clear: float
 
 
 class Move(NamedTuple):
@@ -143,7 +141,6 @@ def measure(
         tuple(abs(gain) for gain in gains),
         float(np.mean([answer[0] for answer in answers])),
         float(NINETY * delays.std(ddof=1)),
-        min(_clear(sent, at, axis, answers[axis]) for axis in (0, 1)),
     )
 
 
@@ -188,34 +185,6 @@ def _check(sent: Any, at: np.ndarray, scene: np.ndarray, axis: int, answer: Any)
             "actuator obeys",
             what="no answer",
         )
-
-
-def drawing(answer: Answer, sent: Any, seen: Any) -> str:
-    """An SVG of the commanded angle and the seen one over time, for both axes."""
-    at = np.array([s[0] for s in seen])
-    wide, high = 900, 260
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {2 * high}" '
-        'font-family="sans-serif" font-size="13">',
-        f'<rect width="{wide}" height="{2 * high}" fill="white"/>',
-    ]
-    for axis, name in enumerate(AXES):
-        turn = turned(sent, at)[:, axis] * answer.scale[axis] * answer.sign[axis]
-        camera = -np.array([s[1 + axis] for s in seen])
-        curves = ((turn - turn[0], "#999"), (camera - camera[0], "#06c"))
-        top = max(1e-6, *(float(np.abs(values).max()) for values, _ in curves))
-        middle = high * (axis + 0.5)
-        for values, colour in curves:
-            points = " ".join(
-                f"{wide * (t - at[0]) / (at[-1] - at[0]):.1f},{middle - 0.4 * high * v / top:.1f}"
-                for t, v in zip(at, values)
-            )
-            lines.append(f'<polyline points="{points}" fill="none" stroke="{colour}"/>')
-        text = f"{name}: commanded (grey) and seen (blue), at most {top:.1f} degrees"
-        lines.append(f'<text x="8" y="{middle - 0.42 * high:.0f}">{text}</text>')
-    text = f"{at[-1] - at[0]:.0f} s; delay {answer.delay:.3f} s, spread {answer.spread:.3f} s"
-    lines += [f'<text x="8" y="{2 * high - 8}">{text}</text>', "</svg>"]
-    return "\n".join(lines) + "\n"
 
 
 def turned(sent: Any, times: np.ndarray) -> np.ndarray:

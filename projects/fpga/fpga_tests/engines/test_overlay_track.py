@@ -17,6 +17,7 @@ from hotpath.runtime import load_tracker, loading
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.networks import bundle
 from hotpath.runtime.options import Options
+from hotpath.runtime.targets.targets import Targets
 from hotpath_fpga.sim import build as rtl
 from hotpath_fpga.sim import device as simulation
 from tests.conftest import ROOT
@@ -74,6 +75,21 @@ def test_whole_frames_are_found_as_in_floating_point(bundles, clip):
     assert tracker.identity.value is None  # by default such a board is not asked for a loss
     seen, wanted = tracker.engine.search_features, reference.engine.search_features
     assert seen.shape == wanted.shape and np.corrcoef(seen.ravel(), wanted.ravel())[0, 1] > 0.95
+
+
+def test_each_of_two_targets_keeps_its_own_features(bundles, clip):
+    frames, (x, y, w, h) = clip
+    boxes = [(x, y, w, h), (x + w / 2, y + h / 3, w, h)]
+    device = device_on(bundles)
+    targets = Targets(device, Options(recover=False))
+    names = [targets.add(frames[0], box) for box in boxes]
+    together = [targets.update(frame) for frame in frames[1:3]]
+    for name, box in zip(names, boxes):
+        alone = loading.tracker_on(device, Options(recover=False))
+        alone.init(frames[0], box)
+        assert [alone.update(frame).score for frame in frames[1:3]] == [
+            tracks[name].score for tracks in together
+        ]
 
 
 @pytest.mark.slow("whole frames of kestrel in the RTL")

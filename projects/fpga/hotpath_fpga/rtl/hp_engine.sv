@@ -130,7 +130,7 @@ wire start, stop, started, busy, done, error;
 wire [3:0] error_code;
 wire [15:0] error_number;
 wire [31:0] program_address, region0, region1, region2, frame, stride, line, border;
-wire array_busy, array_starved, beat_read, beat_written;
+wire array_busy, beat_read, beat_written;
 
 hp_registers #(.SIZE(SIZE)) registers_inst (
     .clk, .rst, .s_axil_awaddr, .s_axil_awprot, .s_axil_awvalid, .s_axil_awready,
@@ -253,7 +253,7 @@ hp_convolution #(
     .map_write_address, .map_write_data,
     .map_read_valid, .map_read_ready, .map_read_bank(map_read_bank[BANK_BITS-1:0]),
     .map_read_address, .map_read_data_valid, .map_read_data,
-    .busy(array_busy), .starved(array_starved)
+    .busy(array_busy)
 );
 
 // -- STORE
@@ -282,7 +282,7 @@ hp_writer #(.BUS_BYTES(BUS_BYTES)) writer_inst (
     .m_axi_bresp, .m_axi_bvalid, .m_axi_bready
 );
 
-wire unused = &{1'b0, array_starved, line[31:16], border[31:24], cmd_number[16*CONV +: 16],
+wire unused = &{1'b0, line[31:16], border[31:24], cmd_number[16*CONV +: 16],
     map_write_bank, map_read_bank};
 
 endmodule

@@ -17,6 +17,7 @@ from typing import Any, Dict, List, Optional, Sequence
 import hotpath_fpga as design
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+CACHE = str(design.ROOT / ".cache" / "fpga")
 OURS = ("harness.cpp", "engine.vlt")
 # only the synthesis tool knows the style of memory
 PARAMETERS = tuple(name for name in design.PARAMETERS if name != "map_style")
@@ -33,16 +34,14 @@ class CannotBuild(Exception):
     """No Verilator, no C++ compiler, or one of them failed; the message says which."""
 
 
-def library(size: Dict[str, Any], folder: Optional[str] = None) -> str:
+def library(size: Dict[str, Any]) -> str:
     """Path of the shared library of an engine of this size, compiled now if it is not yet.
 
     Args:
         size: dict of a section of ``sizes.toml``.
-        folder: where the library is kept; default: ``.cache/fpga`` of the checkout or of
-            HOTPATH_CACHE, or the user's cache if that can't be written.
 
     Raises:
-        CannotBuild: Verilator or the compiler is missing or fails, or no folder can be written.
+        CannotBuild: Verilator or the compiler is missing or fails.
     """
     root, compiler = verilator_root(), _compiler()
     tools = _run([compiler, "--version"]) + _digest([_verilator(root)])
@@ -52,10 +51,10 @@ def library(size: Dict[str, Any], folder: Optional[str] = None) -> str:
         [str(path) for path in sources] + [os.path.join(HERE, name) for name in OURS] + [__file__]
     )
     key = _key(tools, generics, _digest(files))
-    folder = folder or _folder()
-    path = os.path.join(folder, f"engine-{key}.so")
+    os.makedirs(CACHE, exist_ok=True)
+    path = os.path.join(CACHE, f"engine-{key}.so")
     if not os.path.exists(path):
-        runtime = _runtime(root, compiler, folder, _key(tools, FLAGS))
+        runtime = _runtime(root, compiler, _key(tools, FLAGS))
         _build(root, compiler, generics, size, runtime, path)
     return path
 
@@ -94,20 +93,6 @@ def _compiler() -> str:
     raise CannotBuild("no C++ compiler found (looked for g++, c++, clang++)")
 
 
-def _folder() -> str:
-    """The first folder that can be written: HOTPATH_CACHE or the checkout's, else the user's."""
-    cache = os.environ.get("HOTPATH_CACHE") or str(design.ROOT / ".cache")
-    home = os.path.join(os.path.expanduser("~"), ".cache", "hotpath")
-    for folder in (os.path.join(cache, "fpga"), os.path.join(home, "fpga")):
-        try:
-            os.makedirs(folder, exist_ok=True)
-        except OSError:
-            continue
-        if os.access(folder, os.W_OK):
-            return folder
-    raise CannotBuild(f"neither {cache} nor {home} can be written")
-
-
 def _build(
     root: str,
     compiler: str,
@@ -139,11 +124,11 @@ def _build(
         os.replace(partial, path)
 
 
-def _runtime(root: str, compiler: str, folder: str, key: str) -> List[str]:
+def _runtime(root: str, compiler: str, key: str) -> List[str]:
     """Objects of Verilator's own library, which all sizes share."""
     jobs, objects = [], []
     for name in RUNTIME:
-        target = os.path.join(folder, f"{name}-{key}.o")
+        target = os.path.join(CACHE, f"{name}-{key}.o")
         objects.append(target)
         if not os.path.exists(target):
             partial = f"{target}.{os.getpid()}.part"

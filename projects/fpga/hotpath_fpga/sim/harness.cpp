@@ -31,7 +31,7 @@ struct Burst {
 
 // One command, as rtl.py reads it.
 struct Step {
-  uint64_t unit, number, start, end, busy, starved;
+  uint64_t unit, number, start, end, busy;
 };
 
 struct Random {
@@ -245,11 +245,7 @@ struct Rtl {
     auto* root = top->rootp;
     int starts = root->hp_engine__DOT__cmd_valid & root->hp_engine__DOT__cmd_ready;
     int ends = root->hp_engine__DOT__ended;
-    if (!running[2].empty()) {
-      Step& step = trace[running[2].front()];
-      step.busy += root->hp_engine__DOT__array_busy;
-      step.starved += root->hp_engine__DOT__array_starved;
-    }
+    if (!running[2].empty()) trace[running[2].front()].busy += root->hp_engine__DOT__array_busy;
     if (!(starts | ends)) return;
     for (int unit = 0; unit < UNITS; unit++) {
       if (ends >> unit & 1 && !running[unit].empty()) {
@@ -259,7 +255,7 @@ struct Rtl {
       if (starts >> unit & 1) {
         running[unit].push_back(trace.size());
         uint64_t number = root->hp_engine__DOT__cmd_number >> (16 * unit) & 0xFFFF;
-        trace.push_back({uint64_t(unit), number, cycles, 0, 0, 0});
+        trace.push_back({uint64_t(unit), number, cycles, 0, 0});
       }
     }
   }

@@ -25,8 +25,7 @@ class Command(NamedTuple):
         unit: name of its opcode.
         number: in the program, from 0.
         start, end: cycles after the program's start; end is None if it did not.
-        busy, starved: cycles in which the array took a step; in which it had the command and took
-            none.
+        busy: cycles in which the array took a step.
     """
 
     unit: str
@@ -34,7 +33,6 @@ class Command(NamedTuple):
     start: int
     end: Optional[int]
     busy: int
-    starved: int
 
 
 class AxiViolation(RuntimeError):
@@ -146,10 +144,10 @@ class Rtl:
         count = self._library.rtl_trace(self._handle, ctypes.byref(steps))
         commands = []
         for i in range(count):
-            unit, number, start, end, busy, starved = steps[6 * i : 6 * i + 6]
+            unit, number, start, end, busy = steps[5 * i : 5 * i + 5]
             ended = end - self._started if end else None
             start -= self._started
-            commands.append(Command(UNITS[unit], number, start, ended, busy, starved))
+            commands.append(Command(UNITS[unit], number, start, ended, busy))
         return commands
 
     def _check(self) -> None:

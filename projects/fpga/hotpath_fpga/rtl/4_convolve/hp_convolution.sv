@@ -20,8 +20,6 @@ module hp_convolution #
     parameter MAP_STYLE = "block",
     // tiles of 16x16 weights
     parameter int WEIGHT_TILES = 512,
-    // blocks of output channels whose parameters are held
-    parameter int ENTRIES = 64,
     // bits that number a bank
     parameter int BANK_BITS = LANES > 1 ? $clog2(LANES) : 1
 )
@@ -57,16 +55,10 @@ module hp_convolution #
     output wire                  map_read_data_valid,
     output wire [127:0]          map_read_data,
 
-    // What the array does in this cycle
-    // it takes a step
-    output wire                  busy,
-    // it has a command and takes no step
-    output wire                  starved
+    // the array takes a step in this cycle
+    output wire                  busy
 );
 
-if (ENTRIES < 2 || ENTRIES > 128 || (ENTRIES & (ENTRIES - 1)) != 0) begin : bad_entries
-    $error("ENTRIES must be a power of two from 2 to 128, not %0d", ENTRIES);
-end
 if (BANK_BITS != (LANES > 1 ? $clog2(LANES) : 1)) begin : bad_bank_bits
     $error("BANK_BITS follows from LANES and must not be set");
 end
@@ -110,7 +102,6 @@ end
 assign cmd_ready = !active_reg;
 assign done = done_reg;
 assign busy = stepping;
-assign starved = active_reg && !stepping;
 
 // -- Steps
 
@@ -181,7 +172,7 @@ wire [511:0] bias;
 wire [79:0] shifts;
 reg [79:0] shifts_reg [BIAS+1:TOTALS];
 
-hp_params #(.ENTRIES(ENTRIES)) params_inst (
+hp_params params_inst (
     .clk, .load_valid(load_valid && load_target == TARGET_PARAMS), .load_beat, .load_data,
     .read_valid(valid_reg[BIAS-1]), .read_entry(entry_reg[BIAS-1]), .bias, .shifts
 );

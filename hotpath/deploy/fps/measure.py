@@ -26,8 +26,7 @@ from hotpath.deploy.film import film
 from hotpath.deploy.fps import Evidence, Result, Sample
 from hotpath.deploy.fps.cases import Case, Request, open_case
 from hotpath.deploy.fps.checkout import CHECKOUT, commit_of
-from hotpath.deploy.fps.evidence import FORMAT, write_evidence
-from hotpath.deploy.fps.verdict import why_invalid
+from hotpath.deploy.fps.evidence import FORMAT, why_invalid, write_evidence
 
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
 BLOCK = 20  # frames of a request to a worker

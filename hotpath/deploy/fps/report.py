@@ -3,7 +3,7 @@
 from typing import List
 
 from hotpath.deploy.fps import Evidence, Result
-from hotpath.deploy.fps.stats import figures_of
+from hotpath.deploy.fps.evidence import figures_of
 
 HEADS = ("network", "precision", "engine", "FPS", "median ms", "p95 ms", "p99 ms")
 PARTS = ("crop", "network", "select", "alone")  # of a frame, and the network by itself; medians

@@ -12,16 +12,17 @@ slow commit slows down only the frame.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import sys
 import time
-from typing import Any, Callable, Dict, List, Optional, Sequence, TextIO, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, TextIO, Tuple
 
 ALONE_RUNS = 4  # of the network alone; the first one finds cold caches and does not count
 
 Call = Callable[[], object]
-Steps = Dict[str, List[float]]  # step -> ms of each frame
+Frame = Tuple[Dict[str, float], List[float]]  # ms of each step, and the box
 
 
 def main() -> int:
@@ -48,12 +49,14 @@ def _serve(answers: TextIO) -> None:
     if not os.path.abspath(runtime.__file__).startswith(os.path.abspath(sys.argv[1])):
         raise ImportError(f"runtime came from {runtime.__file__}")
     tracker = runtime.load_tracker(**settings["load"])
-    loop = Loop(tracker, list(np.load(settings["frames"])), settings["box"])
+    loop = tracked(tracker, np.load(settings["frames"]), settings["box"])
     ready = dict(tracker.engine.describe(), kernels=tracker.kernels_name)
     alone = open_alone(ready["engine"], settings.get("alone"), settings["threads"])
     _say(answers, {"ready": ready})
     for line in sys.stdin:
-        ms, boxes = loop.run(json.loads(line)["frames"])
+        steps, boxes = zip(*itertools.islice(loop, json.loads(line)["frames"]))
+        ms = {name: [step.get(name, 0.0) for step in steps] for name in steps[-1]}
+        ms = {name: values for name, values in ms.items() if any(values)}
         ms["alone"] = alone()
         _say(answers, {"ms": ms, "boxes": boxes, "cpu_s": sum(os.times()[:2])})
 
@@ -63,31 +66,18 @@ def _say(answers: TextIO, what: Dict[str, Any]) -> None:
     answers.flush()
 
 
-class Loop:
-    """Runs a tracker over a clip repeatedly."""
+def tracked(tracker: Any, frames: Sequence[Any], box: Sequence[float]) -> Iterator[Frame]:
+    """Track a clip again and again: (milliseconds of each step, box) of each frame.
 
-    def __init__(self, tracker: Any, frames: Sequence[object], box: Sequence[float]) -> None:
-        self.tracker, self.frames, self.box = tracker, frames, box
-        self.place = 0
-
-    def run(self, count: int) -> Tuple[Steps, List[Tuple[float, ...]]]:
-        """Time ``count`` frames (those on which the tracker takes the target are not counted)."""
-        clock, tracker, frames = time.perf_counter, self.tracker, self.frames
-        steps: Steps = {"total": []}
-        boxes = []
-        while len(steps["total"]) < count:
-            if self.place == 0:
-                tracker.init(frames[0], self.box)
-                self.place = 1
-            frame = frames[self.place]
-            started = clock()
+    Those on which the tracker takes the target are not among them.
+    """
+    while True:
+        tracker.init(frames[0], box)
+        for frame in frames[1:]:
+            started = time.perf_counter()
             track = tracker.update(frame)
-            steps["total"].append((clock() - started) * 1e3)
-            for name, value in tracker.step_ms.items():
-                steps.setdefault(name, []).append(value)
-            boxes.append(tuple(float(v) for v in track.box))
-            self.place = (self.place + 1) % len(frames)
-        return {name: ms for name, ms in steps.items() if name == "total" or any(ms)}, boxes
+            total = (time.perf_counter() - started) * 1e3
+            yield dict(tracker.step_ms, total=total), [float(v) for v in track.box]
 
 
 def open_alone(engine: str, path: Optional[str], threads: int) -> Callable[[], List[float]]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hotpath.deploy.fps import stats
+from hotpath.deploy.fps import compare, evidence
 from tests.support.examples import count
 
 
@@ -23,7 +23,7 @@ def run(random, rounds, slowdown=1.0, between=0.004):
 def decisions(slowdown, paired, pairs):
     random = np.random.RandomState(3)
     return [
-        stats.compare(run(random, 15), run(random, 15, slowdown), paired).decision
+        compare.compare_rounds(run(random, 15), run(random, 15, slowdown), paired).decision
         for _ in range(pairs)
     ]
 
@@ -45,7 +45,7 @@ def test_the_interval_holds_the_truth_for_correlated_frames():
     random = np.random.RandomState(5)
     truth, tries = 1 / 1.04 - 1, count(20, 40)
     found = [
-        stats.compare(run(random, 15, between=0.0), run(random, 15, 1.04, between=0.0))
+        compare.compare_rounds(run(random, 15, between=0.0), run(random, 15, 1.04, between=0.0))
         for _ in range(tries)
     ]
     assert sum(each.low <= truth <= each.high for each in found) >= 0.9 * tries
@@ -55,8 +55,8 @@ def test_drift_cancels_where_rounds_took_turns():
     """Each round is slower than the last by 10%: alike for both sides of a pair."""
     random = np.random.RandomState(4)
     base, new = ([times(random, 0.5) * 1.1**number for number in range(8)] for _ in range(2))
-    assert stats.compare(base, new, paired=True).decision == "same"
-    assert stats.compare(base, new, paired=False).decision == "undecided"
+    assert compare.compare_rounds(base, new, paired=True).decision == "same"
+    assert compare.compare_rounds(base, new, paired=False).decision == "undecided"
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ def test_drift_cancels_where_rounds_took_turns():
 def test_the_interval_is_that_of_tables_of_the_signed_rank_test(rounds, critical):
     values = np.random.RandomState(8).randn(rounds)
     means = sorted((a + b) / 2 for i, a in enumerate(values) for b in values[i:])
-    low, middle, high = stats.interval(values)
+    low, middle, high = compare.interval(values)
     assert (low, high) == (means[critical], means[-critical - 1])
     assert middle == np.median(means)
 
 
 def test_a_thousand_rounds_have_a_narrow_interval():
-    low, middle, high = stats.interval(np.random.RandomState(9).randn(1100))
+    low, middle, high = compare.interval(np.random.RandomState(9).randn(1100))
     assert low < middle < high < low + 0.2
 
 
@@ -79,7 +79,7 @@ def test_a_thousand_rounds_have_a_narrow_interval():
 def test_a_few_rounds_decide_nothing(of_base, of_new):
     random = np.random.RandomState(6)
     base, new = run(random, of_base), run(random, of_new, slowdown=1.3)
-    assert stats.compare(base, new).decision == "undecided"
+    assert compare.compare_rounds(base, new).decision == "undecided"
 
 
 @pytest.mark.parametrize(
@@ -93,12 +93,12 @@ def test_a_few_rounds_decide_nothing(of_base, of_new):
     ],
 )
 def test_decisions_follow_the_interval(low, high, decision):
-    assert stats.decide(low, high) == decision
+    assert compare.decide(low, high) == decision
 
 
 def test_figures_are_those_of_numpy():
     ms = [2.0, 4.0, 3.0, 10.0]
     rounds = [{"ms": {"total": ms[:2]}}, {"ms": {"total": ms[2:]}}]
-    found = stats.figures_of({"rounds": rounds})["total"]
+    found = evidence.figures_of({"rounds": rounds})["total"]
     assert found["median"] == 3.5 and found["fps"] == pytest.approx(1e3 / 3.5)
     assert found["p99"] == pytest.approx(np.percentile(ms, 99))

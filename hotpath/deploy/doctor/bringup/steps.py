@@ -29,7 +29,7 @@ from hotpath.deploy.doctor.bringup.timing import (
 from hotpath.deploy.doctor.missing import missing
 from hotpath.deploy.doctor.traps import traps
 from hotpath.deploy.film import film
-from hotpath.deploy.fps.verdict import why_invalid
+from hotpath.deploy.fps.evidence import why_invalid
 from hotpath.kernels import cpu, golden
 from hotpath.kernels.fpga.answer import TURNS
 from hotpath.runtime import engines as runtime_engines

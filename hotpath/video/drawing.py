@@ -1,4 +1,4 @@
-"""Draw boxes, trails and figures onto a picture of any size.
+"""Draw boxes and figures onto a picture of any size.
 
 This uses only OpenCV. The libraries that draw boxes well (supervision, Pillow) are heavier than
 everything else on a board and take longer than the tracker. A bar below the picture shows the
@@ -51,7 +51,7 @@ def draw(
         info: dict; every key is optional. Of the picture: ``network`` and ``engine`` (text),
             ``fps`` (number), ``frame`` (index), ``steps`` (dict of a step -> milliseconds, with
             their sum ``total``). Of targets, by number: ``since`` (dict to a text that says for how
-            long it has been lost), ``trails`` (dict to a list of points (x, y), oldest first).
+            long it has been lost).
 
     Returns:
         A new array. It has the shape of ``frame`` if ``info`` has no key of the picture. Else it
@@ -73,13 +73,13 @@ def draw(
             f"draw takes what update gave, a Track or a dict of them, not {tracks!r}",
             what="not tracks",
         )
+    if "trails" in info:
+        raise BadBox("draw draws no trails; keep the centres of the boxes, and use cv2.polylines")
     frame = bgr_of(checked_frame(frame))
     look = _Look(frame.shape)
     drawn = np.empty((look.height + _bar_px(look, info), look.width, 3), np.uint8)
     picture = drawn[: look.height]
     picture[:] = frame
-    for number, points in info.get("trails", {}).items():
-        _draw_trail(picture, look, points, _colour(number, tracks.get(number)))
     _draw_targets(_Bgr(picture, look), tracks, info)
     if len(drawn) > look.height:
         _draw_bar(drawn[look.height :], look, info)
@@ -95,7 +95,7 @@ def height_of(frame: Any, info: Mapping[str, Any]) -> int:
 def draw_in_planes(
     frame: Planes, tracks: Mapping[int, Track], info: Dict[str, Any], out: Planes
 ) -> None:
-    """Copy a frame into other planes, and draw on it there as ``draw`` does, without trails.
+    """Copy a frame into other planes, and draw on it there as ``draw`` does.
 
     Args:
         frame: ``Planes`` of the kind I420 or NV12.
@@ -185,18 +185,6 @@ def _text_width(text: str, scale: float, line_px: int) -> int:
 def _colour(number: int, track: Optional[Track]) -> _Colour:
     own = TARGETS[number % len(TARGETS)]
     return own if track is None else WARNINGS.get(track.state, own)
-
-
-def _draw_trail(
-    picture: np.ndarray, look: _Look, points: Sequence[Any], colour: Tuple[int, int, int]
-) -> None:
-    """The target's path, a line through the points."""
-    line = np.array([p for p in points if np.isfinite(p).all()], np.float64).reshape(-1, 2)
-    if len(line) < 2:
-        return
-    line = np.clip(np.round(line), -LARGEST_PX, LARGEST_PX).astype(np.int32)
-    cv2.polylines(picture, [line], False, DARK, look.box_px + 2, cv2.LINE_AA)
-    cv2.polylines(picture, [line], False, colour, look.box_px, cv2.LINE_AA)
 
 
 def _corners(box: Sequence[float]) -> Tuple[int, int, int, int]:

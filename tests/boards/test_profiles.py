@@ -1,6 +1,4 @@
-"""Boards' TOML files: complete, checked, and every number with a source."""
-
-import re
+"""Boards' TOML files: complete and checked."""
 
 import pytest
 
@@ -25,21 +23,6 @@ def own(tmp_path, text):
     path = tmp_path / "mine.toml"
     path.write_text(text, encoding="utf-8")
     return path
-
-
-@pytest.mark.parametrize("name", [name for name in names() if name != "host"])
-def test_every_number_names_its_source(name):
-    """A source is a comment on the number's line, or on the line of the section above it."""
-    table = load_board(name).path.read_text(encoding="utf-8").split("\n")
-    section = ""
-    for line in table:
-        if line.startswith("["):
-            section = line
-        code, _, comment = line.partition("#")
-        value = re.sub(r'"[^"]*"', "", code.partition("=")[2])
-        in_texts = section.startswith(("[precision", "[sensors", "[software"))
-        if re.search(r"\d", value) and not in_texts:
-            assert comment.strip(), f"{name}: {line!r} has no source"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from hotpath.kernels import cpu
 from hotpath.kernels.planes import Planes
 from hotpath.runtime.errors import BadBox, BadFrame, BadOutput
 from hotpath.runtime.types import LOST, UNSURE, Track
-from hotpath.video import window as window_module
 from hotpath.video.drawing import (
     AMBER,
     DARK,
@@ -62,15 +61,7 @@ def test_the_bar_covers_no_picture_and_keeps_its_height(size):
     assert size[1] < len(drawn) <= size[1] + max(26, size[1] / 8) and len(drawn) % 2 == 0
     begun = dict(network="kestrel", engine="", fps=None, steps={"total": None}, frame=0)
     assert draw(noise, track, begun).shape == drawn.shape, "from the first frame on"
-    assert draw(noise, track, dict(since={}, trails={})).shape == noise.shape
-
-
-def test_a_trail_leads_through_its_points_in_the_targets_colour():
-    trails = {3: [(30, 200), (160, 200), (float("nan"), 3), (160, 120)], 5: [(1e12, 5)]}
-    tracks = {3: Track((140, 100, 40, 40), 0.9), 5: Track((10, 60, 20, 20), 0.9)}
-    picture = draw(black((320, 240)), tracks, dict(trails=trails))
-    assert np.abs(picture[200, 100] - np.array(TARGETS[3])).max() < 30  # lines are anti-aliased
-    assert np.abs(picture[180, 160] - np.array(TARGETS[3])).max() < 30
+    assert draw(noise, track, dict(since={})).shape == noise.shape
 
 
 def test_the_box_is_drawn_where_it_is():
@@ -87,6 +78,8 @@ def test_what_is_no_track_and_no_frame_is_one_sentence(tracks):
         draw(black((320, 240)), tracks)
     with refusal(BadFrame, "no frame"):
         draw(None, Track((1, 2, 30, 40), 0.9))
+    with pytest.raises(BadBox, match="no trails"):
+        draw(black((320, 240)), {}, {"trails": {}})
 
 
 def test_a_target_keeps_its_colour_when_another_one_ends():
@@ -155,14 +148,6 @@ def test_the_dashes_of_a_lost_box_show_its_four_corners_and_gaps(side):
     assert side < 20 or not row.all()
 
 
-def test_a_label_stays_in_the_picture_beside_a_box_at_the_edge():
-    for box in ((0, 0, 30, 30), (280, 200, 39, 39), (300, 2, 60, 20), (5, 225, 40, 40)):
-        picture = draw(black((320, 240)), Track(box, 0.87))
-        label = (picture == np.array(TARGETS[0], np.uint8)).all(axis=2)
-        rows, columns = np.where(label)
-        assert columns.max() - columns.min() >= 15 and rows.max() - rows.min() >= 8
-
-
 @pytest.mark.parametrize("size", [(640, 480), (1920, 1080), (3840, 2160), (7680, 4320)])
 def test_labels_grow_with_the_picture_and_stay_whole_at_its_edges(size, monkeypatch):
     width, height = size
@@ -181,16 +166,6 @@ def test_labels_grow_with_the_picture_and_stay_whole_at_its_edges(size, monkeypa
         assert 0 <= left < start and start + wide < right <= width
         assert 0 <= top < base - UNIT_PX * scale and base < bottom <= height
         assert 0.02 < UNIT_PX * scale / height < 0.022, "readable in a window of any size"
-
-
-@pytest.mark.parametrize("colour", [*TARGETS, AMBER, RED])
-def test_the_letters_of_every_label_stand_out(colour):
-    def luminance(bgr):
-        shares = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in bgr / 255.0]
-        return np.dot(shares, (0.0722, 0.7152, 0.2126))
-
-    dark, bright = sorted(luminance(np.array(shade)) for shade in (colour, DARK))
-    assert (bright + 0.05) / (dark + 0.05) > 4.5, "WCAG 2, level AA"
 
 
 def test_a_label_in_a_narrow_picture_leaves_out_the_class_and_then_the_number(monkeypatch):
@@ -313,16 +288,6 @@ def test_a_button_that_went_down_in_the_film_begins_a_box(monkeypatch):
     window.show(frame)
     assert window.wait_key(0.01) is None and window.pressed
     assert window.select(frame, ["Drag a box"], pressed=True) is None, "below the picture"
-
-
-def test_a_window_lays_a_picture_out_once(monkeypatch):
-    window, _, _ = select_with(monkeypatch, black((320, 240)), [])
-    made = []
-    view = window_module.View
-    monkeypatch.setattr(window_module, "View", lambda *of: made.append(of) or view(*of))
-    for size in ((320, 240), (320, 240), (320, 240), (640, 360), (640, 360)):
-        window.show(black(size))
-    assert len(made) == 2
 
 
 def test_a_lost_target_has_a_red_broken_line_and_the_time_since():

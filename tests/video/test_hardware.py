@@ -166,16 +166,6 @@ def test_a_computer_shows_what_it_has(tmp_path):
     assert list(hardware.present(["cuda", "qsv", "v4l2m2m"], root)) == ["cuda", "qsv", "v4l2m2m"]
 
 
-def test_the_profiles_name_decoders_and_encoders_that_there_are():
-    for name in boards.names():
-        board = boards.load_board(name)
-        assert {*board.decoder} <= {*hardware.DECODERS}
-        assert {*board.encoder} <= {*hardware.ENCODERS}
-    assert boards.load_board("jetson_nano").decoder == ["nvv4l2decoder"] or boards.load_board(
-        "jetson_nano"
-    ).decoder == ("nvv4l2decoder",)
-
-
 class Appsink:
     """OpenCV's capture of a pipeline: it decodes the file that the pipeline names."""
 

@@ -215,18 +215,6 @@ def test_a_stopped_reader_holds_nobody_and_its_rows_are_counted(tmp_path):
     assert [int(line) for line in lines[1:-1]] == list(range(results.rows - 1))
 
 
-def test_a_reader_that_never_reads_gets_whole_lines(tmp_path):
-    path = tmp_path / "a.csv"
-    os.mkfifo(str(path))
-    with open(os.open(str(path), os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
-        with Results(path, ("frame",), waits=False) as results:
-            for frame in range(20000):
-                results.write((frame,))
-        text = reader.read()
-    assert text.endswith(b"\n") and len(text.splitlines()) == results.rows + 1
-    assert results.rows + results.dropped == 20000
-
-
 @pytest.mark.parametrize("append", [False, True])
 def test_a_file_emptied_meanwhile_begins_anew_without_a_hole(tmp_path, append):
     path = tmp_path / "a.csv"

@@ -11,7 +11,7 @@ from tests.support.described import toml_of
 from tests.support.models import model_of
 
 # One network of each family.
-FEW = ("siamrpn_alexnet", "siamdw", "siamfc_015", "kestrel", "lightfc", "stark_s50")
+FEW = ("siamrpnpp", "siamfc_015", "kestrel", "lightfc", "stark_s50")
 
 
 def film(frames=25, width=320, height=240, size=(36, 24)):

@@ -101,7 +101,7 @@ def test_a_hidden_target_is_lost_as_the_host_says(clips_dir):
 
 
 # networks of each family
-SEVERAL = ["kestrel", "lightfc", "siamrpn_alexnet", "stark_s50"]
+SEVERAL = ["kestrel", "lightfc", "siamrpnpp", "stark_s50"]
 
 
 def follow_several(gpu, other, frames, box, count):

@@ -10,7 +10,7 @@ from typing import Dict, Optional, Union
 
 from hotpath.boards import Board
 from hotpath.boards.files import Root
-from hotpath.boards.sensors import Notes, Sample, Sensor, modules
+from hotpath.boards.sensors import Found, Sample, Sensor, modules
 from hotpath.boards.sensors.mode import Mode, PowerMode, fastest
 
 
@@ -24,18 +24,16 @@ class Telemetry:
 
     Attributes:
         found: dict of key -> where it is read.
-        skipped: list of (where, why).
     """
 
     def __init__(self, root: Union[str, Root] = "/", board: Optional[Board] = None) -> None:
         root = root if isinstance(root, Root) else Root(root)
-        notes = Notes()
+        self.found: Found = {}
         self._sensors: Dict[str, Sensor] = {}
         for module in modules():
-            sensor = module.find(root, board, notes)
+            sensor = module.find(root, board, self.found)
             if sensor is not None:
                 self._sensors[module.__name__.rsplit(".", 1)[1]] = sensor
-        self.found, self.skipped = notes.found, notes.skipped
 
     def read(self) -> Sample:
         """Take one sample: a flat dict whose keys end in their unit.

@@ -18,14 +18,13 @@ UNITS = tuple("_hz _c _mw _percent _count _state _uj _id _name".split())
 
 @on_each_python
 @pytest.mark.parametrize("name", NAMES)
-def test_every_key_names_its_unit_and_a_skip_its_reason(name, tmp_path):
+def test_every_key_names_its_unit(name, tmp_path):
     telemetry = BoardRoot(name, tmp_path).telemetry()
     sample = telemetry.read()
     for key, value in sample.items():
         assert key.endswith(UNITS)
         assert value is None or isinstance(value, (int, float, str))
     assert set(telemetry.found) <= set(sample)
-    assert all(where and why for where, why in telemetry.skipped)
 
 
 ABSENT = object()
@@ -88,7 +87,6 @@ def test_nanos_memory_clock_is_read_where_jetson_clocks_holds_it(nano):
 def test_the_pmic_of_a_constant_100_degrees_is_no_temperature(nano):
     telemetry = nano.telemetry()
     assert "pmic_die_temp_c" not in telemetry.read()
-    assert any("PMIC-Die" in why for _, why in telemetry.skipped)
     # nor where nobody knows the board
     assert "pmic_die_temp_c" not in Telemetry(nano.folder).read()
 
@@ -98,7 +96,6 @@ def test_a_waking_zone_is_read_and_a_chip_of_two_paths_once(tmp_path):
     telemetry = xavier.telemetry()
     sample = telemetry.read()
     assert sample["gpu_temp_c"] is None and not any("shunt" in key for key in sample)
-    assert not any("already" in why for _, why in telemetry.skipped)
     xavier.put("sys/devices/virtual/thermal/thermal_zone1/temp", "51500")
     assert telemetry.read()["gpu_temp_c"] == 51.5
 
@@ -150,7 +147,7 @@ def test_throttling_shows_in_counters_and_cooling_devices(orin):
     telemetry = orin.telemetry()
     before = telemetry.read()
     assert cooling.active(before) == []
-    assert any("hot surface" in why for where, why in telemetry.skipped if where == alert)
+    assert not [key for key in before if "surface" in key or "fan" in key]
     orin.put("sys/class/hwmon/hwmon3/oc1_event_cnt", 2)
     orin.put("sys/class/thermal/cooling_device3/cur_state", 3)
     orin.put("sys/class/thermal/cooling_device0/cur_state", 4)  # the fan
@@ -166,9 +163,6 @@ def test_open_channels_and_the_sum_of_shunts_are_no_rails(orin):
     telemetry = orin.telemetry()
     rails = {key for key in telemetry.read() if key.endswith("_power_mw")}
     assert rails == {"vdd_in_power_mw", "vdd_cpu_gpu_cv_power_mw"}
-    reasons = [why for _, why in telemetry.skipped]
-    assert "nothing is connected" in reasons
-    assert any("sum of shunt" in why for why in reasons)
 
 
 def test_agx_orins_total_leaves_out_a_rail_behind_another(tmp_path):

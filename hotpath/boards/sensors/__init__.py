@@ -1,8 +1,8 @@
 """The sensors of a board. Each file measures one thing and is found by its file name.
 
-A file has a function ``find(root, board, notes)``. It looks for its files once, and tells
-``notes`` what it found, what it skipped and why. It returns a ``Sensor``, or None when there is
-nothing to read. To add a sensor, add a file.
+A file has a function ``find(root, board, found)``. It looks for its files once, and adds to
+``found`` where each key is read. It returns a ``Sensor``, or None when there is nothing to read. To
+add a sensor, add a file.
 """
 
 import importlib
@@ -18,6 +18,7 @@ HWMON = "sys/class/hwmon"
 Value = Union[int, float, str, None]
 Reader = Callable[[], Value]
 Sample = Dict[str, Value]  # keys end in their unit
+Found = Dict[str, str]  # key -> where it is read
 
 
 class Sensor:
@@ -42,23 +43,6 @@ class Sensor:
         both = [(low(), high()) for low, high in self.limits]
         fixed = [low == high for low, high in both if low is not None and high is not None]
         return all(fixed) if fixed else None
-
-
-class Notes:
-    """What discovery found and skipped.
-
-    Attributes:
-        found: dict of key -> where it is read.
-        skipped: list of (where, why).
-    """
-
-    def __init__(self) -> None:
-        self.found: Dict[str, str] = {}
-        self.skipped: List[Tuple[str, str]] = []
-
-    def skip(self, where: str, why: str) -> None:
-        """Note that a file is not read, and why."""
-        self.skipped.append((where, why))
 
 
 def modules() -> List[ModuleType]:

@@ -9,17 +9,13 @@ from typing import Dict, List, Mapping, Optional
 
 from hotpath.boards import Board
 from hotpath.boards.files import Root
-from hotpath.boards.sensors import Notes, Reader, Sensor, key_of, reader, unique
+from hotpath.boards.sensors import Found, Reader, Sensor, key_of, reader, unique
 
 DEVICES = "sys/class/thermal"
-# Part of a device's type -> why its state says nothing of throttling.
-NO_THROTTLE = {
-    "fan": "a fan, not a throttle",
-    "hot-surface-alert": "it warns people of a hot surface and slows nothing down",
-}
+NO_THROTTLE = ("fan", "hot-surface-alert")  # parts of a device's type
 
 
-def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
+def find(root: Root, board: Optional[Board], found: Found) -> Optional[Sensor]:
     """Find the cooling devices; returns their ``Sensor``, or None."""
     readers: Dict[str, Reader] = {}
     for device in root.list(DEVICES):
@@ -28,15 +24,11 @@ def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
         folder = DEVICES + "/" + device
         kind = root.text(folder + "/type") or ""
         path = folder + "/cur_state"
-        why = next((why for part, why in NO_THROTTLE.items() if part in kind.lower()), None)
-        if why:
-            notes.skip(folder, f"{kind}: {why}")
-        elif root.number(path) is None:
-            notes.skip(folder, f"{kind or 'no type'}: its state can't be read")
-        else:
+        is_throttle = not any(part in kind.lower() for part in NO_THROTTLE)
+        if is_throttle and root.number(path) is not None:
             key = unique("cooling_" + key_of(kind), "_state", readers)
             readers[key] = reader(root, path)
-            notes.found[key] = path
+            found[key] = path
     return Sensor(readers) if readers else None
 
 

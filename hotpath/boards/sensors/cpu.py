@@ -4,14 +4,14 @@ from typing import Dict, Optional, Tuple
 
 from hotpath.boards import Board
 from hotpath.boards.files import Root
-from hotpath.boards.sensors import Notes, Reader, Sensor, reader
+from hotpath.boards.sensors import Found, Reader, Sensor, reader
 
 CPUS = "sys/devices/system/cpu"
 STAT = "proc/stat"
 LIMITS = ("min", "max")
 
 
-def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
+def find(root: Root, board: Optional[Board], found: Found) -> Optional[Sensor]:
     """Find the processor's clocks and load; returns their ``Sensor``, or None."""
     cores = [name for name in root.list(CPUS) if name[:3] == "cpu" and name[3:].isdigit()]
     if not cores and not root.has(STAT):
@@ -22,18 +22,15 @@ def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
     limits = []
     for core in cores:
         folder = f"{CPUS}/{core}/cpufreq/"
-        if root.number(f"{CPUS}/{core}/online") == 0:
-            notes.skip(f"{CPUS}/{core}", "the core is off")
-        elif root.number(folder + "scaling_cur_freq") is None:
-            notes.skip(f"{CPUS}/{core}/cpufreq", "no clock can be read")
-        else:
+        is_off = root.number(f"{CPUS}/{core}/online") == 0
+        if not is_off and root.number(folder + "scaling_cur_freq") is not None:
             low, high = (reader(root, f"{folder}scaling_{end}_freq", 1000) for end in LIMITS)
             readers[core + "_clock_hz"] = reader(root, folder + "scaling_cur_freq", 1000)
             readers[core + "_clock_max_hz"] = high
             limits.append((low, high))
-            notes.found[core + "_clock_hz"] = folder + "scaling_cur_freq"
+            found[core + "_clock_hz"] = folder + "scaling_cur_freq"
     readers["cpu_load_percent"] = _load(root)
-    notes.found["cpu_load_percent"] = STAT
+    found["cpu_load_percent"] = STAT
     return Sensor(readers, tuple(limits))
 
 

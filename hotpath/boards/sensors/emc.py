@@ -8,7 +8,7 @@ from typing import NamedTuple, Optional
 
 from hotpath.boards import Board
 from hotpath.boards.files import Root
-from hotpath.boards.sensors import Notes, Sensor, reader
+from hotpath.boards.sensors import Found, Sensor, reader
 
 DEBUG = "sys/kernel/debug"
 
@@ -50,12 +50,10 @@ class Emc(Sensor):
         return super().locked() if held is None else held != 0
 
 
-def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
+def find(root: Root, board: Optional[Board], found: Found) -> Optional[Sensor]:
     """Find the memory's clock and limits; returns their ``Sensor``, or None."""
     for paths in (BPMP, TEGRA210):
         if root.number(paths.rate) is not None:
-            notes.found["emc_clock_hz"] = paths.rate
+            found["emc_clock_hz"] = paths.rate
             return Emc(root, paths)
-    if board is not None and board.family == "jetson":
-        notes.skip(DEBUG, "the memory clock can't be read; the kernel shows it to root only")
     return None

@@ -7,7 +7,7 @@ from hotpath.boards import Board
 from hotpath.boards.files import Root
 from hotpath.boards.sensors import (
     HWMON,
-    Notes,
+    Found,
     Reader,
     Sample,
     Sensor,
@@ -37,43 +37,35 @@ class Heat(Sensor):
         return values
 
 
-def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
+def find(root: Root, board: Optional[Board], found: Found) -> Optional[Sensor]:
     """Find the temperatures; returns their ``Sensor``, or None."""
     readers: Dict[str, Reader] = {}
-    _find_zones(root, board, notes, readers)
-    _find_chips(root, notes, readers)
-    _find_adc(root, notes, readers)
+    _find_zones(root, board, found, readers)
+    _find_chips(root, found, readers)
+    _find_adc(root, found, readers)
     return Heat(readers) if readers else None
 
 
 def _find_zones(
-    root: Root, board: Optional[Board], notes: Notes, readers: Dict[str, Reader]
+    root: Root, board: Optional[Board], found: Found, readers: Dict[str, Reader]
 ) -> None:
     skip = board.sensors["thermal_skip"] if board is not None else {}
     for base in ZONES:
         zones = [base + "/" + name for name in root.list(base) if name.startswith("thermal_zone")]
         for folder in zones:
             kind = root.text(folder + "/type")
-            if not kind:
-                notes.skip(folder, "it has no type")
-            elif kind in skip:
-                notes.skip(folder, f"{kind}: {skip[kind]}")
-            else:
-                read = reader(root, folder + "/temp", 0.001, digits=3)
-                if kind.upper().startswith("PMIC") and read() in PMIC_CONSTANTS_C:
-                    notes.skip(folder, f"{kind}: a constant, not a measurement")
-                    continue
+            read = reader(root, folder + "/temp", 0.001, digits=3)
+            is_constant = (kind or "").upper().startswith("PMIC") and read() in PMIC_CONSTANTS_C
+            if kind and kind not in skip and not is_constant:
                 # A zone that can't be read now may be readable later, when its part is awake.
                 key = unique(key_of(SHORT.sub("", kind)), "_temp_c", readers)
                 readers[key] = read
-                notes.found[key] = folder + "/temp"
-                if _sane(read()) is None:
-                    notes.skip(folder, f"{kind}: no reading now, asked again each time")
+                found[key] = folder + "/temp"
         if zones:
             return
 
 
-def _find_chips(root: Root, notes: Notes, readers: Dict[str, Reader]) -> None:
+def _find_chips(root: Root, found: Found, readers: Dict[str, Reader]) -> None:
     for chip in root.list(HWMON):
         folder = HWMON + "/" + chip
         name = root.text(folder + "/name")
@@ -84,10 +76,10 @@ def _find_chips(root: Root, notes: Notes, readers: Dict[str, Reader]) -> None:
                 label = root.text(folder + "/" + entry[: -len("input")] + "label") or ""
                 key = unique(key_of(name + " " + label), "_temp_c", readers)
                 readers[key] = reader(root, folder + "/" + entry, 0.001, digits=3)
-                notes.found[key] = folder + "/" + entry
+                found[key] = folder + "/" + entry
 
 
-def _find_adc(root: Root, notes: Notes, readers: Dict[str, Reader]) -> None:
+def _find_adc(root: Root, found: Found, readers: Dict[str, Reader]) -> None:
     """Find the ADC of Zynq chips. (raw + offset) * scale is in thousandths of a degree."""
     for device in root.list(IIO):
         folder = IIO + "/" + device
@@ -96,14 +88,13 @@ def _find_adc(root: Root, notes: Notes, readers: Dict[str, Reader]) -> None:
                 stem = folder + "/" + entry[: -len("raw")]
                 scale = root.number(stem + "scale")
                 if scale is None:
-                    notes.skip(folder + "/" + entry, "it has no scale")
                     continue
                 words = entry[len("in_temp") : -len("_raw")].split("_", 1)
                 part = words[1] if len(words) == 2 else "chip"
                 key = unique(key_of(part.replace("_temp", "")), "_temp_c", readers)
                 offset = root.number(stem + "offset") or 0
                 readers[key] = reader(root, folder + "/" + entry, 0.001 * scale, offset, 3)
-                notes.found[key] = folder + "/" + entry
+                found[key] = folder + "/" + entry
 
 
 def _sane(temp_c: Value) -> Value:

@@ -5,7 +5,7 @@ from typing import NamedTuple, Optional, Sequence, Tuple
 
 from hotpath.boards import Board
 from hotpath.boards.files import Root
-from hotpath.boards.sensors import Notes, Sample, Sensor
+from hotpath.boards.sensors import Found, Sample, Sensor
 
 STATUS = "var/lib/nvpmodel/status"
 CONF = "etc/nvpmodel.conf"
@@ -40,7 +40,7 @@ class Mode(Sensor):
         return PowerMode(number, name)
 
 
-def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
+def find(root: Root, board: Optional[Board], found: Found) -> Optional[Sensor]:
     """Find the power mode of nvpmodel; returns its ``Sensor``, or None."""
     conf = root.text(CONF, keep=_headers)
     modes = [
@@ -49,10 +49,8 @@ def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
     ]
     mode = Mode(root, modes)
     if mode.current() is None:
-        if board is not None and board.family == "jetson":
-            notes.skip(STATUS, "nvpmodel has not said which power mode is set")
         return mode if modes else None
-    notes.found["power_mode_id"] = STATUS
+    found["power_mode_id"] = STATUS
     return mode
 
 

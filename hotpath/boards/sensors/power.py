@@ -9,7 +9,7 @@ from typing import Dict, List, Mapping, Optional
 
 from hotpath.boards import Board
 from hotpath.boards.files import Root
-from hotpath.boards.sensors import HWMON, Notes, Reader, Sample, Sensor, Value, key_of, reader
+from hotpath.boards.sensors import HWMON, Found, Reader, Sample, Sensor, Value, key_of, reader
 
 I2C = "sys/bus/i2c/devices"
 WHOLE = ("VDD_IN", "POM_5V_IN", "VIN")  # rails that measure the whole module or board
@@ -39,21 +39,19 @@ class Rails:
         alarms: name -> reader of 1 while the current is critical.
     """
 
-    def __init__(self, root: Root, notes: Notes) -> None:
-        self.root, self.notes = root, notes
+    def __init__(self, root: Root, found: Found) -> None:
+        self.root, self.found = root, found
         self.power: Dict[str, Reader] = {}
         self.alarms: Dict[str, Reader] = {}
-        self._sources: Dict[str, str] = {}
 
     def add(self, name: str, read: Reader, where: str, alarm: Optional[str] = None) -> None:
         """Take a rail, unless one of its name is there already."""
         if name in self.power:
-            self.notes.skip(where, f"{name} is already measured by {self._sources[name]}")
             return
-        self.power[name], self._sources[name] = read, where
+        self.power[name] = read
         if alarm and self.root.has(alarm):
             self.alarms[name] = reader(self.root, alarm)
-        self.notes.found[key_of(name) + "_power_mw"] = where
+        self.found[key_of(name) + "_power_mw"] = where
 
     def add_product(self, name: str, volts: str, amps: str, alarm: Optional[str] = None) -> None:
         """Take a rail whose voltage (mV) and current (mA) are two files."""
@@ -67,9 +65,9 @@ class Rails:
         self.add(name, read, volts, alarm)
 
 
-def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
+def find(root: Root, board: Optional[Board], found: Found) -> Optional[Sensor]:
     """Find the power rails; returns their ``Sensor``, or None."""
-    rails = Rails(root, notes)
+    rails = Rails(root, found)
     for folder in root.glob(I2C + "/*/iio:device*"):
         _find_iio(rails, folder)
     chips = root.glob(I2C + "/*/hwmon/hwmon*")
@@ -81,9 +79,7 @@ def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
         return None
     total = _total(rails.power, board)
     if total:
-        notes.found["power_total_mw"] = " + ".join(total)
-    else:
-        notes.skip("power_total_mw", "no known rail measures the whole board")
+        found["power_total_mw"] = " + ".join(total)
     readers = {key_of(name) + "_power_mw": read for name, read in rails.power.items()}
     readers.update({key_of(name) + "_alarm_state": read for name, read in rails.alarms.items()})
     return Power(readers, total)
@@ -106,11 +102,9 @@ def _find_iio(rails: Rails, folder: str) -> None:
         name = root.text(folder + "/" + entry) or ""
         stem = folder + "/in_{}" + number + "_input"
         power, volts, amps = (stem.format(kind) for kind in ("power", "voltage", "current"))
-        if _is_no_rail(name):
-            rails.notes.skip(folder + "/" + entry, "nothing is connected")
-        elif root.has(power):
+        if not _is_no_rail(name) and root.has(power):
             rails.add(name, reader(root, power, digits=1), power)
-        else:
+        elif not _is_no_rail(name):
             rails.add_product(name, volts, amps)
 
 
@@ -132,11 +126,8 @@ def _find_hwmon(rails: Rails, folder: str, unlabelled: Mapping[str, str]) -> Non
 def _add_channel(rails: Rails, folder: str, number: int) -> None:
     name = rails.root.text(f"{folder}/in{number}_label") or ""
     volts, current = f"{folder}/in{number}", f"{folder}/curr{number}_"
-    if number == SUM_OF_SHUNTS or "shunt" in name.lower():
-        rails.notes.skip(volts, "the sum of shunt voltages is not a rail")
-    elif _is_no_rail(name):
-        rails.notes.skip(volts, "nothing is connected")
-    else:
+    is_sum = number == SUM_OF_SHUNTS or "shunt" in name.lower()
+    if not is_sum and not _is_no_rail(name):
         rails.add_product(name, volts + "_input", current + "input", current + "crit_alarm")
 
 

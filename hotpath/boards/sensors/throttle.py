@@ -7,7 +7,7 @@ from typing import Dict, Optional
 
 from hotpath.boards import Board
 from hotpath.boards.files import Root
-from hotpath.boards.sensors import HWMON, Notes, Reader, Sensor, reader
+from hotpath.boards.sensors import HWMON, Found, Reader, Sensor, reader
 
 CHIP = "soctherm_oc"
 COUNTERS = {
@@ -17,7 +17,7 @@ COUNTERS = {
 }
 
 
-def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
+def find(root: Root, board: Optional[Board], found: Found) -> Optional[Sensor]:
     """Find the counters of throttling; returns their ``Sensor``, or None."""
     readers: Dict[str, Reader] = {}
     folders = [HWMON + "/" + chip for chip in root.list(HWMON)]
@@ -26,9 +26,7 @@ def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
     ]:
         for name, key in COUNTERS.items():
             path = folder + "/" + name
-            if root.number(path) is None:
-                notes.skip(path, "the counter can't be read")
-            else:
+            if root.number(path) is not None:
                 readers[key] = reader(root, path)
-                notes.found[key] = path
+                found[key] = path
     return Sensor(readers) if readers else None

@@ -4,34 +4,21 @@ Trackers and targets are in ``tests/runtime/tracker/test_lock.py``.
 """
 
 import os
-from types import SimpleNamespace
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
-from hotpath.app.links.base import Context
-from hotpath.app.links.control import Controller
-from hotpath.app.records import LinkOptions, PageOptions
 from hotpath.runtime.frames.pictures import bgr_of
-from hotpath.runtime.types import Box, Track
 from hotpath.video import save
-from hotpath.video.base import WAITING, TrackedFrame
+from hotpath.video.base import WAITING
 from hotpath.video.results import Results
 from hotpath.video.sources import open_source
 from tests.support import tiny
 from tests.support.pairs import Kind, assert_takes_turns
-from tests.support.run_outputs import run_outputs
 from tests.support.streams.mjpeg import MjpegServer
 
 FRAMES = 12
 PICTURE = np.zeros((48, 64, 3), np.uint8)
-
-
-def tracked(number):
-    """A frame with a target."""
-    track = Track(Box(10.0, 12.0, 20.0, 16.0), 0.9)
-    return TrackedFrame(PICTURE, number, number / 25, {0: track}, float(number))
 
 
 def assert_two_threads(kind, *words, **environment):
@@ -136,44 +123,3 @@ def video(folder):
 def test_two_threads_in_two_methods_of_a_saved_video(tmp_path):
     pytest.importorskip("av")
     assert_two_threads("video", str(tmp_path))
-
-
-# links
-
-
-def link_calls():
-    """The calls of a link: those of the frame loop, and of a thread that ends the run."""
-    return {
-        "write": lambda link, n: link.write(tracked(n)),
-        "lines": lambda link, n: link.lines(),
-        "check": lambda link, n: link.check(),
-        "close": lambda link, n: link.close(),
-    }
-
-
-def context(options, run=None):
-    return Context(options, run, 25.0, (64, 48), "tiny", lambda text: None)
-
-
-def controller():
-    """A controller of a run that does nothing."""
-    targets, stop = Mock(), SimpleNamespace(requested=False)
-    targets.engine.describe.return_value = {"engine": "none"}
-    targets.network.name = "tiny"
-    live = Mock(live=True, period_s=0.0, gaps=[], dropped=0, captured_at="arrival", frames=None)
-    live.name = "cam0"
-    options = LinkOptions(results="rows.csv")
-    return Controller(options, targets, live, stop, run_outputs(lambda tracked: None))
-
-
-def page():
-    from hotpath.app.links.page import server
-
-    options = LinkOptions(page=PageOptions(True, port=0))
-    opened = lambda: server.open_link(context(options, controller()))  # noqa: E731
-    return Kind(opened, link_calls(), ("start",))
-
-
-def test_two_threads_in_two_methods_of_a_link():
-    pytest.importorskip("aiohttp")
-    assert_two_threads("page")

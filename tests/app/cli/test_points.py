@@ -30,12 +30,14 @@ def first_boxes(folder):
     return [[float(row[key]) for key in "xywh"] for row in rows]
 
 
-def test_a_point_in_per_cent_becomes_the_box_of_the_thing_there(folder):
+def test_a_point_in_per_cent_becomes_a_box_and_on_nothing_it_ends_the_run(folder):
     x, y = 100 * object_scene.CENTRE[0] / 320, 100 * object_scene.CENTRE[1] / 240
     done = track(folder, "--point", f"{x}%,{y}%")
     assert done.returncode == 0, done.stderr
     (box,) = first_boxes(folder)
     assert overlap(box, object_scene.OBJECT) > 0.6
+    done = track(folder, "--point", "20,20")
+    assert done.returncode == 2 and "looks like an object" in done.stderr
 
 
 def test_a_loose_box_is_tightened_only_on_request(folder):
@@ -44,8 +46,3 @@ def test_a_loose_box_is_tightened_only_on_request(folder):
     for options in ([], ["--snug"]):
         assert track(folder, "--box", loose, *options).returncode == 0
         assert (overlap(first_boxes(folder)[0], object_scene.OBJECT) > 0.5) == bool(options)
-
-
-def test_a_point_on_nothing_ends_the_run_with_a_sentence(folder):
-    done = track(folder, "--point", "20,20")
-    assert done.returncode == 2 and "looks like an object" in done.stderr

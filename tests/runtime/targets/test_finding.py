@@ -311,21 +311,6 @@ def test_a_function_that_gives_corners_is_told_so(place, shape):
             targets.update(np.zeros((height, width, 3), np.uint8))
 
 
-@pytest.mark.parametrize(
-    "options, sentence",
-    [
-        (["--all"], "--all needs a detector"),
-        (["--class", "red"], "--class needs a detector"),
-        (["--detector", "yolox_nano"], "give --class too"),
-        (["--detector", "yolox_nano", "--page", "--all"], "give --class too"),
-    ],
-)
-def test_wrong_options_are_one_sentence(tmp_path, capsys, options, sentence):
-    assert main(["--video", str(tmp_path), "--no-show", *options]) == 2
-    told = capsys.readouterr().err.strip()
-    assert sentence in told and "\n" not in told
-
-
 def test_a_program_hears_who_is_added_and_who_is_dropped_and_why(place):
     def find(frame):
         boxes = [

@@ -195,9 +195,3 @@ def test_presence_falls_with_the_target_and_the_state_follows_it(follow):
     assert all((track.presence < 0.6) == track.lost for track in gone) and gone[-1].lost
     falling = [track.presence for track in gone]
     assert falling == sorted(falling, reverse=True)
-
-
-def test_a_network_that_cannot_tell_gives_no_presence(tmp_path):
-    with load_tracker(str(tiny.write_network(tmp_path))) as tracker:
-        tracker.init(picture(60), (60, 100, 40, 40))
-        assert tracker.update(picture(62)).presence is None

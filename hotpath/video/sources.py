@@ -254,7 +254,7 @@ def _path_of(spec: str) -> str:
 def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder: str) -> Source:
     """A folder, a picture or a video file."""
     if path == "-" or (os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)):
-        from hotpath.video.piped import Piped
+        from hotpath.video.recorded import Piped
 
         return Piped(path, log, planes, depth)
     if not path:

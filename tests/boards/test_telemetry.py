@@ -6,7 +6,7 @@ import pytest
 
 from hotpath.boards import load_board
 from hotpath.boards.files import Root
-from hotpath.boards.sensors import cooling
+from hotpath.boards.sensors import throttle
 from hotpath.boards.sensors.cpu import count_of
 from hotpath.boards.telemetry import Telemetry
 from tests.support.board_roots import NAMES, BoardRoot
@@ -146,7 +146,7 @@ def test_throttling_shows_in_counters_and_cooling_devices(orin):
     orin.put(alert + "/cur_state", 1)
     telemetry = orin.telemetry()
     before = telemetry.read()
-    assert cooling.active(before) == []
+    assert throttle.active(before) == []
     assert not [key for key in before if "surface" in key or "fan" in key]
     orin.put("sys/class/hwmon/hwmon3/oc1_event_cnt", 2)
     orin.put("sys/class/thermal/cooling_device3/cur_state", 3)
@@ -154,7 +154,7 @@ def test_throttling_shows_in_counters_and_cooling_devices(orin):
     orin.put("sys/class/devfreq/17000000.gpu/cur_freq", 306000000)
     after = telemetry.read()
     assert after["oc1_undervoltage_count"] - before["oc1_undervoltage_count"] == 2
-    assert cooling.active(after) == ["cooling_devfreq_17000000_gpu_state"]
+    assert throttle.active(after) == ["cooling_devfreq_17000000_gpu_state"]
     assert after["gpu_clock_hz"] < 0.95 * after["gpu_clock_max_hz"]
 
 
@@ -238,7 +238,7 @@ def test_a_computer_has_temperatures_and_load(tmp_path):
     assert first["coretemp_package_id_0_temp_c"] == 45.0
     assert (first["acpitz_temp_c"], first["acpitz_2_temp_c"]) == (27.8, 29.8)
     assert first["hottest_temp_c"] == 45.0  # the disk is no processor
-    assert cooling.active(first) == []  # -1: powerclamp is idle
+    assert throttle.active(first) == []  # -1: powerclamp is idle
     board.put("proc/stat", "cpu  150 0 150 900 0 0 0 0 0 0")
     assert telemetry.read()["cpu_load_percent"] == 50.0
 

@@ -22,8 +22,7 @@ def find(root: Root, board: Optional[Board], found: Found) -> Optional[Sensor]:
     limits = []
     for core in cores:
         folder = f"{CPUS}/{core}/cpufreq/"
-        is_off = root.number(f"{CPUS}/{core}/online") == 0
-        if not is_off and root.number(folder + "scaling_cur_freq") is not None:
+        if root.number(folder + "scaling_cur_freq") is not None:  # the core is on
             low, high = (reader(root, f"{folder}scaling_{end}_freq", 1000) for end in LIMITS)
             readers[core + "_clock_hz"] = reader(root, folder + "scaling_cur_freq", 1000)
             readers[core + "_clock_max_hz"] = high

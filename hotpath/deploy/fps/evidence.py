@@ -12,7 +12,7 @@ import numpy as np
 
 from hotpath.base import cache
 from hotpath.base.text import read_json
-from hotpath.boards.sensors import cooling
+from hotpath.boards.sensors import throttle
 from hotpath.deploy.errors import BadEvidence
 from hotpath.deploy.fps import Evidence, Result, Sample
 
@@ -116,7 +116,7 @@ def _limits(evidence: Evidence) -> Iterator[str]:
         counts = [s[key] for s in readings if s.get(key) is not None]
         if counts and counts[-1] > counts[0]:
             yield f"{counts[-1] - counts[0]} {name} events"
-    for key in (key for sample in readings for key in cooling.active(sample)):
+    for key in (key for sample in readings for key in throttle.active(sample)):
         yield f"cooling device {key[len('cooling_') : -len('_state')]} was active"
 
 

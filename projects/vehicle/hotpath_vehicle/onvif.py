@@ -7,7 +7,6 @@ digest of WS-Security or HTTP. A run needs six, so a board needs no lxml and zee
 import base64
 import calendar
 import hashlib
-import itertools
 import math
 import os
 import re
@@ -16,7 +15,7 @@ import threading
 import time
 import urllib.request
 from http.client import HTTPConnection, HTTPException
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
@@ -75,20 +74,6 @@ class _AtRest(Exception):
     """The newest velocity is zero, so there is nothing to move."""
 
 
-class Space(NamedTuple):
-    """A space of velocities: its URI, and the slowest and the fastest of each axis."""
-
-    uri: str
-    ranges: List[Tuple[float, float]]
-
-
-class Form(NamedTuple):
-    """Whether a ContinuousMove has these; cameras refuse what they don't know."""
-
-    uri: bool
-    timeout: bool
-
-
 class Camera:
     """The first profile of an ONVIF camera that can be turned.
 
@@ -142,10 +127,11 @@ class Camera:
             raise BadOutput(
                 f"{self.name}: this camera can't be turned; run without --gimbal", what="fixed"
             )
-        self._turn = _space_in(_generic_of(turns), "XRange", "YRange")
-        # a velocity without a URI is one of the only space, or it could mean another speed
-        uri = (True, False) if len(turns) == 1 else (True,)
-        self._forms = [Form(*form) for form in itertools.product(uri, (True, False))]
+        space = _generic_of(turns)
+        self._ranges = [_range_in(space.find(axis)) for axis in ("XRange", "YRange")]
+        # a velocity without a URI is one of the only space; of several it could mean another speed
+        self._uri = space.findtext("URI") or "" if len(turns) > 1 else ""
+        self._timeouts = [True, False]  # whether a command has one; some cameras refuse it
 
     def _read_services(self) -> List[str]:
         """The paths of the services Media and PTZ; a service that is missing has none."""
@@ -173,17 +159,17 @@ class Camera:
         """Move with a velocity until the next command, or stop; returns it. Raises ``BadOutput``.
 
         Args:
-            newest: gives the velocity for each try. A camera may refuse several slowly.
+            newest: gives the velocity for each try. A camera may refuse one slowly.
         """
         refusals = []
-        for form in list(self._forms):
+        for timeout in list(self._timeouts):
             sent: List[Velocity] = []
 
-            def body(form: Form = form, sent: List[Velocity] = sent) -> str:
+            def body(timeout: bool = timeout, sent: List[Velocity] = sent) -> str:
                 sent.append(newest())
                 if not any(sent[-1]):
                     raise _AtRest
-                return self._profile + self._body(sent[-1], form)
+                return self._profile + self._body(sent[-1], timeout)
 
             try:
                 self._ask(self._path, PTZ, "ContinuousMove", body)
@@ -192,7 +178,7 @@ class Camera:
             except Refusal as error:
                 refusals.append(error)
             else:
-                self._forms, self.stops_itself = [form], form.timeout
+                self._timeouts, self.stops_itself = [timeout], timeout
                 return sent[-1]
         else:
             raise refusals[0]
@@ -200,14 +186,13 @@ class Camera:
         self._ask(self._path, PTZ, "Stop", lambda: stop)
         return REST
 
-    def _body(self, wish: Velocity, form: Form) -> str:
+    def _body(self, wish: Velocity, has_timeout: bool) -> str:
         """A velocity and a timeout for ContinuousMove."""
-        axes = zip("xy", wish, self._turn.ranges)
+        axes = zip("xy", wish, self._ranges)
         values = [f'{axis}="{v * (high if v > 0 else -low):.4f}"' for axis, v, (low, high) in axes]
-        has_uri = self._turn.uri and form.uri
-        uri = f" space={quoteattr(self._turn.uri)}" if has_uri else ""
+        uri = f" space={quoteattr(self._uri)}" if self._uri else ""
         turn = f"<PanTilt {SCHEMA} {' '.join(values)}{uri}/>"
-        timeout = f"<Timeout>PT{self.timeout_s:g}S</Timeout>" if form.timeout else ""
+        timeout = f"<Timeout>PT{self.timeout_s:g}S</Timeout>" if has_timeout else ""
         return f"<Velocity>{turn}</Velocity>{timeout}"
 
     def _ask(self, path: str, service: str, name: str, body: Body = str) -> Any:
@@ -452,12 +437,9 @@ def _generic_of(spaces: List[Any]) -> Any:
     return next(filter(is_generic, spaces), spaces[0])
 
 
-def _space_in(space: Any, *axes: str) -> Space:
-    """A space that a camera lists."""
-    ranges = [
-        (float(axis.findtext("Min")), float(axis.findtext("Max"))) for axis in map(space.find, axes)
-    ]
-    return Space(space.findtext("URI") or "", ranges)
+def _range_in(axis: Any) -> Tuple[float, float]:
+    """The slowest and the fastest velocity of an axis."""
+    return float(axis.findtext("Min")), float(axis.findtext("Max"))
 
 
 def _seconds_of(text: str) -> Optional[float]:

@@ -232,10 +232,6 @@ class Control:
         self.pitch.camera.note(at, pitch)
         self.yaw.camera.note(at, yaw)
 
-    def pointing_deg(self, at: float) -> Tuple[float, float]:
-        """The camera's (pitch, yaw) at a time, degrees."""
-        return math.degrees(self.pitch.camera.angle(at)), math.degrees(self.yaw.camera.angle(at))
-
     def update(
         self, now: float, captured_s: float, box: Sequence[float], size: Tuple[int, int]
     ) -> Tuple[float, float]:

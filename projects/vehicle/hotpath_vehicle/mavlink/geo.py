@@ -19,6 +19,7 @@ from hotpath_vehicle.gimbal.angles import (
     turned,
 )
 from hotpath_vehicle.mavlink import numbers as m
+from hotpath_vehicle.mavlink.attitudes import Attitudes
 from hotpath_vehicle.mavlink.messages import Fields, Message, Outgoing, View
 from hotpath_vehicle.mavlink.reports import tracking_status
 
@@ -44,6 +45,7 @@ class Geo:
         self._fov_deg = fov_deg
         # (seconds, roll, pitch, yaw) of the vehicle
         self._attitudes: Deque[Tuple[float, float, float, float]] = deque(maxlen=KEPT)
+        self._headings = Attitudes()
         # (seconds, pitch, yaw) of the gimbal, in the earth's frame
         self._cameras: Deque[Tuple[float, float, float]] = deque(maxlen=KEPT)
         # (seconds, latitude, longitude, altitude, height above take-off)
@@ -56,6 +58,7 @@ class Geo:
             values = (fields["roll"], fields["pitch"], fields["yaw"])
             if all(math.isfinite(v) for v in values):
                 self._attitudes.append((now,) + values)
+            self._headings.turn_vehicle(now, fields["yaw"], fields["yawspeed"])
         elif message.name == "GLOBAL_POSITION_INT" and autopilot:
             place = fields["lat"] / 1e7, fields["lon"] / 1e7
             if abs(place[0]) > 90.0 or abs(place[1]) > 180.0:  # such as INT32_MAX: not known
@@ -67,13 +70,9 @@ class Geo:
     def _note_gimbal(self, fields: Fields, now: float) -> None:
         """Note the camera's angles in the earth's frame; the vehicle's are a substitute."""
         angles = pitch_yaw_of_quaternion(fields["q"])
-        flags = fields["flags"]
-        from_north = flags & m.GIMBAL_YAW_IN_EARTH_FRAME or (
-            flags & m.GIMBAL_YAW_LOCK and not flags & m.GIMBAL_YAW_IN_VEHICLE_FRAME
-        )
-        vehicle = (0.0, 0.0, 0.0, 0.0) if from_north else _nearest(self._attitudes, now)
-        if angles is not None and vehicle is not None:
-            self._cameras.append((now, angles[0], angles[1] + vehicle[3]))
+        yaw = self._headings.yaw(now, fields["flags"], angles[1]) if angles else None
+        if angles is not None and yaw is not None:
+            self._cameras.append((now, angles[0], yaw))
 
     def direction(self, view: View, point: Sequence[float]) -> Optional[Vector]:
         """Unit vector (north, east, down) through a point of the frame; None: attitude unknown.

@@ -16,7 +16,7 @@ CENTRE = Track((310.0, 230.0, 20.0, 20.0), 0.9)
 
 
 def attitude(pitch_deg, yaw_deg=0.0):
-    fields = dict(roll=0.0, pitch=math.radians(pitch_deg), yaw=math.radians(yaw_deg))
+    fields = dict(roll=0.0, pitch=math.radians(pitch_deg), yaw=math.radians(yaw_deg), yawspeed=0.0)
     return Message("ATTITUDE", fields, 1, 1)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hotpath.boards import load_board, names, schema
+from hotpath.boards import load_board, schema
 from hotpath.boards.errors import BadBoard, UnknownBoard
 from hotpath.video import hardware
 from tests.support.errors import refusal
@@ -59,11 +59,6 @@ def test_a_board_of_ones_own_needs_only_what_has_no_default(tmp_path):
     assert (board.name, board.title, board.engine) == ("mine", "A board", "openvino")
     assert board.software == {}
     assert board.search == {"default": "search"}
-
-
-@pytest.mark.parametrize("name", names())
-def test_every_profile_is_right(name):
-    assert load_board(name).name == name
 
 
 @pytest.mark.parametrize(

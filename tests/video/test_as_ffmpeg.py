@@ -111,13 +111,18 @@ def screen_recording(count=80):
     return list(np.round(np.cumsum(gaps) * 90000) / 90000 - gaps[0])
 
 
-@pytest.mark.parametrize("without", ["", "pyav"])
-@pytest.mark.parametrize("matrix", [None, "rot180"])
-def test_a_time_is_that_of_its_frame_at_a_variable_rate(tmp_path, monkeypatch, matrix, without):
+@pytest.mark.parametrize(
+    "kind, matrix, without",
+    [(".mp4", matrix, without) for matrix in (None, "rot180") for without in ("", "pyav")]
+    + [(".ts", None, "")],
+)
+def test_a_time_is_that_of_its_frame_at_a_variable_rate(
+    tmp_path, monkeypatch, kind, matrix, without
+):
     if without:
         monkeypatch.setattr(pyav, "pyav", lambda: None)
     times_s = screen_recording()
-    path = write(tmp_path / "a.mp4", times_s)
+    path = write(tmp_path / ("a" + kind), times_s)
     if matrix:
         turned(path, MATRICES[matrix][0])
     upright = MATRICES[matrix][1] if matrix else np.asarray

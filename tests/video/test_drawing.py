@@ -1,8 +1,5 @@
 """What is drawn is inside the picture, legible, and never changes the frame itself."""
 
-import subprocess
-import sys
-
 import cv2
 import numpy as np
 import pytest
@@ -22,7 +19,6 @@ from hotpath.video.drawing import (
     height_of,
 )
 from hotpath.video.window import Window, no_window
-from tests.support import ROOT, display
 from tests.support.errors import refusal
 
 STRIP = 65  # pixels of the texts below the picture, on a screen of 1366x768
@@ -189,27 +185,6 @@ def test_a_missing_or_unserved_display_is_one_sentence(monkeypatch):
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with refusal(BadOutput, "no display"):
         Window()
-
-
-def test_a_window_is_shown_until_the_user_presses_q():
-    reason = display.why_none() or no_window({})
-    if reason and "no display" not in reason:
-        pytest.skip(reason)
-    code = (
-        "import numpy as np; from hotpath.video.window import Window\n"
-        "with Window('Hotpath test') as window:\n"
-        "    while window.open:\n"
-        "        window.show(np.zeros((240, 320, 3), np.uint8), ['Q: end'])\n"
-        "        window.wait_key(0.02)\n"
-    )
-    with display.display() as screen:
-        assert no_window(screen.environment) is None
-        options = {"cwd": str(ROOT), "env": screen.environment, "stderr": subprocess.PIPE}
-        program = subprocess.Popen([sys.executable, "-c", code], **options)
-        screen.press("Hotpath test", "q")
-        messages = program.communicate(timeout=60)[1]
-    assert program.returncode == 0
-    assert messages == b"", "no warnings about fonts"
 
 
 def select_with(monkeypatch, frame, events, keys=()):

@@ -108,12 +108,6 @@ def in_turn(stated):
     ], clock.strays
 
 
-@pytest.mark.parametrize("name", sorted(STRAYS))
-def test_a_stray_stamp_lies_between_its_neighbours(name):
-    stated = [right + STRAYS[name].get(number, 0.0) for number, right in enumerate(RIGHT_S)]
-    assert in_turn(stated)[0] == pytest.approx(RIGHT_S, abs=1e-6)
-
-
 TRUE = {
     "an even rate": RIGHT_S,
     "a pause": np.where(np.arange(COUNT) < 20, RIGHT_S, RIGHT_S + 3600),

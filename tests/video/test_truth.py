@@ -126,12 +126,6 @@ def test_flags_that_are_none_or_too_few_are_refused(tmp_path, flags, sentence):
         read_boxes(str(tmp_path))
 
 
-def test_a_frame_that_is_twice_in_boxes_csv_is_refused_with_both_lines(tmp_path):
-    (tmp_path / "boxes.csv").write_text("frame,x,y,w,h\n0,1,2,3,4\n1,1,2,3,4\n0,50,60,3,4\n")
-    with pytest.raises(BadSource, match="line 4 is of frame 0, as line 2"):
-        read_boxes(str(tmp_path))
-
-
 def test_a_truth_of_corners_is_refused_by_every_reader(folder):
     (folder / "groundtruth.txt").write_text(text_of(EDGES))
     messages = []
@@ -160,13 +154,3 @@ def test_what_looks_like_other_units_is_said(tmp_path, rows, word):
     messages = []
     boxes_of(str(tmp_path), FRAMES, messages.append, lambda: SIZE)
     assert len(messages) == 1 and word in messages[0]
-
-
-def test_a_truth_without_an_end_is_refused(tmp_path):
-    with open(str(tmp_path / "groundtruth.txt"), "wb") as file:
-        file.truncate(12 << 30)
-    with refusal(BadSource, "too large"):
-        read_boxes(str(tmp_path))
-    (tmp_path / "groundtruth.txt").write_text("\n" * 1000001)
-    with refusal(BadSource, "too large"):
-        read_boxes(str(tmp_path))

@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 
 from hotpath.app.__main__ import main
-from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video.save import Video
 from hotpath.video.sources import open_source
 from tests.app.cli.test_player import Clock, Keys, player_of
-from tests.support.streams import scene
 
 pytest.importorskip("av")
 from tests.support.streams.films import ticks_and_times, write
@@ -95,19 +93,6 @@ def test_a_saved_copy_has_the_times_of_the_original(tmp_path, kind):
         found = ticks_and_times(copy)[1]
     expected = TIMES_S[TIMES_S >= began_s - 1e-6] - began_s  # it begins with its first frame
     assert found == pytest.approx(expected, abs=1 / 60 if kind == ".avi" else 1.1e-3)
-
-
-@pytest.mark.parametrize("kind", [".mp4", ".mkv", ".ts"])
-def test_seeking_by_index_and_time_finds_the_frame_of_reading(tmp_path, kind):
-    with open_source(write(tmp_path / ("a" + kind), TIMES_S), planes=True) as source:
-        for index in (40, 3, 59, 0, 25):
-            assert source.seek(index)
-            assert scene.tick_of(bgr_of(source.read())) == index == source.given - 1
-            assert source.time_s == pytest.approx(TIMES_S[index], abs=1.1e-3)
-        for time_s in (TIMES_S[30] - 0.004, 1.01):
-            assert source.seek_time(time_s)
-            first = int(np.argmax(TIMES_S >= time_s))
-            assert scene.tick_of(bgr_of(source.read())) == first == source.given - 1
 
 
 def test_a_window_shows_each_frame_for_its_own_time(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ WIDTH, HEIGHT = 64, 48
 
 
 def test_a_buffer_of_another_size_is_no_frame():
-    short = SimpleNamespace(read=lambda buffer: (True, np.zeros((HEIGHT - 1, WIDTH, 2), np.uint8)))
+    short = SimpleNamespace(read=lambda buffer: (True, np.zeros((HEIGHT + 1, WIDTH, 2), np.uint8)))
     assert RawCapture(short, "YUYV", (WIDTH, HEIGHT)).read() == (False, None)
 
 

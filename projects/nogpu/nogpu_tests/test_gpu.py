@@ -52,7 +52,7 @@ MEAN = np.random.RandomState(2).normal(0, 9, (1, 3, 25)).astype(np.float32)[0].m
 POOLING = Pooling(MEAN, 5, SMALL["stride"], 2, 1.0)
 
 
-def compare(gpu, processor, resample=None):
+def compare(gpu, processor):
     """Check that both devices see the same in every list of windows."""
     first, second = PATH.frame(0), PATH.frame(1)
     gpu_owns, owns = ([d.exemplar(first, s) for s in STATES] for d in (gpu, processor))

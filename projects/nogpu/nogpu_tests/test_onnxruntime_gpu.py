@@ -20,16 +20,9 @@ def network(tmp_path):
     return load_network(tiny.write_network(tmp_path))
 
 
-class OneWindow(OnHost):
-    """Its graphs may mix windows."""
-
-    def read_graphs(self, setup):
-        return super().read_graphs(setup)._replace(several={})
-
-
-def opened(network, engine=OnHost):
+def opened(network):
     """The engine on a device that is the host's memory."""
-    return engine(Setup(network, network.locate(), device=Device()))
+    return OnHost(Setup(network, network.locate(), device=Device()))
 
 
 @pytest.fixture
@@ -59,33 +52,6 @@ def test_the_device_interface_copies_nothing_through_the_host(engine):
         got = np.zeros_like(want)
         device.download(got, engine.place_of(name), stream)
         np.testing.assert_array_equal(got, want)
-
-
-@pytest.mark.parametrize("batched", [True, False])
-def test_several_windows_have_places_of_their_own(network, batched):
-    engine = opened(network, OnHost if batched else OneWindow)
-    device = engine.device
-    engine.exemplar_crop[...], _ = pictures(4)
-    features, regions = engine.exemplar(), [pictures(seed)[1] for seed in range(4)]
-    wanted = []
-    for region in regions:
-        engine.search_crop[...] = region
-        wanted.append([array.copy() for array in engine.search(features)])
-    engine.prepare()
-    assert list(engine.counts) == ([1, 2, 4] if batched else [1, 2, 3, 4])
-    for place, region in enumerate(regions):
-        values = list(zip(engine.features, features)) + [("search", region)]
-        for name, array in values:
-            where = engine.place_of(name) + place * engine.apart(name)
-            device.numbers(where, array.shape, np.float32)[...] = array
-    engine.run(77, 4)
-    for index, name in enumerate(engine.maps):
-        for place, want in enumerate(wanted):
-            where = engine.place_of(name) + place * engine.apart(name)
-            got = device.numbers(where, want[index].shape, np.float32)
-            np.testing.assert_allclose(got, want[index], rtol=0, atol=1e-5)
-    engine.search_crop[...] = regions[1]  # the host's way still works, at the first place
-    np.testing.assert_array_equal(engine.search(features)[0], wanted[1][0])
 
 
 def test_maps_and_features_are_those_of_the_processors_engine(tmp_path):

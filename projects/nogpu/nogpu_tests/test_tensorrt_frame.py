@@ -11,8 +11,8 @@ from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.tracker.tracker import Tracker
-from hotpath_nogpu.cuda.counting import counts
-from hotpath_nogpu.tensorrt.whole import boxes_of, cost, covered, judge, make, quiet
+from hotpath_nogpu.cuda.counting import cost_of
+from hotpath_nogpu.tensorrt.whole import boxes_of, covered, judge, make, quiet
 from tests.runtime.search.test_search import THRESHOLDS
 from tests.support import tiny, tiny_cut
 
@@ -66,7 +66,7 @@ def test_boxes_equal_those_of_the_host_and_a_frame_waits_once(tmp_path, name, fa
     assert tracker.engine.device.name == "pycuda" and made.compute_capability == "5.3"
     assert made.run["form"] == ("cut" if (name, family) == ("tiny_cut", "8.2") else "whole")
     assert tracker.engine.dtype == {"fp32": "float32", "fp16": "float16"}[precision]
-    check_cost(cost(tracker, tiny.film(1)[0][0]))
+    check_cost(cost_of(lambda: tracker.update(tiny.film(1)[0][0])))
     np.testing.assert_allclose(boxes, boxes_of(on_the_host(tracker)), rtol=0, atol=1e-6)
     tracker.close()
 
@@ -121,14 +121,13 @@ def test_three_targets_and_a_search_are_one_call_and_equal_boxes(
 
 def three(device, options):
     """The tracks of three targets in every frame, and the cost of each frame."""
-    frames, boxes = list(covered())[:70], covered().boxes
+    frames, box = covered()
     targets, found, costs = Targets(device, options), [], []
-    for first in (boxes[0], boxes[0] + (5, -4, 6, 3), boxes[0] + (60, 30, 0, 0)):
+    for first in (box, box + (5, -4, 6, 3), box + (60, 30, 0, 0)):
         targets.add(frames[0], first)
-    for frame in frames[1:]:
-        before = counts()
-        found.append(list(targets.update(frame).values()))
-        costs.append({key: value - before[key] for key, value in counts().items()})
+    for frame in frames[1:70]:
+        follow = lambda: found.append(list(targets.update(frame).values()))  # noqa: B023, E731
+        costs.append(cost_of(follow))
     return found, costs
 
 
@@ -137,9 +136,10 @@ def three(device, options):
 def test_a_lost_target_is_searched_for_as_by_the_processor(tmp_path, precision):
     make(tmp_path / "gpu", "tiny", "8.2", precision, **THRESHOLDS)
     tracker = opened(tmp_path / "gpu")
-    lost, certainty, boxes = zip(*judge(tracker, covered()))
-    check_cost(cost(tracker, list(covered())[-1]))
-    wanted = judge(on_the_host(tracker, recover=True), covered())
+    frames, first = covered()
+    lost, certainty, boxes = zip(*judge(tracker, frames, first))
+    check_cost(cost_of(lambda: tracker.update(frames[-1])))
+    wanted = judge(on_the_host(tracker, recover=True), frames, first)
     tracker.close()
     assert lost == tuple(row[0] for row in wanted)
     assert any(lost) and not lost[-1]

@@ -17,7 +17,6 @@ from hotpath.deploy.bundles.order import Order
 from hotpath.kernels.cuda import driver, graphs
 from hotpath.runtime.networks import load_network
 from hotpath_nogpu.cuda import build as fake_gpu
-from hotpath_nogpu.cuda.counting import cost_of
 from hotpath_nogpu.tensorrt import fake
 from tests.support import tiny, tiny_cut
 
@@ -90,36 +89,19 @@ def make(folder, name, family, precision="fp32", windows=1, **tracking):
     return made
 
 
-class Growing:
-    """A clip with frames that are 1.5 times as large from frame 50 on."""
-
-    def __init__(self, clip):
-        self.clip, self.boxes = clip, clip.boxes
-
-    def __iter__(self):
-        for index, frame in enumerate(self.clip):
-            if index >= 50:
-                frame = cv2.resize(frame, None, fx=1.5, fy=1.5)
-            yield frame
-
-
 def covered():
-    """A film: the target disappears and comes back, and the frames become larger."""
-    return Growing(tiny.Vanishing(120))
+    """(frames, first box): the target disappears and comes back, and the frames become larger."""
+    clip = tiny.Vanishing(120)
+    frames = list(clip)
+    large = [cv2.resize(frame, None, fx=1.5, fy=1.5) for frame in frames[50:]]
+    return frames[:50] + large, clip.boxes[0]
 
 
-def cost(tracker, frame):
-    """Count what the device does for one more frame."""
-    return cost_of(lambda: tracker.update(frame))
-
-
-def judge(tracker, clip):
-    """Track a clip; return a list with [lost, certainty, box] of each frame."""
+def judge(tracker, frames, box):
+    """Track a film; return a list with [lost, certainty, box] of each frame."""
+    tracker.init(frames[0], box)
     messages = []
-    for index, frame in enumerate(clip):
-        if index == 0:
-            tracker.init(frame, clip.boxes[0])
-            continue
+    for frame in frames[1:]:
         track = tracker.update(frame)
         box = [float(value) for value in track.box]
         messages.append([bool(track.lost), tracker.identity.value, box])

@@ -16,14 +16,16 @@ from hotpath_nogpu.cuda.engine import Engine
 from hotpath_nogpu.cuda.film import Film
 from tests.support.kernel_networks import LOSSY, network
 
-pytestmark = pytest.mark.timeout(1500)
-fake_gpu = pytest.mark.fake_gpu
+pytestmark = [pytest.mark.timeout(1500), pytest.mark.fake_gpu()]
 FRAMES = 12
 GAP = 20  # bytes after each row
 
 
 class Held:
     """An array that another program holds on the GPU, with gaps after its rows."""
+
+    stream = None
+    typestr = "|u1"
 
     def __init__(self, device, array, stream):
         rows, row = array.shape[0], array[0].size
@@ -34,11 +36,6 @@ class Held:
         device.synchronise(stream)
         step = row // array.shape[1]
         self.shape, self.strides = array.shape, (row + GAP, step, 1)[: array.ndim]
-
-
-class ByInterface(Held):
-    stream = None
-    typestr = "|u1"
 
     @property
     def __cuda_array_interface__(self):
@@ -52,26 +49,27 @@ class ByInterface(Held):
         }
 
 
-def opened(graph=True):
+@pytest.fixture
+def gpu():
     device = devices.open_device("auto")
     build.match_compiler(device.driver_version)
     net = network(**LOSSY)
-    engine = Engine(device, net)
-    engine.before_search = lambda: None
-    return device, Gpu(net, engine, cpu.load(), graph=graph)
+    opened = Gpu(net, Engine(device, net), cpu.load())
+    yield opened
+    opened.close()
+    device.close()
 
 
-def tracked_film(kind, is_held, recover="report"):
+def tracked_film(gpu, kind, is_held, recover="report"):
     """Boxes and states of a film, and what the driver copied in each frame."""
-    device, gpu = opened()
-    film, stream = Film(0, kind), gpu.engine.stream
-    frames = []
+    device, stream = gpu.engine.device, gpu.engine.stream
+    film, frames = Film(0, kind), []
     for index in range(FRAMES):
         frame = film.frame(index)
         if is_held and kind == "nv12":
-            frame = tuple(ByInterface(device, plane, stream) for plane in frame)
+            frame = tuple(Held(device, plane, stream) for plane in frame)
         elif is_held:
-            frame = ByInterface(device, frame, stream)
+            frame = Held(device, frame, stream)
         frames.append(frame)
     tracker = Tracker(gpu, recover=recover)
     tracks = [tracker.init(frames[0], film.box)]
@@ -81,16 +79,13 @@ def tracked_film(kind, is_held, recover="report"):
         tracks.append(tracker.update(frame))
         copied.append({name: value - before[name] for name, value in counts().items()})
     tracker.release()
-    gpu.close()
-    device.close()
     return [(track.box, track.score, track.state) for track in tracks], copied, frames
 
 
 @pytest.mark.parametrize("recover", ["report", None])
-@fake_gpu()
-def test_a_frame_on_the_gpu_has_the_boxes_of_a_host_array_and_is_not_copied(recover):
-    found, copied, _ = tracked_film("bgr", True, recover)
-    wanted, uploaded, arrays_ = tracked_film("bgr", False, recover)
+def test_a_frame_on_the_gpu_has_the_boxes_of_a_host_array_and_is_not_copied(gpu, recover):
+    found, copied, _ = tracked_film(gpu, "bgr", True, recover)
+    wanted, uploaded, arrays_ = tracked_film(gpu, "bgr", False, recover)
     assert found == wanted
     size = arrays_[0].size
     for here, there in zip(copied, uploaded):
@@ -104,72 +99,56 @@ def test_a_frame_on_the_gpu_has_the_boxes_of_a_host_array_and_is_not_copied(reco
         assert not here["allocations"]
 
 
-@fake_gpu()
-def test_nv12_on_the_gpu_is_a_pair_of_planes():
-    found, copied, _ = tracked_film("nv12", True)
-    wanted, _, frames = tracked_film("nv12", False)
+def test_nv12_on_the_gpu_is_a_pair_of_planes(gpu):
+    found, copied, _ = tracked_film(gpu, "nv12", True)
+    wanted, _, frames = tracked_film(gpu, "nv12", False)
     assert found == wanted
     size = sum(plane.size for plane in frames[0])
     assert all(each["upload_bytes"] < 4096 for each in copied)
     assert all(each["download_bytes"] < 0.4 * size for each in copied)
 
 
-@fake_gpu()
-def test_the_crop_waits_for_the_producers_stream():
-    device, gpu = opened()
+def test_the_crop_waits_for_the_producers_stream(gpu):
+    device = gpu.engine.device
     film, producer = Film(0), device.stream()
     late = film.frame(FRAMES)
     tracker = Tracker(gpu, recover=None)
     tracker.init(film.frame(0), film.box)
     wanted = tracker.update(late)
     tracker.init(film.frame(0), film.box)
-    held = ByInterface(device, np.zeros_like(late), gpu.engine.stream)
+    held = Held(device, np.zeros_like(late), gpu.engine.stream)
     pinned = device.pinned(len(late) * held.strides[0])
     pinned.reshape(len(late), -1)[:, :-GAP] = late.reshape(len(late), -1)
     held.stream = device.handle(producer)
     device.upload(held.address, pinned, producer)  # nobody but the tracker waits for it
     assert tracker.update(held) == wanted
     tracker.release()
-    gpu.close()
-    device.close()
 
 
-@fake_gpu()
-def test_arrays_that_the_crop_cannot_read_are_refused():
-    device, gpu = opened()
-    frame, stream = Film(0).frame(0), gpu.engine.stream
-    held = ByInterface(device, frame, stream)
+def test_arrays_that_the_crop_cannot_read_are_refused(gpu):
+    device, stream, frame = gpu.engine.device, gpu.engine.stream, Film(0).frame(0)
+    held = Held(device, frame, stream)
     held.typestr = "<f4"
     with pytest.raises(BadFrame, match=r"<f4 on the GPU; give uint8"):
         gpu.take(held)
     held.typestr, held.shape = "|u1", held.shape[:2]
     with pytest.raises(BadFrame, match=r"give \(H, W, 3\), BGR"):
         gpu.take(held)
-    turned = ByInterface(device, frame, stream)
+    turned = Held(device, frame, stream)
     turned.strides = (-turned.strides[0], *turned.strides[1:])
     with pytest.raises(BadFrame, match="make the array dense"):
         gpu.take(turned)
     by_dlpack = SimpleNamespace(__dlpack_device__=lambda: (2, 0))
     with pytest.raises(BadFrame, match="by DLPack alone; give cupy.from_dlpack"):
         gpu.take(by_dlpack)
-    luma = ByInterface(device, frame[:, :, 0], stream)
+    luma = Held(device, frame[:, :, 0], stream)
     with pytest.raises(BadFrame, match=r"NV12 is \(H, W\) and \(H/2, W\)"):
         gpu.take((luma, luma))
-    gpu.close()
-    device.close()
 
 
-@fake_gpu()
-def test_the_chroma_may_have_an_axis_of_its_own():
-    device, gpu = opened()
+def test_the_chroma_may_have_an_axis_of_its_own(gpu):
     luma, chroma = Film(0, "nv12").frame(0)
-    stream = gpu.engine.stream
-    pair = (
-        ByInterface(device, luma, stream),
-        ByInterface(device, chroma.reshape(len(chroma), -1, 2), stream),
-    )
-    frame, shape = gpu.take(pair)
+    planes = luma, chroma.reshape(len(chroma), -1, 2)
+    frame, shape = gpu.take(tuple(Held(gpu.engine.device, p, gpu.engine.stream) for p in planes))
     assert shape == (*luma.shape, 3)
     np.testing.assert_array_equal(gpu.picture(frame).pixels().planes[1], chroma)
-    gpu.close()
-    device.close()

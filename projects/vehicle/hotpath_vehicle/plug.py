@@ -64,7 +64,6 @@ class GimbalOptions(NamedTuple):
     name: Optional[str] = None
     login: Optional[str] = None
     calibration: Optional[str] = None
-    recording: bool = False
 
     @property
     def is_onvif(self) -> bool:
@@ -82,7 +81,6 @@ GIMBAL_GROUP = Group(
 --gimbal-login FILE: file with USER:PASSWORD of the PTZ camera (default: the variable GIMBAL_LOGIN)
 --gimbal-calibration FILE: what `hotpath gimbal` or `hotpath ptz calibrate` measured; without, it
     goes slowly
---gimbal-recording: for simulators: let a recording steer; else --gimbal needs a live source
 """,
     fields={"gimbal": "name"},
 )
@@ -106,9 +104,8 @@ def check(options: LinkOptions) -> None:
     for name in ("type", "key", "allow"):
         if getattr(mavlink, name) and not mavlink.url:
             raise BadOutput(f"--mavlink-{name} needs --mavlink URL", what="needs a vehicle")
-    for name in ("recording", "calibration"):
-        if getattr(gimbal, name) and gimbal.name is None:
-            raise BadOutput(f"--gimbal-{name} needs --gimbal")
+    if gimbal.calibration and gimbal.name is None:
+        raise BadOutput("--gimbal-calibration needs --gimbal")
     files = {
         "mavlink-key": mavlink.key,
         "gimbal-login": gimbal.login,

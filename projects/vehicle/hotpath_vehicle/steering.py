@@ -2,8 +2,7 @@
 
 They move only on *fresh evidence*:
 
-- the source is live (``--gimbal-recording`` is for simulators), and the network can say "lost":
-  ``check`` refuses a run without them;
+- the source is live, and the network can say "lost": ``check`` refuses a run without them;
 - the newest frame was taken within ``FRESH_S``, and the target is steadily tracked (``Steady``),
   with a presence of ``SURE`` or more;
 - the picture differs from the last one (``Still``).
@@ -45,10 +44,9 @@ def check(options: GimbalOptions, live: bool, can_lose: bool, network: str) -> N
     """
     if options.name is None:
         return
-    if not live and not options.recording:
+    if not live:
         raise BadOutput(
-            "--gimbal: a recording shows nothing of what is there now; name a live source, or "
-            "write gimbal-recording = true into the file of --config where a simulator flies",
+            "--gimbal: a recording shows nothing of what is there now; name a live source",
             what="recording",
         )
     if not can_lose:

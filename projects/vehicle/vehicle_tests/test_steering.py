@@ -124,7 +124,6 @@ def test_recordings_and_networks_that_never_lose_steer_nothing(name):
     options = GimbalOptions(name)
     steering.check(GimbalOptions(), False, False, "x")  # nothing steers
     steering.check(options, True, True, "x")
-    steering.check(options._replace(recording=True), False, True, "x")
     with refusal(BadOutput, "recording"):
         steering.check(options, False, True, "x")
     with refusal(BadOutput, "never lost") as caught:

@@ -1,5 +1,6 @@
 """Everything on for half a minute: commands are answered, memory stays bounded, nothing is lost."""
 
+import contextlib
 import time
 
 import numpy as np
@@ -10,14 +11,13 @@ pytest.importorskip("pymavlink")
 pytest.importorskip("openvino")
 from pymavlink.dialects.v20 import common
 
-from hotpath.video.save import Video
 from tests.app.links.test_stream import listening
-from tests.support import tiny
 from tests.support.needs import needs_program
 from tests.support.ports import free_port
+from vehicle_tests.support import http_camera
 from vehicle_tests.support.mavlink_client import connected
 
-SECONDS, FPS = 24, 25
+SECONDS = 24
 GROWTH_MB = 40.0  # of half a minute: buffers of frames fill; a leak of every frame is 140 MB
 COMMANDS = (
     (common.MAV_CMD_CAMERA_TRACK_RECTANGLE, 0.3, 0.3, 0.45, 0.6),
@@ -40,22 +40,21 @@ def say_as_gimbal(mav):
 @pytest.mark.slow("half a minute of everything at once")
 def test_everything_on_for_half_a_minute(tmp_path):
     pytest.importorskip("av")
-    pictures, _ = tiny.film(100)
-    video = Video(str(tmp_path / "film.mp4"), FPS)
-    for index in range((SECONDS + 120) * FPS):  # forward and backward, so that nothing jumps
-        video.write(pictures[99 - abs(index % 198 - 99)], index / FPS)
-    video.close()
     rtsp, rtp, published = (free_port() for _ in range(3))
     address = f"rtsp://127.0.0.1:{rtsp}/live"
     needs_program("ffmpeg")
-    arguments = f"--video {tmp_path}/film.mp4 --fov 60 --gimbal "
-    (tmp_path / "run.toml").write_text("gimbal-recording = true\nstream-kbps = 1000\n")
+    camera = http_camera.Camera()
+    arguments = f"--video {camera.address} --fov 60 --gimbal "
+    (tmp_path / "run.toml").write_text("stream-kbps = 1000\n")
     arguments += f"--config {tmp_path}/run.toml "
     arguments += f"--link-delay 0.1 --profile --stream {address} "
     arguments += f"--stream rtp://127.0.0.1:{rtp} --save {tmp_path}/soak.mkv "
     arguments += f"--results {tmp_path}/soak.csv --publish udp://127.0.0.1:{published}"
     results, memory_mb = [], []
-    with connected(arguments.split(), tmp_path / "log") as (client, program):
+    with contextlib.closing(camera), connected(arguments.split(), tmp_path / "log") as (
+        client,
+        program,
+    ):
         client.interval("CAMERA_TRACKING_IMAGE_STATUS", 25)
         client.interval("CAMERA_CAPTURE_STATUS", 1)
         viewer = listening(address, "-c copy -f null -")

@@ -22,8 +22,6 @@ CRISP = 1.25  # a picture that would be enlarged less is shown pixel for pixel
 LEAST_WIDE = 960  # of the strip of texts, below a narrow picture too
 ROWS, ROW_PX, LETTERS = 2, 28, 0.62  # of the strip, on a screen of TEXTS_FOR rows
 TEXTS_FOR, TEXTS_WIDE = 1080.0, 1366.0
-SMALLER = 1.0, 0.85, 0.7, 0.55  # sizes of the texts that are tried
-COVERED = 0.35  # share of the picture that many texts may cover at its end, before they shrink more
 GROUND = 32  # grey of the strip, below many texts, and beside a narrow picture
 MODIFIERS = range(0xE1, 0xEF)  # the last byte of Shift, Control, Alt and their like in X
 # codes of the arrows in X and on macOS; in their last byte alone Left would be Q
@@ -209,17 +207,14 @@ class View:
     def _write(self, shown: np.ndarray, height: int, texts: Sequence[str]) -> None:
         """Write texts into the strip below that height; many begin above it, as a list of keys."""
         scale, thick = LETTERS * self._unit, max(1, int(self._unit))
-        for smaller in SMALLER:
-            places = self._placed(texts, smaller * scale, thick)
-            above = max(0, places[-1][1] // self._row + 1 - ROWS) if places else 0
-            if not above or (smaller < 1 and above * self._row <= COVERED * height):
-                break
+        places = self._placed(texts, scale, thick)
+        above = max(0, places[-1][1] // self._row + 1 - ROWS) if places else 0
         top = max(0, height - above * self._row)
         shown[top:height] = GROUND  # a picture may end with a bar of figures
         strip = shown[top:]
         for text, place in zip(texts, places):
             colour = COLOUR if text.isupper() else (235, 235, 235)  # such as PAUSED
-            cv2.putText(strip, text, place, FONT, smaller * scale, colour, thick, cv2.LINE_AA)
+            cv2.putText(strip, text, place, FONT, scale, colour, thick, cv2.LINE_AA)
 
     def _placed(self, texts: Sequence[str], scale: float, thick: int) -> List[Tuple[int, int]]:
         """Return the lower left corner of each text, side by side in rows."""

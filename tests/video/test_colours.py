@@ -43,29 +43,6 @@ def test_a_matrix_that_ffmpeg_does_not_convert_is_read_as_another(tmp_path, code
     assert done.stdout.split() == [str(COUNT).encode()]
 
 
-FILTERS = [  # FFmpeg's, which change the headers of a film that was encoded without a tag
-    ("libx264", "h264_metadata=matrix_coefficients={}", 11),
-    ("libx265", "hevc_metadata=matrix_coefficients={}", 12),
-    ("libx264", "h264_metadata=matrix_coefficients={}", 17),
-]
-
-
-@pytest.mark.parametrize("encoder, name, matrix", FILTERS)
-def test_a_header_that_was_changed_afterwards_is_read(tmp_path, encoder, name, matrix):
-    tagged, plain = str(tmp_path / "a.mkv"), write(tmp_path / "plain.mkv", even(COUNT), encoder)
-    with av.open(plain) as film, av.open(tagged, "w") as changed:
-        stream = changed.add_stream_from_template(film.streams.video[0])
-        change = av.BitStreamFilterContext(name.format(matrix), film.streams.video[0], stream)
-        for packet in film.demux(video=0):
-            for other in change.filter(packet if packet.size else None):
-                other.stream = stream
-                changed.mux(other)
-    with open_source(tagged, planes=True) as source, open_source(plain) as other:
-        apart = [bgr_of(source.read()).mean() - bgr_of(other.read()).mean() for _ in range(COUNT)]
-        assert source.read() is None and source.skipped == 0
-    assert np.abs(apart).max() < 20
-
-
 def test_a_frame_that_can_not_be_converted_is_a_damaged_one(tmp_path, monkeypatch):
     path, upright = write(tmp_path / "a.mp4", even(COUNT)), pyav_capture.upright
     calls = []

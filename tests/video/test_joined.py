@@ -117,16 +117,6 @@ def test_a_pipe_of_joined_parts_gives_every_frame_in_time(tmp_path):
     assert [int(line) for line in done.stdout.split()] == list(range(60))
 
 
-@pytest.mark.parametrize("ending", [".mkv", ".mp4", ".nut", ".ts"])
-def test_a_recording_that_is_not_joined_keeps_its_own_times(tmp_path, ending):
-    path = tmp_path / ("a" + ending)  # Matroska does not tell when the first frames are decoded
-    part(path, "libx264", 0, 40, b_frames=3)
-    with open_source(str(path)) as source:
-        ticks, times_s = ticks_and_times(source)
-    assert ticks == list(range(40))
-    assert times_s == pytest.approx([tick / RATE for tick in range(40)], abs=2e-3)
-
-
 AHEAD = {".ts": 26500.0, ".flv": 100.0, ".mkv": 4000.0, "pause.mp4": 8.0}  # seconds
 
 

@@ -12,7 +12,7 @@ from hotpath.boards import snapshot, telemetry
 from hotpath.deploy import film
 from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.doctor import __main__ as command
-from hotpath.deploy.doctor.bringup import reference, steps, timing
+from hotpath.deploy.doctor.bringup import reference, steps, tracking
 from hotpath.runtime import loading
 from hotpath.runtime.options import Options
 from hotpath_nogpu.tensorrt import machine, whole
@@ -183,8 +183,10 @@ def test_on_a_gpu_events_time_each_step(tmp_path):
     loaded = loading.load(Options(bundle=tmp_path / "bundle"))
     tracker = loading.create_tracker(*loaded, Options(log=whole.quiet))
     frames, truth = film.film(60)
-    measured = {timing.way_of(tracker.device): timing.track_film(tracker, frames, truth[0, 0])[1]}
-    measured["steps"] = timing.track_by_steps(loaded, frames, truth[0, 0])
+    measured = {
+        tracking.way_of(tracker.device): tracking.track_film(tracker, frames, truth[0, 0])[1]
+    }
+    measured["steps"] = tracking.track_by_steps(loaded, frames, truth[0, 0])
     steps = {"upload", "crop", "network", "select", "download", "frame"}
     assert set(measured) == {"graph", "steps"} and set(measured["steps"]) == steps
     assert set(measured["graph"]) == {"network", "select", "frame"}  # it has no events inside

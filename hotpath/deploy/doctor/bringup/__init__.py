@@ -3,8 +3,7 @@
 __init__    runs the steps in order and writes the evidence
 steps       the steps
 reference   the maps that an engine must give
-several     two targets at once, one of which is lost
-timing      boxes of the film's target, and what a frame and its steps take
+tracking    targets of the film: their boxes, times, and one that is lost
 """
 
 import json

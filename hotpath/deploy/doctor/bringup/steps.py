@@ -17,11 +17,12 @@ from hotpath.boards.telemetry import Telemetry
 from hotpath.deploy.bundles import engines
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.doctor import Situation
-from hotpath.deploy.doctor.bringup import reference, several
-from hotpath.deploy.doctor.bringup.timing import (
+from hotpath.deploy.doctor.bringup import reference
+from hotpath.deploy.doctor.bringup.tracking import (
     Times,
     mean_overlap,
     told,
+    track_both,
     track_by_steps,
     track_film,
     way_of,
@@ -340,7 +341,7 @@ def _by_another_engine(state: State) -> np.ndarray:
 
 def targets(state: State) -> str:
     """Follow two targets at once; lose one, and find it with the most windows of a call."""
-    problem, text = several.track_both(state.need_engine(), state.say)
+    problem, text = track_both(state.need_engine(), state.say)
     if problem:
         raise StepFailed(problem, OTHER_ENGINE)
     return text

@@ -12,9 +12,14 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from typing import Any, Callable, Dict, NamedTuple, Tuple
 
+import numpy as np
+
 from hotpath.runtime.errors import HotpathError
+from hotpath.runtime.types import Box, Track
+from hotpath.video.base import TrackedFrame
 from tests.support import ROOT
 
 HANGS_S = 30.0  # after which a pair counts as one that hangs
@@ -38,6 +43,23 @@ class Kind(NamedTuple):
     check: Callable[[Any, Tuple[str, str]], None] = lambda thing, pair: None
     is_allowed: Callable[[str, str], bool] = lambda one, other: True
     times: int = 15
+
+
+def tracked(number):
+    """A frame of now, with a target in every second one."""
+    track = Track(Box(10.0, 12.0, 20.0, 16.0), 0.9)
+    tracks = {0: track} if number % 2 else {}
+    return TrackedFrame(np.zeros((48, 64, 3), np.uint8), number, None, tracks, time.monotonic())
+
+
+def link_calls():
+    """The calls of a link: those of the frame loop, and of a thread that ends the run."""
+    return {
+        "write": lambda link, n: link.write(tracked(n)),
+        "lines": lambda link, n: link.lines(),
+        "check": lambda link, n: link.check(),
+        "close": lambda link, n: link.close(),
+    }
 
 
 def public(kind):

@@ -15,8 +15,8 @@ from hotpath.app.records import LinkOptions
 from hotpath.runtime.errors import BadOutput
 from hotpath_bridges.mqtt import MqttLink
 from hotpath_bridges.ros_link import RosLink
-from tests.app.test_two_threads import FRAMES, link_calls, source
-from tests.support.pairs import Kind, assert_takes_turns
+from tests.app.test_two_threads import FRAMES, source
+from tests.support.pairs import Kind, assert_takes_turns, link_calls
 
 __all__ = ["source"]  # a kind of this module, too
 

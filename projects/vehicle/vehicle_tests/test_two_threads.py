@@ -2,15 +2,17 @@
 
 import socket
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from hotpath.app.links.base import Context
 from hotpath.app.records import LinkOptions
+from hotpath.app.selection import Selection
 from hotpath_vehicle.mavlink import service
 from hotpath_vehicle.plug import GimbalOptions, MavlinkOptions
 from hotpath_vehicle.ptz import Follower, make_aim
-from tests.app.test_two_threads import context, controller, link_calls, tracked
-from tests.support.pairs import Kind, assert_takes_turns
+from tests.support.pairs import Kind, assert_takes_turns, link_calls, tracked
 
 
 def mavlink():
@@ -20,9 +22,11 @@ def mavlink():
     url = f"udpout:127.0.0.1:{station.getsockname()[1]}"
     others = MavlinkOptions(url), GimbalOptions("")
     options = LinkOptions(others=others, fov=(60.0,))
+    run = SimpleNamespace(selection=Selection(), fps=25.0, can_record=False, recording_since=None)
+    context = Context(options, run, 25.0, (64, 48), "tiny", lambda text: None)
     calls = link_calls()
     calls["take"] = lambda link, n: link.take(None, b"\xfd" + bytes(n), time.monotonic())
-    return Kind(lambda: service.open_link(context(options, controller())), calls, ("start",))
+    return Kind(lambda: service.open_link(context), calls, ("start",))
 
 
 def ptz():
@@ -36,13 +40,8 @@ def ptz():
 
 def follower():
     """What decides how a camera moves: the frame loop and the camera's thread call it."""
-
-    def see(made, n):
-        shown = tracked(n)._replace(captured_s=time.monotonic())
-        made.see(shown if n % 2 else shown._replace(tracks={}), time.monotonic())
-
     calls = {
-        "see": see,
+        "see": lambda made, n: made.see(tracked(n), time.monotonic()),
         "command": lambda made, n: made.command(time.monotonic()),
     }
     return Kind(lambda: Follower(make_aim((60.0,), (64, 48), None), print), calls, times=300)

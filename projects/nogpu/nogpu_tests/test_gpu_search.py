@@ -26,7 +26,6 @@ pytestmark = [pytest.mark.fake_gpu(), pytest.mark.timeout(1500)]
 PLACES = 4 * 312  # of four windows
 ROW = 4 + 2 * 4 * 3  # of the features under a place
 FEATURES = 4 * 3 * 256  # of a whole window
-RESTS = 40, 380, 40, 40  # box of a target that is always there
 
 
 def changed(frames, start):
@@ -48,18 +47,6 @@ def follow(tracker, frames, first, box):
         update = lambda: messages.append(told(tracker.update(frame), tracker))  # noqa: B023, E731
         costs.append(cost_of(update))
     return messages, costs
-
-
-def follow_several(device, frames, boxes):
-    """What is said of every target in every frame."""
-    targets = Targets(device, Options(recover=True))
-    messages = []
-    for box in boxes:
-        targets.add(frames[0], box)
-    for frame in frames[1:]:
-        tracks = targets.update(frame)
-        messages.append([told(track, targets._trackers[n]) for n, track in tracks.items()])
-    return messages
 
 
 def own_network(folder, share=0.02, **proof):
@@ -252,22 +239,3 @@ def test_a_target_among_similar_objects_has_the_hosts_boxes(tmp_path):
     report = track(own_network(tmp_path))
     check_alike(report["found"], report["wanted"])
     assert max(report["peaks"]) > 1
-
-
-@pytest.mark.slow("each target also alone on the host")
-@pytest.mark.parametrize("change", [None, SEARCHED + 6])
-def test_targets_are_found_as_on_the_host(tmp_path, change):
-    results = Elsewhere()
-    for frame in results.frames:
-        x, y, w, h = RESTS
-        frame[y : y + h, x : x + w] = (90, 240, 110)
-    boxes = [results.boxes[0], results.boxes[0] + (0, 2, 0, 0), RESTS]
-    gpu, processor = open_both(own_network(tmp_path), log=lambda line: None)
-    found, wanted = (
-        list(zip(*follow_several(device, changed(results.frames, change), boxes)))
-        for device in (gpu, processor)
-    )
-    close(gpu)
-    for own, host in zip(found, wanted):
-        check_alike(own, host)
-    assert {track[3] for track in found[2]} == {"tracked"}

@@ -80,7 +80,6 @@ API cuStreamCreate(void** stream, unsigned flags) {
   if (disturbs_capture()) return CAPTURE_UNSUPPORTED;
   streams.push_back(new Stream());
   streams.back()->waits_for_legacy = !(flags & 1);
-  counts["blocking_streams"] += !(flags & 1);
   *stream = streams.back();
   return OK;
 }

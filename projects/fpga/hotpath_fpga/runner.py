@@ -1,6 +1,6 @@
 """Runs a compiled network on a machine without a driver, a window at a time; its known answer."""
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -84,13 +84,6 @@ class Runner:
         data = data.reshape(blocks, height, width, 16).transpose(0, 3, 1, 2)
         lanes = data.reshape(blocks * 16, height, width)
         return lanes[entry.get("lane", 0) : entry.get("lane", 0) + channels].copy()
-
-    def maps(self) -> List[np.ndarray]:
-        """The network's outputs, list of float32 (1, channels, height, width)."""
-        return [
-            np.array(entry["values"], np.float32)[self.map(entry).view(np.uint8)][None]
-            for entry in self.run["maps"]
-        ]
 
 
 def known_answer(compiled: Any, size: tables.Size) -> Tuple[bytes, int]:

@@ -9,51 +9,21 @@ if sys.version_info < (3, 10):
     pytest.skip("the compiler is for Python 3.10 or newer", allow_module_level=True)
 pytest.importorskip("onnxruntime")
 
-import hotpath_fpga as design
 from hotpath.deploy.bundles import __main__ as build
 from hotpath.graphs import table
 from hotpath.graphs.errors import BadTable
-from hotpath.runtime import engines, load_tracker
-from hotpath.runtime.devices.base import WindowRequest
-from hotpath.runtime.frames import geometry
 from hotpath.runtime.networks import bundle, load_network
 from hotpath.runtime.networks.bundle import Bundle
 from hotpath.runtime.options import Options
 from hotpath.video.clips import find_clips
 from hotpath_fpga.compile import beside, compile_network
 from hotpath_fpga.compiler.layers import CannotCompile
-from hotpath_fpga.model import Machine
-from hotpath_fpga.runner import MEMORY, Runner
 from hotpath_lab import metrics, trackers
 from hotpath_lab.clip_run import run_clip
 from tests.support import tiny
 from tests.support.errors import refusal
 
 FRAMES = 60  # of a clip; later, a target that only one of both still follows would decide alone
-
-
-def test_maps_are_near_those_of_floating_point():
-    network = load_network("kestrel_small")
-    runner = Runner(compile_network(network), Machine(design.sizes()["pynq_z2"], MEMORY))
-    engine = engines.create("onnxruntime", network, network.locate(None))
-    frames, boxes = tiny.film(4)
-    tracker = load_tracker(network.path, engine="onnxruntime")
-    tracker.init(frames[0], boxes[0])
-    window = geometry.exemplar_window(network, tracker._state)
-    runner.look("exemplar", frames[0], window, tracker._exemplar.border)
-    for frame in frames[1:]:
-        window, _ = geometry.search_window(network, tracker._state)
-        runner.look("search", frame, window, tracker._exemplar.border)
-        request = WindowRequest(tracker._exemplar, tracker._state, prior=None)
-        score, distances = tracker.device.run(frame, [request])[0][0].maps
-        found = runner.maps()
-        near = score > score.max() - 3
-        assert np.abs(found[0] - score)[near].mean() < 0.7
-        votes = np.abs(np.log(found[1] / distances)).transpose(0, 2, 3, 1)[near[:, 0]]
-        assert votes.mean() < 0.06
-        assert score.ravel()[found[0].argmax()] > score.max() - 1
-    engine.close()
-    tracker.close()
 
 
 @pytest.fixture

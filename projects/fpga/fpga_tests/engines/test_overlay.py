@@ -129,17 +129,6 @@ def test_a_forgotten_flush_of_the_weights_is_seen(tmp_path, monkeypatch):
         bright.opened(tmp_path)
 
 
-def test_a_forgotten_invalidate_of_the_maps_is_seen(engine, monkeypatch):
-    frame = random_frame(8)
-    engine.exemplar_crop.take(frame, (0, 0, 8, 8), BLACK)
-    features = engine.exemplar()
-    engine.search_crop.take(frame, (0, 0, 16, 16), BLACK)
-    wanted = [array.copy() for array in engine.search(features)]
-    features[0].array[:] = 0
-    monkeypatch.setattr(fabric.Buffer, "invalidate", lambda self, *given: None)
-    assert not np.array_equal(engine.search(features)[0], wanted[0])
-
-
 @pytest.mark.parametrize("board", BOARDS)
 @pytest.mark.parametrize("faster", [1.0, 1.07, 1.6])
 def test_the_clock_is_never_above_what_the_overlay_was_built_for(tmp_path, board, faster):

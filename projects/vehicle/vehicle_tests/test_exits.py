@@ -15,6 +15,7 @@ from vehicle_tests.support import http_camera
 from vehicle_tests.support.mavlink_client import connected
 from vehicle_tests.support.onvif_camera import OnvifCamera, part
 
+LOGIN = ("eye", "of:<needle>")
 slow = pytest.mark.slow("runs of ten seconds")
 
 
@@ -23,9 +24,11 @@ def run(tmp_path):
     """(program, camera) while the camera turns."""
     network = tiny.write_network(tmp_path, tiny.watched(search_lost_below=0.001, found_above=0.002))
     source = http_camera.Camera()  # nothing in it comes again
-    with contextlib.closing(OnvifCamera()) as camera, contextlib.closing(source):
+    (tmp_path / "login").write_text(":".join(LOGIN))
+    with contextlib.closing(OnvifCamera(LOGIN)) as camera, contextlib.closing(source):
         words = ["--video", source.address, "--network", network]
-        words += ["--gimbal", f"onvif://127.0.0.1:{camera.port}"]
+        words += ["--gimbal", f"onvif://{LOGIN[0]}@127.0.0.1:{camera.port}"]
+        words += ["--gimbal-login", tmp_path / "login"]
         with connected(words, tmp_path / "log") as (client, program):
             client.pump(0.3)
             assert client.rectangle((430, 150, 60, 60), http_camera.SIZE) == 0
@@ -48,6 +51,8 @@ def test_a_signal_for_the_end_stops_the_camera_three_times(run, name):
     *moves, first, second, third = camera.names()[asked:]
     assert [first, second, third] == ["Stop"] * 3
     assert len(moves) <= 10  # a second of the program's own time
+    text = program.text()
+    assert "follows the target" in text and "gimbal: " in text and LOGIN[1] not in text
 
 
 @slow

@@ -1,13 +1,9 @@
 """A PTZ camera of the network follows the target, and its faults hold nobody."""
 
 import contextlib
-import math
 import os
 import re
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from xml.etree import ElementTree
@@ -23,15 +19,11 @@ from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
 from hotpath_vehicle import onvif as product
-from hotpath_vehicle.aim.calibration import Calibration
 from hotpath_vehicle.onvif import Camera, PtzLink, open_link
 from hotpath_vehicle.plug import GimbalOptions
 from hotpath_vehicle.ptz import Follower, make_aim
-from tests.support import tiny
 from tests.support.errors import refusal
-from tests.support.streams.mjpeg import MjpegServer
-from tests.support.streams.process import ROOT
-from vehicle_tests.support.onvif_camera import DEGREES_S, GENERIC, PX, SIZE, OnvifCamera, part
+from vehicle_tests.support.onvif_camera import GENERIC, SIZE, OnvifCamera, part
 
 LOGIN = ("eye", "of:<needle>")
 SHAPE = (SIZE[1], SIZE[0], 3)
@@ -111,30 +103,6 @@ def test_every_request_is_what_onvifs_wsdl_asks_for(camera):
             # a share of the camera's own range: up and down it is a half
             assert (turn["x"], turn["y"], values["Velocity"]["Zoom"]) == (0.5, -0.125, None)
             assert values["Timeout"].total_seconds() == 1
-
-
-def test_a_ball_stays_in_the_picture(camera):
-    """With a calibration, and a clock of its own."""
-    from hotpath.runtime import load_targets
-
-    scale, width = DEGREES_S, 2 * math.degrees(math.atan(SIZE[0] / 2 / PX / 57.3))
-    known = Calibration("x", SIZE, "onvif://x", width, 0.1, 0.02, (1, 1), (scale,) * 2, "none")
-    follower = Follower(make_aim((width,), SIZE, known), lambda text: None)
-    targets, step_s, off = load_targets(), 1 / 25, []
-    for n in range(200):
-        now = n * step_s
-        place = 25 * math.sin(0.3 * now), 8 * math.sin(0.5 * now)
-        frame, (x, y, w, h) = camera.picture(*place)
-        off.append(max(abs(2 * (x + w / 2) / SIZE[0] - 1), abs(2 * (y + h / 2) / SIZE[1] - 1)))
-        if n == 0:
-            number = targets.add(frame, (x, y, w, h))
-        track = targets.update_one(number, frame) if n else RIGHT_UP._replace(box=Box(x, y, w, h))
-        follower.see(TrackedFrame(frame, n, None, {0: track}, now), now)
-        camera.move(step_s)
-        camera.velocity = follower.command(now)
-    targets.close()
-    assert abs(camera.pan) > 10  # else the ball would be out of the picture
-    assert max(off) < 0.8 and np.mean(off[100:]) < 0.2, np.round(off, 2)
 
 
 @pytest.mark.parametrize(
@@ -329,25 +297,6 @@ def test_a_link_of_the_options_stops_by_itself_if_we_crash(camera):
     moves = [asked for asked in camera.asked if asked.tag.endswith("ContinuousMove")]
     assert part(moves[-1], "Timeout").text == "PT1S"
     link.close()
-
-
-def test_a_run_turns_the_camera_and_hides_the_password(camera, tmp_path):
-    login = tmp_path / "login"
-    login.write_text(":".join(LOGIN))
-    watched = tiny.write_network(tmp_path, tiny.watched(search_lost_below=0.001, found_above=0.002))
-    words = ["--network", watched, "--box", "10,10,40,40", "--no-show"]
-    words += ["--gimbal", address(camera), "--gimbal-login", login, "--video"]
-    command = [sys.executable, "-m", "hotpath.app", *map(str, words)]
-    out = dict(cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    with MjpegServer() as server:
-        process, deadline = subprocess.Popen([*command, server.address], **out), time.time() + 60
-        while "ContinuousMove" not in camera.names():
-            assert time.time() < deadline and process.poll() is None
-            time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        messages = process.communicate(timeout=60)[0]
-    assert process.returncode == 130 and camera.names()[-3:] == ["Stop"] * 3, messages
-    assert "follows the target" in messages and "gimbal: " in messages and LOGIN[1] not in messages
 
 
 @pytest.mark.parametrize(

@@ -182,17 +182,6 @@ def test_the_file_is_written_once_in_five_seconds(tmp_path, monkeypatch):
     assert 60 / packets.AHEAD_S <= len(written) <= 60 / packets.AHEAD_S + 3
 
 
-def test_a_swarm_with_one_key_is_remembered_and_written_as_seldom(tmp_path, monkeypatch):
-    written, write = [], packets.cache.write
-    monkeypatch.setattr(packets.cache, "write", lambda *given: written.append(write(*given)))
-    signatures = restarted(tmp_path)
-    for tenth in range(10):
-        now = NOW + tenth / 10
-        assert all(signatures.good(of_system(system, now), now) for system in range(100))
-    assert not any(signatures.good(of_system(system, now), now) for system in range(100))
-    assert len(written) <= 100, "one for each new system"
-
-
 @pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b'{"sent": "x"}', b"\xff\xfe"])
 def test_a_damaged_file_is_said_and_the_link_goes_on(tmp_path, damage):
     restarted(tmp_path).good(signed(packets.ticks_at(NOW)), NOW)

@@ -49,16 +49,6 @@ def test_requests_before_the_first_frame_are_refused(run):
             future.result(5)
 
 
-def test_a_box_belongs_to_the_frame_that_was_seen(run):
-    run.turn()
-    seen = run.controller.newest
-    for _ in range(5):
-        run.turn()
-    run.loop.start_box(BOX, seen.captured_s)
-    run.turn()
-    assert [row[0] for row in run.rows] == list(range(seen.index, run.index - 1))
-
-
 def test_a_recording_counts_from_its_start(run):
     """It begins with the run. A second start changes nothing, whoever asks for it."""
     began = run.loop.recording[1]
@@ -88,17 +78,19 @@ def test_a_run_that_ends_answers_what_was_not_given_up(run):
         waiting.result(0)
 
 
-def test_a_click_starts_the_target_on_the_frame_that_was_seen(make_run):
+@pytest.mark.parametrize("way", ["box", "point"])
+def test_a_target_starts_on_the_frame_that_was_seen(make_run, way):
     frame, box, centre = scene()
     run = make_run([frame])
     run.turn()
     seen = run.controller.newest
     for _ in range(5):
         run.turn()
-    started = run.loop.start_point(centre, seen.captured_s)
+    start = {"box": run.loop.start_box, "point": run.loop.start_point}[way]
+    started = start(tuple(box) if way == "box" else centre, seen.captured_s)
     run.turn()
     assert started.result(0) in run.targets.numbers
-    assert run.rows[0][0] == seen.index
+    assert [row[0] for row in run.rows] == list(range(seen.index, run.index - 1))
     assert overlap(run.rows[0][3].box, box) > 0.5
 
 

@@ -214,13 +214,6 @@ def test_other_addresses_are_refused(url):
         open_transport(url)
 
 
-def test_a_port_that_is_taken_is_said():
-    with datagrams() as taken:
-        taken.bind(("127.0.0.1", 0))
-        with refusal(BadOutput, "in use"):
-            open_transport(f"udpin:127.0.0.1:{taken.getsockname()[1]}")
-
-
 def test_a_serial_line_that_another_program_uses_is_refused(opened):
     needs_terminal()
     master, slave = pty.openpty()

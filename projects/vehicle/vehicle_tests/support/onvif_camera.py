@@ -1,8 +1,7 @@
-"""A PTZ camera that speaks ONVIF over HTTP; it has a picture of a ball, and a clock of its own."""
+"""A PTZ camera that speaks ONVIF over HTTP; it has a clock of its own."""
 
 import base64
 import calendar
-import functools
 import hashlib
 import http.server
 import re
@@ -11,18 +10,14 @@ import time
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-import cv2
 import numpy as np
 
 from hotpath_vehicle.onvif import _seconds_of as seconds_of
-from tests.support import jpegs
 from tests.support.ports import ThreadingHTTPServer
 
 AHEAD_S = 3600.0  # of the camera's clock
 STARTED_S = time.time() - time.monotonic()
-DEGREES_S = 90.0  # with a velocity of 1
 SIZE = (320, 180)  # of a frame
-PX = 8.0  # of a degree without zoom
 DEVICE, MEDIA, PTZ = (
     f"http://www.onvif.org/{name}/wsdl" for name in ("ver10/device", "ver10/media", "ver20/ptz")
 )
@@ -41,7 +36,6 @@ SPACE = (
     "<tt:Min>-{2}</tt:Min><tt:Max>{2}</tt:Max></tt:XRange><tt:YRange><tt:Min>-{3}</tt:Min>"
     "<tt:Max>{3}</tt:Max></tt:YRange></tt:{0}>"
 )
-background = functools.lru_cache(maxsize=1)(jpegs.picture)
 
 
 def part(element, name):
@@ -64,7 +58,6 @@ class OnvifCamera:
         self.asked, self.refused_logins = [], 0
         self.velocity = (0.0, 0.0)
         self.refuses = {}  # name of a request -> why
-        self.pan = self.tilt = 0.0
         self.may_answer, self.changed = threading.Event(), threading.Condition()
         self.may_answer.set()
         self._nonces = set()
@@ -216,20 +209,3 @@ class OnvifCamera:
         """Wait until the camera was asked for something; fails after a minute."""
         with self.changed:
             assert self.changed.wait_for(condition, 60), (self.velocity, self.names()[-5:])
-
-    def move(self, step_s):
-        pan, tilt = self.velocity
-        self.pan += pan * DEGREES_S * step_s
-        self.tilt += tilt * DEGREES_S * step_s
-
-    def picture(self, pan, tilt):
-        world = background(2000, 1000)
-        x, y = world.shape[1] / 2 + self.pan * PX, world.shape[0] / 2 - self.tilt * PX
-        matrix = np.float64([[1, 0, SIZE[0] / 2 - x], [0, 1, SIZE[1] / 2 - y]])
-        frame = cv2.warpAffine(world, matrix, SIZE, borderMode=cv2.BORDER_REFLECT)
-        u = SIZE[0] / 2 + (pan - self.pan) * PX
-        v = SIZE[1] / 2 - (tilt - self.tilt) * PX
-        r = 1.5 * PX
-        for side, colour in ((r, (40, 40, 230)), (r / 2, (240, 240, 240))):
-            cv2.circle(frame, (round(u), round(v)), round(side), colour, -1, cv2.LINE_AA)
-        return frame, (u - r, v - r, 2 * r, 2 * r)

@@ -58,7 +58,7 @@ SECTIONS: Dict[str, Keys] = {
 
 # Each software family is one table: [software] "3.0" = { pynq = "3.0", python = "3.10" }, or one of
 # software/jetpack.toml
-SOFTWARE = ("l4t", "pynq", "python", "gpu_arrays")
+SOFTWARE: Keys = dict.fromkeys(("l4t", "pynq", "python", "gpu_arrays"), Key(str, None))
 
 
 def read(
@@ -82,34 +82,25 @@ def read(
             problems.append(Mistake(section, None, f"must be a section, [{section}]"))
             entries = {}
         values[section] = read_section(section, keys, entries, problems)
-    mistakes = [sentence(mistake) for mistake in problems]
     families = table.get("software", {})
-    for name in values.pop("jetpack"):
-        if name not in (jetpacks or {}):
-            mistakes.append(f"jetpack {name} is not in software/jetpack.toml")
-        elif isinstance(families, dict):
+    if not isinstance(families, dict):
+        problems.append(Mistake("software", None, "must be a section"))
+        families = {}
+    for family, versions in families.items():
+        if isinstance(versions, dict):
+            read_section(f"software {family}", SOFTWARE, versions, problems)
+        else:
+            problems.append(Mistake("software", family, "must be a table of versions"))
+    mistakes = [sentence(mistake) for mistake in problems]
+    for name in values.pop("jetpack", ()):
+        if name in (jetpacks or {}):
             families = dict(families, **{name: (jetpacks or {})[name]})
-    values["software"] = _read_software(families, mistakes)
+        else:
+            mistakes.append(f"jetpack {name} is not in software/jetpack.toml")
+    values["software"] = families
     if not mistakes:
         _check_whole(values, mistakes)
     return values, mistakes
-
-
-def _read_software(families: Any, mistakes: List[str]) -> Dict[str, Dict[str, str]]:
-    if not isinstance(families, dict):
-        mistakes.append("[software] must be a section")
-        return {}
-    for family, versions in families.items():
-        if not isinstance(versions, dict):
-            mistakes.append(f"[software] {family} must be a table of versions")
-            continue
-        for key, value in versions.items():
-            if key not in SOFTWARE:
-                choices = ", ".join(SOFTWARE)
-                mistakes.append(f"[software] {family} {key} is not known; there are: {choices}")
-            elif not (value and isinstance(value, str)):
-                mistakes.append(f"[software] {family} {key} must be a text")
-    return families
 
 
 def _check_whole(values: Dict[str, Any], mistakes: List[str]) -> None:

@@ -80,7 +80,11 @@ def test_a_board_of_ones_own_needs_only_what_has_no_default(tmp_path):
         (("title", "network = 1\ntitle"), "network must be a name"),
         (("[precision]", 'decoder = ["nvdec"]\n[precision]'), "decoder must be one of .* 'nvdec'"),
         (("[precision]", 'encoder = ["vaapi"]\n[precision]'), "encoder must be one of .* 'vaapi'"),
-        (("[precision]", "[software]\nx = { l5t = '1' }\n[precision]"), "l5t is not known"),
+        (("[precision]", "[software]\nx = { l5t = '1' }\n[precision]"), "l5t is not a known key"),
+        (("[precision]", "[software]\nx = { l4t = 1 }\n[precision]"), "x. l4t must be text, not 1"),
+        (("[precision]", "[software]\nx = 1\n[precision]"), "x must be a table of versions"),
+        (("title", "jetpack = 6\ntitle"), "jetpack must be a list of names"),
+        (("title", 'jetpack = ["9"]\ntitle'), "jetpack 9 is not in software/jetpack.toml"),
         (("[precision]", "precision"), "can't be read as TOML"),
     ],
 )

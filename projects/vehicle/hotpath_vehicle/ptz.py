@@ -9,22 +9,11 @@ from typing import Callable, Dict, Optional, Sequence, Tuple
 
 from hotpath.links import Selection
 from hotpath.runtime.frames.directions import vertical_fov_deg
-from hotpath.runtime.frames.pictures import picture_mark
 from hotpath.video.base import TrackedFrame
 from hotpath_vehicle.aim.calibration import Calibration
 from hotpath_vehicle.follow import Follow
 from hotpath_vehicle.gimbal.settings import load_settings
-from hotpath_vehicle.steering import (
-    LATE,
-    STILL,
-    Evidence,
-    Pace,
-    Ramp,
-    Steady,
-    Still,
-    Velocity,
-    missing,
-)
+from hotpath_vehicle.steering import Evidence, Ramp, Velocity, Watch, missing
 
 FASTEST = 100.0  # degrees a second of a fast camera's fastest turn, until it is measured
 FOV_DEG = 60.0  # without --fov
@@ -70,7 +59,7 @@ class Follower:
         self.aim, self._say = aim, say
         self._selection = Selection() if selection is None else selection
         self._acts, self._number = 0, None  # type: int, Optional[int]
-        self._still, self._pace, self._steady = Still(), Pace(), Steady()
+        self._watch = Watch(self._selection)
         self._using = threading.Lock()
         self._seen: Optional[Evidence] = None
         self._size = (0, 0)
@@ -78,22 +67,17 @@ class Follower:
 
     def see(self, tracked: TrackedFrame, now: float) -> None:
         """Take a frame and its target."""
-        number, at_s = self._selection.among(tracked.tracks), tracked.captured_s
-        track = None if number is None else tracked.tracks[number]
-        track = self._steady.track(track, self._selection.acts)
-        mark, (height, width) = picture_mark(tracked.frame), tracked.frame.shape[:2]
+        seen, (height, width) = self._watch.evidence(tracked), tracked.frame.shape[:2]
         with self._using:
             if self._selection.acts != self._acts:
                 self._acts = self._selection.acts
                 self.aim.acted()
-            if number != self._number:
-                self._number = number
+            if seen.number != self._number:
+                self._number = seen.number
                 self.aim.restart()
-            doubt = STILL if self._still.is_still(mark, at_s) else None
-            doubt = LATE if self._pace.is_late(at_s) else doubt
-            self._seen, self._size = Evidence(track, at_s, doubt), (width, height)
-            if track is not None and missing(self._seen, now) is None:
-                self.aim.see(at_s, track.box, self._size)
+            self._seen, self._size = seen, (width, height)
+            if seen.track is not None and missing(seen, now) is None:
+                self.aim.see(seen.captured_s, seen.track.box, self._size)
 
     def command(self, now: float) -> Velocity:
         """The velocity to send now: right, up, as shares of the fastest."""

@@ -16,9 +16,11 @@ import math
 from collections import deque
 from typing import Any, Callable, Deque, Dict, NamedTuple, Optional, Tuple
 
-from hotpath.links import Context
+from hotpath.links import Context, Selection
 from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.frames.pictures import picture_mark
 from hotpath.runtime.types import SURE, TRACKED, UNSURE, Track
+from hotpath.video.base import TrackedFrame
 from hotpath_vehicle.plug import GimbalOptions
 
 FRESH_S = 0.5
@@ -109,11 +111,12 @@ class Evidence(NamedTuple):
     """The state of the target to steer after. MAVLink's ``View`` has the same attributes.
 
     Attributes:
-        track: ``Track`` of the target, or None.
+        number, track: of the target that is selected, or None.
         captured_s: when the newest frame was taken, seconds of the monotonic clock.
         doubt: why its picture is no evidence, None if it is.
     """
 
+    number: Optional[int]
     track: Optional[Track]
     captured_s: float
     doubt: Optional[str]
@@ -244,3 +247,26 @@ class Pace:
         if self._at_pace >= AT_PACE:
             self._held_s, self._quick = 0.0, 0
         return self._at_pace < AT_PACE
+
+
+class Watch:
+    """Says of each frame of a run what evidence it is; called by the frame loop alone.
+
+    Args:
+        selection: which target is followed.
+        has_marks: whether a picture that stands still is looked for, which costs a little.
+    """
+
+    def __init__(self, selection: Selection, has_marks: bool = True) -> None:
+        self._selection, self._has_marks = selection, has_marks
+        self._still, self._pace, self._steady = Still(), Pace(), Steady()
+
+    def evidence(self, tracked: TrackedFrame) -> Evidence:
+        """Note a frame."""
+        number, at_s = self._selection.among(tracked.tracks), tracked.captured_s
+        track = None if number is None else tracked.tracks[number]
+        track = self._steady.track(track, self._selection.acts)
+        is_late, doubt = self._pace.is_late(at_s), None
+        if self._has_marks and self._still.is_still(picture_mark(tracked.frame), at_s):
+            doubt = STILL
+        return Evidence(number, track, at_s, LATE if is_late else doubt)

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hotpath.links import Selection
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import Box, Track
+from hotpath.video.base import TrackedFrame
 from hotpath_vehicle import steering
 from hotpath_vehicle.plug import GimbalOptions
-from hotpath_vehicle.steering import Evidence, Pace, Ramp, missing
+from hotpath_vehicle.steering import LATE, Evidence, Pace, Ramp, Watch, missing
 from tests.support.errors import refusal
 from tests.support.examples import examples
 from vehicle_tests.drone import steering as sim
@@ -26,14 +28,17 @@ SCENE = cv2.normalize(cv2.GaussianBlur(NOISE, (0, 0), 3), None, 0, 255, cv2.NORM
 
 
 def test_what_lay_in_a_socket_during_a_stop_is_late():
-    pace, at, late = Pace(), 0.0, []
-    for step in [1 / 30] * 40 + [3.0] + [0.004] * 60 + [1 / 30] * 20:
+    watch, at = Watch(Selection(), has_marks=False), 0.0
+
+    def is_late(step):
+        nonlocal at
         at += step
-        late.append(pace.is_late(at))
-    assert not any(late[:40]) and all(late[40:101]) and not any(late[105:])
+        return watch.evidence(TrackedFrame(SCENE, 0, None, {0: TRACK}, at)).doubt == LATE
+
+    late = [is_late(s) for s in [1 / 30] * 40 + [3.0] + [0.004] * 60 + [1 / 30] * 20]
+    assert not any(late[3:40]) and all(late[40:101]) and not any(late[105:])
     # a stream that slows down, or a first pause, is not late for long
-    slower = [pace.is_late(at + 0.1 * n) for n in range(1, 50)]
-    assert not any(slower[6:])
+    assert not any([is_late(0.1) for _ in range(50)][6:])
 
 
 @pytest.mark.parametrize("before, after", [(8, 30), (10, 30), (15, 30), (2, 60), (60, 5), (30, 30)])
@@ -72,20 +77,20 @@ def test_an_hour_at_random_never_ends_late(seed, fps):
     ("seen", "why"),
     [
         (None, "no target"),
-        (Evidence(None, 10.0, None), "no target"),
-        (Evidence(TRACK, 9.6, None), None),
-        (Evidence(TRACK, 9.4, None), "no new picture"),
-        (Evidence(TRACK, 10.1, None), "no new picture"),  # of a clock that jumped
-        (Evidence(TRACK, -math.inf, None), "no new picture"),
-        (Evidence(TRACK, math.nan, None), "no new picture"),
-        (Evidence(TRACK, 9.9, "the picture stands still"), "the picture stands still"),
-        (Evidence(TRACK._replace(state="unsure"), 9.9, None), "the target is unsure"),
-        (Evidence(TRACK._replace(state="lost", lost=True), 9.9, None), "the target is lost"),
-        (Evidence(TRACK._replace(presence=0.8), 9.9, None), None),
-        (Evidence(TRACK._replace(presence=0.79), 9.9, None), "the presence is below 0.8"),
-        (Evidence(TRACK._replace(presence=math.nan), 9.9, None), "the presence is below 0.8"),
+        (Evidence(0, None, 10.0, None), "no target"),
+        (Evidence(0, TRACK, 9.6, None), None),
+        (Evidence(0, TRACK, 9.4, None), "no new picture"),
+        (Evidence(0, TRACK, 10.1, None), "no new picture"),  # of a clock that jumped
+        (Evidence(0, TRACK, -math.inf, None), "no new picture"),
+        (Evidence(0, TRACK, math.nan, None), "no new picture"),
+        (Evidence(0, TRACK, 9.9, "the picture stands still"), "the picture stands still"),
+        (Evidence(0, TRACK._replace(state="unsure"), 9.9, None), "the target is unsure"),
+        (Evidence(0, TRACK._replace(state="lost", lost=True), 9.9, None), "the target is lost"),
+        (Evidence(0, TRACK._replace(presence=0.8), 9.9, None), None),
+        (Evidence(0, TRACK._replace(presence=0.79), 9.9, None), "the presence is below 0.8"),
+        (Evidence(0, TRACK._replace(presence=math.nan), 9.9, None), "the presence is below 0.8"),
         (
-            Evidence(TRACK._replace(box=Box(1, math.nan, 2, 2)), 9.9, None),
+            Evidence(0, TRACK._replace(box=Box(1, math.nan, 2, 2)), 9.9, None),
             "the box is not a number",
         ),
     ],

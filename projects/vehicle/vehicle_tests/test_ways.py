@@ -18,7 +18,6 @@ pytest.importorskip("pymavlink")
 from hotpath.links import Selection
 from hotpath.runtime.frames.camera_frames import PlanarFrame
 from hotpath.runtime.frames.jpeg_frames import JpegFrame
-from hotpath.runtime.frames.pictures import picture_mark
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
 from hotpath_vehicle import follow
@@ -74,7 +73,7 @@ class Rig:
         self.aims.append(Content(gimbal, FOV, known))
         self.follower = Follower(self.aims[1], lambda text: None)
         self.selection = Selection()
-        self.loop = Loop(SimpleNamespace(selection=self.selection, fps=FPS))
+        self.loop = Loop(SimpleNamespace(selection=self.selection, fps=FPS), True)
         self.number, self.index, self.silent_ticks = 0, 0, 0
         self.yaw_deg = 0.0  # where it points
         self.unheard = set()  # messages that do not come any more
@@ -97,8 +96,7 @@ class Rig:
         tracks = {} if track is None else {self.number: track}
         tracked = TrackedFrame(frame, self.index, None, tracks, captured_s)
         self.index += 1
-        view = self.loop.view_of(tracked)._replace(mark=picture_mark(frame))
-        self.take(self.gimbal.frame(view, now))
+        self.take(self.gimbal.frame(self.loop.view_of(tracked), now))
         self.follower.see(tracked, now)
 
     def tick(self, now):

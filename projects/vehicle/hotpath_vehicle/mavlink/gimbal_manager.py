@@ -14,7 +14,7 @@ from hotpath_vehicle.mavlink import numbers as m
 from hotpath_vehicle.mavlink.attitudes import Attitudes
 from hotpath_vehicle.mavlink.messages import Message, Outgoing, View
 from hotpath_vehicle.mavlink.reports import Component, command_long, status_text
-from hotpath_vehicle.steering import LATE, STILL, Pace, Ramp, Still, missing
+from hotpath_vehicle.steering import Ramp, missing
 
 ASK_S = 1.0  # a request without an answer is repeated after this time
 ATTITUDE_US, STATUS_US = 20000, 200000  # intervals of the manager's messages that are requested
@@ -52,7 +52,6 @@ class GimbalManager:
         self.aim, self.attitudes = aim, Attitudes()
         tell = lambda why: self._say.append(status_text(why))  # noqa: E731
         self._ramp = Ramp("gimbal", 2, tell, holds)
-        self._pace = Pace()
         self.manager: Optional[Component] = None
         self.ours = self.up = False
         self._me, self._link_s = (system, component), link_s
@@ -67,7 +66,7 @@ class GimbalManager:
         self._sent_at = -1e9
         self._stops = 0  # how often "stand still" must still be sent
         self._number: Optional[int] = None  # of the target that is followed
-        self._still, self._acts = Still(), 0
+        self._acts = 0  # of ``Selection``
 
     # incoming messages
 
@@ -152,19 +151,12 @@ class GimbalManager:
 
     # outgoing messages
 
-    def see(self, view: View) -> View:
-        """Note a picture; returns the view with its doubt. Nothing is sent."""
+    def frame(self, view: View, now: float) -> List[Outgoing]:
+        """Take the newest frame, and return the messages to send."""
+        self._view = view
         if view.acts != self._acts:  # the user looks at the picture, and means this target
             self._acts = view.acts
             self.aim.acted()
-        is_late = self._pace.is_late(view.captured_s)
-        if view.mark is not None and self._still.is_still(view.mark, view.captured_s):
-            view = view._replace(doubt=STILL)
-        return view._replace(doubt=LATE) if is_late else view
-
-    def frame(self, view: View, now: float) -> List[Outgoing]:
-        """Take the newest frame, and return the messages to send."""
-        self._view = view = self.see(view)
         wanted = view.track is not None
         if wanted and (not self._wanted or view.number != self._number):
             self._yielded = False  # a new target: the user wants it followed

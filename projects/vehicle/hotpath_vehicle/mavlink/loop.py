@@ -12,11 +12,7 @@ from hotpath.links import Run
 from hotpath.runtime.errors import HotpathError
 from hotpath.video.base import TrackedFrame
 from hotpath_vehicle.mavlink.messages import View
-from hotpath_vehicle.steering import Steady
-
-
-class Busy(HotpathError):
-    """The request can't be carried out now; it may be repeated later."""
+from hotpath_vehicle.steering import Watch
 
 
 class Loop:
@@ -27,26 +23,30 @@ class Loop:
 
     Args:
         run: what is asked of the frame loop.
+        steers: whether something is steered by its frames.
 
     Attributes:
         view: what is known after the newest frame; None before the first one.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, steers: bool = False) -> None:
         self._run = run
-        self._steady = Steady()
+        self._watch = Watch(run.selection, steers)
         self.view: Optional[View] = None
 
     def view_of(self, tracked: TrackedFrame) -> View:
         """The ``View`` after a frame, for ``Service.show``; called by the frame loop."""
-        selection = self._run.selection
-        number = selection.among(tracked.tracks)
-        track = None if number is None else tracked.tracks[number]
-        track = self._steady.track(track, selection.acts)
-        height, width = tracked.frame.shape[:2]
-        size, fps = (width, height), self._run.fps
-        at = tracked.index, tracked.captured_s
-        self.view = View(*at, size, track, number, fps, acts=selection.acts)
+        seen, (height, width) = self._watch.evidence(tracked), tracked.frame.shape[:2]
+        self.view = View(
+            tracked.index,
+            seen.captured_s,
+            (width, height),
+            seen.track,
+            seen.number,
+            self._run.fps,
+            self._run.selection.acts,
+            seen.doubt,
+        )
         return self.view
 
     def start_box(self, box: Tuple[float, float, float, float], seen_s: float) -> "Future[int]":
@@ -88,7 +88,7 @@ class Loop:
     def _newest_frame(self) -> TrackedFrame:
         newest = self._run.newest
         if newest is None:
-            raise Busy("no frame was tracked yet; try again")
+            raise HotpathError("no frame was tracked yet; try again")
         return newest
 
     def _start(self, box: Tuple[float, float, float, float], seen_s: float) -> int:

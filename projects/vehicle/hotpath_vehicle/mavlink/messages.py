@@ -33,7 +33,6 @@ class View(NamedTuple):
         track: ``Track`` of the target that is reported, or None.
         number: number of that target, or None.
         fps: frames a second that are tracked, or None.
-        mark: result of ``picture_mark``, for ``steering.Still``; None where nothing is steered.
         acts: of ``Selection``.
         doubt: why the picture is no evidence; see ``steering.Evidence``.
     """
@@ -44,6 +43,5 @@ class View(NamedTuple):
     track: Optional[Track]
     number: Optional[int]
     fps: Optional[float]
-    mark: Optional[int] = None
     acts: int = 0
     doubt: Optional[str] = None

@@ -38,14 +38,6 @@ class Nudging(Follow):
         return self.wanted
 
 
-class NudgedManager(GimbalManager):
-    """Takes every picture for evidence: a scene that stands still is what is asked for."""
-
-    def see(self, view: View) -> View:
-        """The view as it is."""
-        return view
-
-
 class Beating(NamedTuple):
     """The ids of a component that only sends heartbeats."""
 
@@ -62,7 +54,7 @@ class Component:
         self._size, self._next_s = size, 0.0
 
     def view_of(self, tracked: TrackedFrame) -> View:
-        """A view whose target is tracked in the middle."""
+        """A view whose target is tracked in the middle; a still scene is what is asked for."""
         width, height = self._size
         track = Track(Box(width / 2 - 10.0, height / 2 - 10.0, 20.0, 20.0), 1.0)
         return View(tracked.index, tracked.captured_s, self._size, track, 0, None)
@@ -84,7 +76,7 @@ class Gimbal:
 
     why = "no gimbal manager gives us control; check the address, and that no other program has it"
 
-    def __init__(self, service: Any, manager: NudgedManager, aim: Nudging) -> None:
+    def __init__(self, service: Any, manager: GimbalManager, aim: Nudging) -> None:
         self._service, self._manager, self._aim, self._index = service, manager, aim, 0
 
     @property
@@ -122,7 +114,7 @@ def open_gimbal(options: MavlinkOptions, size: Sequence[int], say: Callable[[str
     settings = load_settings()
     aim = Nudging(settings, FOV_DEG)
     aim.note = None
-    manager = NudgedManager(aim, *me, settings["lost"]["link"])
+    manager = GimbalManager(aim, *me, settings["lost"]["link"])
     component = Component(Beating(*me), (size[0], size[1]))
     name = only_one.take(options.url, me)
     transport = open_transport(options.url)

@@ -25,7 +25,6 @@ from hotpath.links import (
 )
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.frames.directions import vertical_fov_deg
-from hotpath.runtime.frames.pictures import picture_mark
 from hotpath.video.base import TrackedFrame
 from hotpath_vehicle import steering
 from hotpath_vehicle.aim.calibration import from_options
@@ -120,10 +119,7 @@ class Service(Link):
 
     def write(self, tracked: TrackedFrame) -> None:
         """Report a tracked frame. The frame loop calls this; it returns at once."""
-        view = self.camera.run.view_of(tracked)
-        if self._gimbal:
-            view = view._replace(mark=picture_mark(tracked.frame))
-        self._view = view
+        self._view = self.camera.run.view_of(tracked)
         with contextlib.suppress(OSError):  # the thread is awake already, or the link is closed
             self._wake_out.send(b"\0")
 
@@ -187,8 +183,6 @@ class Service(Link):
             shown = view
             if self._gimbal and now - self._began_s > LISTEN_S:
                 out += self._gimbal.frame(fresh, now) if fresh else self._gimbal.tick(now)
-            elif self._gimbal and fresh:
-                self._gimbal.see(fresh)
             out += self.camera.tick(now)
             self._send(out)
             self._say_if_unheard(now)
@@ -333,7 +327,7 @@ def open_link(context: Context) -> Service:
     assert context.run is not None, "MAVLink selects targets"
     name = only_one.take(mavlink.url, me) if gimbal else None
     transport = open_transport(mavlink.url, mavlink.allow or ())
-    loop = Loop(context.run)
+    loop = Loop(context.run, gimbal is not None)
     camera = Camera(loop, identity, geo, mavlink.delay_s)
     service = Service(
         transport,

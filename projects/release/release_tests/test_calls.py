@@ -2,7 +2,7 @@
 
 A program is a block of Python. It runs in a folder with a film, and with a camera. A command is
 read by the parser of its own program, which ends there; ``make`` says what it would do. Beside
-that, ``test_pages``, ``test_tutorials`` and ``tests/test_readme.py`` run the commands of blocks. A
+that, ``test_pages`` and ``tests/test_readme.py`` run the commands of blocks. A
 command in a sentence that lacks what its program requires ends with an ellipsis, or is the name of
 the program alone.
 """
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="documents ar
 OWN = ("hotpath", *ROOMS, "tests")
 INLINE = re.compile(r"(?<!`)`([^`]+)`(?!`)( in a checkout of commit)?")
 NOT_RUN = {  # blocks of Python
-    "station.py": "test_tutorials runs it beside the camera of a drone",
+    "station.py": "test_pages runs it beside the camera of a drone",
 }
 NOT_PARSED = {  # modules without options, which would do their work
     "tests.support.shipped": "it writes tests/shipped.json",

@@ -1,22 +1,26 @@
 """The commands of the pages, executed as they are written, in a checkout that is set up.
 
-``test_tutorials`` runs the tutorials, and ``tests/test_readme.py`` the README.
+What a tutorial prints is compared too. ``tests/test_readme.py`` runs the README.
 """
 
+import os
 import re
 import shutil
+import signal
+import subprocess
 import sys
 
 import pytest
 
 from hotpath_bridges import gstreamer
 from tests.support import ROOT, tiny
-from tests.support.checkout import copy_to, run, set_up
+from tests.support.checkout import CLIP, copy_to, readers, run, set_up
 from tests.support.clips import write_clip
 from tests.support.fences import blocks, commands
-from tests.support.needs import GSTREAMER, lacks, why_no_module
+from tests.support.needs import GSTREAMER, lacks, skip, why_no_module
 
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "reference").glob("*.md")])
+TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
 CLIPS = ("DIR", "CLIPS", "OTHER_CLIPS")  # folders of annotated clips, as the pages call them
 
 NOT_RUN = {  # what a command needs: such commands, which `test_calls` has parsed
@@ -45,6 +49,14 @@ MODULES = {  # part of a command: the module that it needs beside those of `make
     "hotpath_fpga": "pynq",
     "timm": "timm",
 }
+# blocks of the tutorials: where they run if not here, and what beside `make setup` the others need
+ELSEWHERE = {"on the board", "on the vehicle", "with Vivado", "with your clips", "once"}
+ELSEWHERE.add("from your computer")
+STAND_IN = "a stand-in prints"  # checked in test_transcripts.py
+NEEDS = {"new-board": "pnnx", "drone": "pymavlink", "pynq": "hotpath_fpga"}
+DOWNLOADS = ("make track", "make setup")  # tests/test_readme.py runs them
+BOX_LINE = re.compile(r"(\d+ ){4}(tracked|unsure|lost)")
+NEAR_PX = 3  # boxes differ by precision and processor
 pytestmark = [
     pytest.mark.timeout(1500),
     pytest.mark.skipif(sys.version_info < (3, 10), reason="make needs Python 3.10"),
@@ -123,3 +135,66 @@ def test_all_commands_of_a_page_run(page, checkout):
     for path in (checkout.parent / "mine").glob("both*"):
         path.unlink()
     execute(page, True, checkout)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A checkout in which no other page's commands ran."""
+    if not (ROOT / CLIP).exists():
+        skip(CLIP, "make track")
+    folder = tmp_path_factory.mktemp("tutorials")
+    copy_to(folder)
+    set_up(folder)
+    return folder
+
+
+def shape(line):
+    """A line without its numbers and its runs of blanks."""
+    return re.sub(r"[\d.]+", "#", " ".join(line.split()))
+
+
+def agrees(line, printed):
+    """Whether a printed line is the tutorial's: the same words, and boxes within ``NEAR_PX``."""
+    if shape(line) not in shape(printed):
+        return False
+    if not BOX_LINE.fullmatch(line.strip()):
+        return True
+    pairs = zip(line.split()[:4], printed.split()[:4])
+    return all(abs(float(one) - float(other)) <= NEAR_PX for one, other in pairs)
+
+
+@pytest.mark.parametrize("page", TUTORIALS, ids=name)
+def test_a_tutorial_says_which_commands_are_not_run(page):
+    for kind, title, _ in blocks(page):
+        assert kind in ("sh", "python", "toml", "text")
+        if kind == "sh" and title:
+            assert title in ELSEWHERE | {"first terminal"}
+
+
+@pytest.mark.parametrize("page", TUTORIALS, ids=name)
+def test_a_tutorial_does_what_it_says(page, clone):
+    if page.stem in NEEDS:
+        pytest.importorskip(NEEDS[page.stem])
+    printed = ""
+    others = []
+    try:
+        for kind, title, text in blocks(page):
+            if kind == "text" and title:
+                assert title == STAND_IN or title.startswith("such as")
+            elif kind == "text":
+                for line in text.splitlines():
+                    lines = printed.splitlines()
+                    assert any(agrees(line, there) for there in lines), f"{line}\n{printed}"
+            elif kind != "sh":
+                (clone / title).write_text(text, encoding="utf-8")
+            elif title == "first terminal":
+                command = ["bash", "-c", "exec " + text]
+                others.append(subprocess.Popen(command, cwd=clone, env=readers()))
+            elif not title:
+                lines = [one for one in text.splitlines() if not one.startswith(DOWNLOADS)]
+                printed = run(clone, "\n".join(lines))
+    finally:
+        for process in others:
+            os.kill(process.pid, signal.SIGINT)
+            process.wait(60)
+        shutil.rmtree(clone / "engines", ignore_errors=True)

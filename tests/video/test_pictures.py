@@ -95,3 +95,34 @@ def test_a_picture_that_opencv_refuses_is_named_and_skipped(tmp_path, side):
         assert (source.given, source.skipped) == (3, 1) and source.read() is None
     (sentence,) = messages
     assert f"frame 1 is skipped: {bad}" in sentence and "\n" not in sentence
+
+
+def grey(tick):
+    return cv2.cvtColor(scene.picture_at(tick), cv2.COLOR_BGR2GRAY)
+
+
+def ticks_of(folder):
+    """The ticks of a folder's frames, and what is said to be left out of them."""
+    log = []
+    with open_source(str(folder), log.append) as source:
+        ticks = [scene.tick_of(frame) for frame in source]
+        assert all(any(words in line for line in log) for words in source.left_out)
+    return ticks, " ".join(source.left_out)
+
+
+def test_pictures_of_degrees_are_all_frames(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    for tick in range(7):
+        degrees = 20 + grey(tick).astype(np.float32) / 9
+        image.fromarray(degrees).save(str(tmp_path / f"{tick}.tif"))
+    assert ticks_of(tmp_path) == (list(range(7)), "")
+
+
+def test_pictures_of_other_kinds_are_counted(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    for tick in range(14):
+        ending = ".gif" if tick % 2 else ".png"
+        image.fromarray(grey(tick // 2)).save(str(tmp_path / f"{tick:03d}{ending}"))
+    (tmp_path / "notes.txt").write_text("no picture\n")
+    ticks, left_out = ticks_of(tmp_path)
+    assert ticks == list(range(7)) and "7 pictures of other kinds (.gif) left out" in left_out

@@ -256,3 +256,13 @@ def test_a_playlist_that_is_a_file_shows_no_texts(tmp_path, monkeypatch):
     write_list("b.m3u8", ".bin")  # a video by another name is played
     with open_source("b.m3u8") as source:
         assert scene.tick_of(source.read()) == 0
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg", ".webp"])
+def test_the_address_of_a_still_picture_says_that_it_is_one(tmp_path, monkeypatch, ending):
+    pytest.importorskip("av")
+    monkeypatch.chdir(tmp_path)
+    assert cv2.imwrite("a" + ending, scene.picture_at(3))
+    with web_server(Files) as address, open_source(address + "a" + ending) as source:
+        assert len(list(source)) == 1
+        assert "gives one picture" in source.left_out[0]

@@ -1,12 +1,11 @@
 """Ctrl-C while a program of ours is still imported."""
 
 import os
-import subprocess
 import sys
 
 import pytest
 
-from tests.support import ROOT
+from tests.support import ROOT, run
 
 INTERRUPTS = """
 import os, signal, sys
@@ -36,9 +35,9 @@ def test_ctrl_c_while_a_program_is_imported_shows_no_traceback(tmp_path, at, wor
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
     environment = dict(os.environ, PYTHONPATH=path, AT=at)
     command = [sys.executable, *words, "--video", "none.mp4"]
-    done = subprocess.run(command, cwd=str(tmp_path), env=environment, stderr=subprocess.PIPE)
+    done = run(command, cwd=str(tmp_path), env=environment)
     assert done.returncode in (130, -2)
-    assert b"Traceback" not in done.stderr and b"none.mp4" not in done.stderr
+    assert "Traceback" not in done.stderr and "none.mp4" not in done.stderr
 
 
 @pytest.mark.parametrize("words", [["-m", "app"], ["app/__main__.py"], ["app/hotpath"]])
@@ -48,21 +47,13 @@ def test_the_crash_reporter_of_a_users_program_stays(tmp_path, words, fault):
     for name in ("__main__.py", "hotpath"):
         (tmp_path / "app" / name).write_text(HOOK + f"import hotpath\nraise {fault}\n")
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT)]))
-    done = subprocess.run(
-        [sys.executable, *words],
-        cwd=str(tmp_path),
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert done.stdout.decode().split() == ["reported", fault], done.stderr
+    done = run([sys.executable, *words], cwd=str(tmp_path), env=environment)
+    assert done.stdout.split() == ["reported", fault], done.stderr
 
 
 def test_our_own_program_asks_the_former_hook(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(HOOK)
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT)]))
     code = "import hotpath.__main__; raise ValueError"
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, check=False
-    )
-    assert done.stdout.decode().split() == ["reported", "ValueError"]
+    done = run([sys.executable, "-c", code], env=environment)
+    assert done.stdout.split() == ["reported", "ValueError"]

@@ -1,13 +1,12 @@
 """Sentences for the user go to Python's ``logging``, and nothing is printed unasked."""
 
 import logging
-import subprocess
 import sys
 
 import pytest
 
 import hotpath
-from tests.support import ROOT, tiny
+from tests.support import ROOT, run, tiny
 
 pytest.importorskip("onnxruntime")
 
@@ -46,8 +45,6 @@ def test_a_program_that_configures_no_logging_sees_nothing(tmp_path, configured)
     code = f"import hotpath; hotpath.load_tracker({str(network)!r}, recover=False).close()"
     if configured:
         code = "import logging; logging.basicConfig(level=logging.INFO); " + code
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert (b"INFO:hotpath:recover=False changes nothing" in done.stderr) == configured
-    assert configured or done.stdout + done.stderr == b""
+    done = run([sys.executable, "-c", code], cwd=str(ROOT))
+    assert ("INFO:hotpath:recover=False changes nothing" in done.stderr) == configured
+    assert configured or done.stdout + done.stderr == ""

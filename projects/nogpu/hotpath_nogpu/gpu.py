@@ -2,13 +2,13 @@
 
 import os
 import platform
-import subprocess
 import sys
 
 import pytest
 
 from hotpath_nogpu import PATH, ROOT
 from hotpath_nogpu.cuda import build
+from tests.support import run
 from tests.support.needs import FAKES, skip
 
 VERSION = "{}.{}".format(*sys.version_info)
@@ -37,15 +37,7 @@ def surroundings(driver=True, site=SITE, **variables):
 def python(code, driver=True, site=SITE, timeout=250, **variables):
     """Run Python with the fake driver and the real PyCUDA; returns what it printed."""
     environment = surroundings(driver, site, **variables)
-    done = subprocess.run(
-        [sys.executable] + code,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-        cwd=ROOT,
-        env=environment,
-        timeout=timeout,
-    )
+    done = run([sys.executable, *code], cwd=ROOT, env=environment, timeout=timeout)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "fake driver has no" not in done.stderr
     assert "PyCUDA" not in done.stderr, done.stderr

@@ -1,13 +1,12 @@
 """docs/examples/drone.py, run on a film; ``test_types`` reads it as a type checker does."""
 
-import subprocess
 import sys
 
 import cv2
 import numpy as np
 import pytest
 
-from tests.support import ROOT
+from tests.support import ROOT, run
 
 pytest.importorskip("onnxruntime")
 PROGRAM = ROOT / "docs" / "examples" / "drone.py"
@@ -34,7 +33,8 @@ def write_film(path):
 def test_it_waits_turns_and_holds_as_the_targets_come_and_go(tmp_path):
     write_film(tmp_path / "film.avi")
     command = [sys.executable, str(PROGRAM), "film.avi", "60,100,50,60", "400,300,50,60"]
-    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    told = run(command, cwd=str(tmp_path))
+    assert told.returncode == 0, told.stderr
     rows = [line.split(" ") for line in told.stdout.splitlines()]
     moving, still = ([row for row in rows if row[1] == number] for number in "01")
     assert len(moving) == len(still) == FPS * SECONDS
@@ -55,12 +55,12 @@ def test_its_types_can_be_imported_and_load_numpy_only_then():
         "from hotpath import Bearing, Box, Targets, Track, Tracker; assert 'numpy' in sys.modules; "
         "assert type(hotpath.Track(Box(1, 2, 3, 4), 0.5).box) is Box; print(hotpath.Traktor)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    done = run([sys.executable, "-c", code], cwd=str(ROOT))
     assert done.returncode == 1 and "AttributeError" in done.stderr and "Traktor" in done.stderr
 
 
 def test_a_film_that_is_not_there_is_a_sentence(tmp_path):
     command = [sys.executable, str(PROGRAM), "nofile.mp4", "1,2,30,40"]
-    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    told = run(command, cwd=str(tmp_path))
     assert told.returncode == 1 and "Traceback" not in told.stderr
     assert "nofile.mp4: can't be opened" in told.stderr

@@ -2,11 +2,11 @@
 
 import pathlib
 import re
-import subprocess
 
 import pytest
 
 from hotpath.app.cli.options import parse
+from tests.support import run
 from tests.support.needs import needs_program
 
 EXAMPLES = pathlib.Path(__file__).parents[3] / "docs/examples"
@@ -34,13 +34,9 @@ def test_systemd_knows_the_units_keys_and_hotpath_its_options(tmp_path):
     needs_program("systemd-analyze")
     (tmp_path / UNIT.name).write_text(text.replace("/opt/hotpath/.venv/bin/hotpath", "/bin/true"))
     place = str(tmp_path / UNIT.name.replace("@", "@door"))
-    done = subprocess.run(
-        ["systemd-analyze", "verify", place],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        universal_newlines=True,
-    )
-    assert not [line for line in done.stdout.splitlines() if "hotpath" in line], done.stdout
+    done = run(["systemd-analyze", "verify", place])
+    said = (done.stdout + done.stderr).splitlines()
+    assert not [line for line in said if "hotpath" in line], said
 
 
 def test_the_compose_file_starts_each_camera_and_the_broker(tmp_path):
@@ -57,6 +53,5 @@ def test_the_compose_file_starts_each_camera_and_the_broker(tmp_path):
             COMPOSE.parent / camera["build"]["context"] / camera["build"]["dockerfile"]
         ).is_file()
     needs_program("docker-compose")
-    words = ["docker-compose", "-f", str(COMPOSE), "config", "--quiet"]
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert done.returncode == 0, done.stdout
+    done = run(["docker-compose", "-f", COMPOSE, "config", "--quiet"])
+    assert done.returncode == 0, done.stderr

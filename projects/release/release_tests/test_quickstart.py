@@ -2,12 +2,11 @@
 
 import json
 import os
-import subprocess
 import sys
 
 import pytest
 
-from tests.support import ROOT
+from tests.support import ROOT, run
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("onnxruntime")
@@ -26,11 +25,11 @@ print(json.dumps({
 
 @pytest.fixture
 def code():
-    """The source of each cell that is run, and a last one that tells what came of them."""
+    """The source of the cells that are run, and of a last one that tells what came of them."""
     cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
     assert [cell["metadata"].get("tags") for cell in cells].count(["install"]) == 1
-    run = [cell for cell in cells if cell["cell_type"] == "code" and not cell["metadata"]]
-    return ["".join(cell["source"]) for cell in run] + [TOLD]
+    plain = [cell for cell in cells if cell["cell_type"] == "code" and not cell["metadata"]]
+    return "\n".join(["".join(cell["source"]) for cell in plain] + [TOLD])
 
 
 def test_it_installs_a_wheel_beside_it_a_clone_or_the_published(tmp_path, monkeypatch):
@@ -63,15 +62,7 @@ def check(told):
 
 
 def test_the_notebook_finds_its_target_again(code, tmp_path):
-    program = "\n".join(code)
     environment = dict(os.environ, PYTHONPATH=str(ROOT), MPLBACKEND="Agg")
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=str(tmp_path),
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = run([sys.executable, "-c", code], cwd=str(tmp_path), env=environment, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     check(done.stdout)

@@ -1,13 +1,12 @@
 """docs/examples/ultralytics_targets.py: a detector of ultralytics starts a target."""
 
 import importlib.util
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from tests.support import ROOT, tiny
+from tests.support import ROOT, run, tiny
 
 ultralytics = pytest.importorskip("ultralytics")
 EXAMPLE = ROOT / "docs" / "examples" / "ultralytics_targets.py"
@@ -61,9 +60,8 @@ def test_what_it_finds_is_followed(weights, tmp_path):
     folder = tiny.write_pictures(tmp_path / "frames", pictures)
     (tmp_path / "sure.py").write_text(CONFIDENT)
     words = [sys.executable, tmp_path / "sure.py", EXAMPLE, folder, weights]
-    done = subprocess.run(
-        [str(word) for word in words], cwd=str(ROOT), stdout=subprocess.PIPE, check=True
-    )
-    lines = done.stdout.decode().splitlines()
+    done = run(words, cwd=str(ROOT))
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
     assert len(lines) == 5 and all(line.startswith("Box(x=") for line in lines)
     assert all(line.endswith(("tracked", "unsure", "lost")) for line in lines)

@@ -2,14 +2,13 @@
 
 import os
 import pathlib
-import subprocess
 import sys
 
 import pytest
 
 pytest.importorskip("pynq")
 
-from tests.support import ROOT
+from tests.support import ROOT, run
 
 ELSEWHERE = pathlib.Path(__file__).resolve().parents[2]
 
@@ -38,12 +37,7 @@ def test_a_board_tracks_through_its_own_pynq(tmp_path, board):
     if version != "4.0.0" and not folder.is_dir():
         pytest.skip(f"no PYNQ {version}: make fpga")
     path = os.pathsep.join([str(ROOT), str(ELSEWHERE)] + [str(folder)] * folder.is_dir())
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", PROGRAM, str(tmp_path), board],
-        env=dict(os.environ, PYTHONPATH=path),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    command = [sys.executable, "-W", "ignore", "-c", PROGRAM, tmp_path, board]
+    done = run(command, env=dict(os.environ, PYTHONPATH=path), timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [version, version, "3", "True"]

@@ -11,6 +11,7 @@ import termios
 import pytest
 
 from hotpath.base.cli import LEAST_COLUMNS, wrapped
+from tests import support
 from tests.support import ROOT
 
 
@@ -73,10 +74,8 @@ def test_no_line_is_longer_than_the_terminal(terminal, words, columns):
 
 def test_a_sentence_is_the_same_on_a_terminal_and_in_a_pipe(terminal):
     words = "track", "x.mp4", "--network", "nonet", "--box", "1,2,30,40"
-    done = subprocess.run(
-        [sys.executable, "-m", "hotpath", *words], stderr=subprocess.PIPE, cwd=str(ROOT)
-    )
-    sentence = done.stderr.decode().rstrip("\n")
+    done = support.run([sys.executable, "-m", "hotpath", *words], cwd=str(ROOT))
+    sentence = done.stderr.rstrip("\n")
     assert "\n" not in sentence, "a log has one line for it"
     lines = lines_of(terminal, 80, *words)
     assert len(lines) > 1 and " ".join(lines) == sentence

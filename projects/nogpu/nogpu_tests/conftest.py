@@ -14,6 +14,7 @@ import pytest
 
 from hotpath_nogpu import ROOT
 from hotpath_nogpu.gpu import surroundings
+from tests import support
 
 REPORTS = "HOTPATH_REPORTS"  # in the process on the fake driver: a file with one report a line
 INSIDE = os.environ.get(REPORTS)
@@ -70,14 +71,9 @@ def reports_of(item, given):
 def run(config, ids, environment):
     """(reports of each test, what was printed) of a pytest on the fake driver."""
     with tempfile.NamedTemporaryFile() as file:
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *ids],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            universal_newlines=True,
-            cwd=ROOT,
-            env=dict(environment, **{REPORTS: file.name}),
-        )
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *ids]
+        environment = dict(environment, **{REPORTS: file.name})
+        done = support.run(command, stderr=subprocess.STDOUT, cwd=ROOT, env=environment)
         found = {}
         for line in file.read().decode().splitlines():
             report = config.hook.pytest_report_from_serializable(

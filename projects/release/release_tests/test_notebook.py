@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 
 import pytest
@@ -11,7 +10,7 @@ pytest.importorskip("pynq")
 pytest.importorskip("IPython")
 
 from hotpath.deploy.bundles import __main__ as build
-from tests.support import ROOT
+from tests.support import ROOT, run
 
 NOTEBOOK = ROOT / "docs" / "examples" / "pynq.ipynb"
 
@@ -27,14 +26,8 @@ def test_the_notebook_finds_its_target_and_draws_it(tmp_path):
     program = "from IPython.core.interactiveshell import InteractiveShell as Shell\n"
     program += "shell = Shell.instance()\n"
     program += f"for cell in {code!r}:\n    shell.run_cell(cell).raise_error()\n"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=str(folder),
-        env=dict(os.environ, PYTHONPATH=str(tmp_path)),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    environment = dict(os.environ, PYTHONPATH=str(tmp_path))
+    done = run([sys.executable, "-c", program], cwd=str(folder), env=environment, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 of 3 more runs gave the known answer" in done.stdout
     assert "cycles" in done.stdout and "state='tracked'" in done.stdout and "Image" in done.stdout

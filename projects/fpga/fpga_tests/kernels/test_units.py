@@ -1,12 +1,12 @@
 """What Verilator says of the RTL; ``test_engine.py`` runs all units inside the engine."""
 
 import os
-import subprocess
 
 import pytest
 
 import hotpath_fpga as design
 from hotpath_fpga.sim import build
+from tests.support import run
 
 pytestmark = pytest.mark.skipif(build.missing() is not None, reason=str(build.missing()))
 
@@ -20,6 +20,5 @@ def test_verilator_has_nothing_to_complain_about(name):
     size = design.sizes()[name]
     command += [f"-G{key.upper()}={size[key]}" for key in build.PARAMETERS]
     command.append(str(design.RTL / "hp_engine.sv"))
-    environment = dict(os.environ, VERILATOR_ROOT=root)
-    done = subprocess.run(command, stderr=subprocess.PIPE, env=environment, timeout=120)
-    assert done.returncode == 0, done.stderr.decode()
+    done = run(command, env=dict(os.environ, VERILATOR_ROOT=root), timeout=120)
+    assert done.returncode == 0, done.stderr

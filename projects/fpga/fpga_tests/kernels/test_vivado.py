@@ -7,7 +7,6 @@ import json
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
 
 import pytest
@@ -15,6 +14,7 @@ import pytest
 import hotpath_fpga as design
 from hotpath_fpga import vivado
 from hotpath_fpga.sim import hwh
+from tests.support import run
 
 BOARDS = sorted(design.sizes())
 needs_tclsh = pytest.mark.skipif(shutil.which("tclsh") is None, reason="no tclsh; apt install tcl")
@@ -69,9 +69,7 @@ def test_the_script_is_given_every_value_that_it_asks_for(board):
 )
 def test_without_vivado_or_fabric_one_sentence_says_what_to_do(tmp_path, board, texts):
     command = [sys.executable, "-m", "hotpath_fpga.vivado", board]
-    done = subprocess.run(
-        command, cwd=str(design.ROOT), env={"PATH": str(tmp_path)}, capture_output=True, text=True
-    )
+    done = run(command, cwd=str(design.ROOT), env={"PATH": str(tmp_path)})
     assert done.returncode == 2 and done.stdout == ""
     assert len(done.stderr.splitlines()) == 1 and all(text in done.stderr for text in texts)
     assert str(design.ROOT) not in done.stderr  # the line is for another computer
@@ -85,8 +83,7 @@ def run_script(board, tmp_path, mhz=None, slack=0.2, without=()):
     given = [word for pair in values.items() if pair[0] not in without for word in pair]
     commands = str(pathlib.Path(__file__).with_name("vivado.tcl"))
     first = ["tclsh", commands, str(mhz or values["clock_mhz"]), str(slack), str(vivado.SCRIPT)]
-    done = subprocess.run(first + given, capture_output=True, text=True, cwd=str(design.ROOT))
-    return done, tmp_path / "out"
+    return run(first + given, cwd=str(design.ROOT)), tmp_path / "out"
 
 
 @needs_tclsh

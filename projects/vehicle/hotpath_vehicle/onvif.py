@@ -131,7 +131,7 @@ class Camera:
         self._ranges = [_range_in(space.find(axis)) for axis in ("XRange", "YRange")]
         # a velocity without a URI is one of the only space; of several it could mean another speed
         self._uri = space.findtext("URI") or "" if len(turns) > 1 else ""
-        self._timeouts = [True, False]  # whether a command has one; some cameras refuse it
+        self._forms = [True, False]  # whether a command has a timeout; some cameras refuse it
 
     def _read_services(self) -> List[str]:
         """The paths of the services Media and PTZ; a service that is missing has none."""
@@ -162,14 +162,14 @@ class Camera:
             newest: gives the velocity for each try. A camera may refuse one slowly.
         """
         refusals = []
-        for timeout in list(self._timeouts):
+        for has_timeout in list(self._forms):
             sent: List[Velocity] = []
 
-            def body(timeout: bool = timeout, sent: List[Velocity] = sent) -> str:
+            def body(has_timeout: bool = has_timeout, sent: List[Velocity] = sent) -> str:
                 sent.append(newest())
                 if not any(sent[-1]):
                     raise _AtRest
-                return self._profile + self._body(sent[-1], timeout)
+                return self._profile + self._body(sent[-1], has_timeout)
 
             try:
                 self._ask(self._path, PTZ, "ContinuousMove", body)
@@ -178,7 +178,7 @@ class Camera:
             except Refusal as error:
                 refusals.append(error)
             else:
-                self._timeouts, self.stops_itself = [timeout], timeout
+                self._forms, self.stops_itself = [has_timeout], has_timeout
                 return sent[-1]
         else:
             raise refusals[0]

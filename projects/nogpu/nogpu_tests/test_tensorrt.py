@@ -52,16 +52,17 @@ def quiet(sentence):
     pass
 
 
-def make_prepared(folder, name, precision="fp16", **more):
+def make_prepared(folder, name, precision="fp16", windows=1):
     network = load_network(NETWORKS[name](folder))
     prepared = folder / "prepared"
-    order = Order(boards.load_board("jetson_nano"), network, precision, **more)
+    order = Order(boards.load_board("jetson_nano"), network, precision)
+    order.windows = windows
     preparations.prepare(prepared, order, quiet)
     return network, prepared
 
 
-def make_bundle(folder, name="tiny", precision="fp16", **more):
-    network, prepared = make_prepared(folder, name, precision, **more)
+def make_bundle(folder, name="tiny", precision="fp16", windows=1):
+    network, prepared = make_prepared(folder, name, precision, windows)
     return network, tensorrt.build_prepared(prepared, folder / "bundle", quiet)
 
 
@@ -212,11 +213,7 @@ def test_a_frame_allocates_nothing_and_waits_once(board, tmp_path):
 
 @pytest.mark.parametrize("board", FAMILIES, indirect=True)
 def test_a_plan_takes_up_to_four_windows_and_is_best_for_one(board, tmp_path):
-    network = load_network(tiny.write_network(tmp_path))
-    order = Order(boards.load_board("jetson_nano"), network, "fp16")
-    order.windows = 4
-    preparations.prepare(tmp_path / "prepared", order, quiet)
-    made = tensorrt.build_prepared(tmp_path / "prepared", tmp_path / "bundle", quiet)
+    _, made = make_bundle(tmp_path, windows=4)
     assert made.run["windows"] == 4
     profiles = [value[1:] for what, value in board.machine.seen if what == "profile"]
     assert {tuple(shape[0] for shape in each) for each in profiles} == {(1, 1, 4)}

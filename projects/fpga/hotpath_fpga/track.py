@@ -95,7 +95,7 @@ def load(options: Options, kind: str = "model") -> Device:
 
 def _bundle(options: argparse.Namespace) -> pathlib.Path:
     """The board's newest bundle of the network, before the RTL is compiled."""
-    board = boards.load_board(device.checked(options.board, "model"))
+    board = boards.load_board(device.checked(options.board))
     network = load_network(options.network or default_of(board))
     return bundle.find(board.name, network).folder
 

@@ -38,7 +38,6 @@ try:
 except ImportError as error:  # named in open_board, which every user goes through
     NO_PYNQ, Device, PynqBuffer = str(error), object, object
 
-KINDS = ("model", "rtl")
 PAGE = 4096  # what buffers are aligned to
 STALE = 0xA5  # what memory holds that nobody wrote
 CYCLES = 5000000  # after which a program that has not ended never will
@@ -197,15 +196,12 @@ def forget_clocks() -> None:
         del Clocks._real_instance
 
 
-def checked(name: Optional[str], kind: str) -> str:
+def checked(name: str) -> str:
     """The name of a board; ``NoSimulation`` for what can't be simulated."""
     sizes = design.sizes()
-    if name is None or name not in sizes:
-        board = "without a name" if name is None else repr(name)
+    if name not in sizes:
         there = ", ".join(sorted(sizes))
-        raise NoSimulation(f"no board {board} can be simulated; name one of: {there}")
-    if kind not in KINDS:
-        raise NoSimulation(f"a board has no simulation {kind!r}; there are: {', '.join(KINDS)}")
+        raise NoSimulation(f"no board {name!r} can be simulated; name one of: {there}")
     if NO_PYNQ:
         raise NoSimulation(
             f"a simulated board needs PYNQ's library, which can't be loaded ({NO_PYNQ}); run "
@@ -214,32 +210,29 @@ def checked(name: Optional[str], kind: str) -> str:
     return name
 
 
-def open_board(
-    name: Optional[str], kind: str, **options: Any
-) -> Tuple[SimulatedBoard, pathlib.Path]:
+def open_board(name: str, kind: str) -> Tuple[SimulatedBoard, pathlib.Path]:
     """A simulated board, and the files of its overlay.
 
     Args:
-        name: name of a board of the family "fpga"; None if none was named.
+        name: name of a board of the family "fpga".
         kind: "model" or "rtl".
-        options: options of the machine.
 
     Returns:
         (``SimulatedBoard``, path of its .bit).
 
     Raises:
-        NoSimulation: no such board or kind, or PYNQ's library or what compiles the RTL is missing.
+        NoSimulation: no such board, or PYNQ's library or what compiles the RTL is missing.
     """
-    name = checked(name, kind)
+    name = checked(name)
     part, size = design.parts()[name]["part"], design.sizes()[name]
     machine: Any
     try:
         if kind == "model":
-            machine = model.Machine(size, **options)
+            machine = model.Machine(size)
         else:
             from hotpath_fpga.sim.rtl import Rtl
 
-            machine = Rtl(size, **options)
+            machine = Rtl(size)
     except CannotBuild as error:
         raise NoSimulation(
             f"the RTL can't be compiled: {error}; run `make fpga` and install g++, or leave "

@@ -44,7 +44,7 @@ class Rtl:
 
     Args:
         latency: cycles from a burst's address to its first beat; default: the size's.
-        share: share of the bus's beats that memory delivers, 0 to 1; default: the size's, or 0.75.
+        share: share of the bus's beats that memory delivers, 0 to 1; default: the size's.
         stalls: percent of cycles in which a channel of the memory or of the driver stalls on top.
         bursts: most bursts that the memory accepts in each direction before it answers one.
         seed: seed of the stalls, and of what the engine's registers hold before its reset.
@@ -73,10 +73,8 @@ class Rtl:
         self._library = _opened(build.library(size))
         self.size = size
         self.memory = np.zeros(memory_bytes, np.uint8)
-        latency = size.get("ddr_latency", 40) if latency is None else latency
-        share = size.get("ddr_share", 0.75) if share is None else share
-        if latency < 0 or not 0 < share <= 1 or not 0 <= stalls < 100:
-            raise ValueError(f"latency {latency}, share {share}, stalls {stalls}")
+        latency = size["ddr_latency"] if latency is None else latency
+        share = size["ddr_share"] if share is None else share
         self._handle = self._library.rtl_new(
             self.memory.ctypes.data, memory_bytes, latency, share, stalls, bursts, seed
         )

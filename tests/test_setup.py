@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -13,6 +12,7 @@ from packaging.requirements import Requirement
 from hotpath.app import command
 from tests import support
 from tests.support import ROOT, tiny
+from tests.support.checkout import copy_to
 from tests.support.needs import why_no_module
 
 pytest.importorskip("onnxruntime")
@@ -41,11 +41,11 @@ def wheel(tmp_path_factory):
     """The folder that the wheel's files are in."""
     folder = tmp_path_factory.mktemp("wheel")
     copy = folder / "source"
-    for name in support.files():
-        if name.startswith("hotpath/") or "/" not in name:
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(str(ROOT / name), str(copy / name), follow_symlinks=False)
-    words = "-m pip wheel -q --no-deps --no-build-isolation -w".split() + [folder, copy]
+    copy_to(copy)
+    words = "-m pip wheel -q --no-deps --no-build-isolation -w".split() + [
+        folder,
+        folder / "source",
+    ]
     done, told = run([sys.executable] + words, folder)
     assert done == 0, told
     (path,) = folder.glob("*.whl")
@@ -89,10 +89,7 @@ def test_a_wheel_has_each_weight_once(wheel):
 def test_a_program_beside_a_clone_finds_the_package(tmp_path):
     """Python starts in a folder that holds the clone, ``hotpath``, which is no package itself."""
     clone, place = tmp_path / "hotpath", tmp_path / "installed"
-    for name in support.files():
-        if (name.startswith("hotpath/") and name.endswith(".py")) or "/" not in name:
-            (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(str(ROOT / name), str(clone / name), follow_symlinks=False)
+    copy_to(clone)
     words = "-m pip install -q --no-deps --no-build-isolation --target".split()
     done, told = run([sys.executable] + words + [place, "-e", clone], tmp_path)
     assert done == 0, told

@@ -42,10 +42,7 @@ def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     copy = folder / "source"
     copy_to(copy)
-    words = "-m pip wheel -q --no-deps --no-build-isolation -w".split() + [
-        folder,
-        folder / "source",
-    ]
+    words = "-m pip wheel -q --no-deps --no-build-isolation -w".split() + [folder, copy]
     done, told = run([sys.executable] + words, folder)
     assert done == 0, told
     (path,) = folder.glob("*.whl")

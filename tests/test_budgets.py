@@ -15,10 +15,10 @@ import pytest
 
 from hotpath.app.records import LinkOptions
 from hotpath.base import toml
-from hotpath.runtime.errors import BadNetwork, BadOutput
+from hotpath.runtime.errors import BadNetwork, BadOutput, BadSource
 from hotpath.runtime.identity.learner import negatives
 from hotpath.runtime.networks import bundle, npz
-from hotpath.video import limits, sequence
+from hotpath.video import limits, probe, sequence
 from hotpath.video.sources import open_source
 from hotpath_bridges import mqtt, ros
 from tests.support import ROOT, malformed
@@ -236,6 +236,10 @@ ROWS = {
             "Python objects": ("a", lambda: malformed.npz((1,), 8, "|O"), "."),
         },
     ),
+    "redirects of RTSP, `hotpath/video/probe.py`": (
+        shape,
+        {"redirects in a circle": ("rtsp", lambda: 1 << 20, "redirects")},
+    ),
 }
 LIES = [(reader, lie) for reader, (_, row) in ROWS.items() for lie in row]
 
@@ -261,3 +265,13 @@ def test_what_is_within_the_budget_is_read(tmp_path):
     assert toml.read(tmp_path / "a.toml", BadNetwork) == {"a": {"b": {"c": [0.5, 1.5]}}}
     with malformed.opened(tmp_path, "a.tif", tiff(8, 8)) as (place, _):
         assert shape(place) == (8, 8, 3)
+
+
+def test_few_redirects_are_followed():
+    with malformed.redirecting(5) as (address, asked):
+        probe.check_redirects(address)
+        assert len(asked) >= 6
+    with malformed.redirecting(30) as (address, asked):
+        with pytest.raises(BadSource):
+            probe.check_redirects(address)
+        assert len(asked) <= probe.REDIRECTS + 2

@@ -20,7 +20,7 @@ from hotpath.video.base import is_utf8, without_password
 from hotpath.video.gstreamer import BGR, NV12, NVVIDCONV, SINK, has_gstreamer
 from hotpath.video.hardware import Decoder
 from hotpath.video.parts import open_parts
-from hotpath.video.probe import LOGIN, RTP, login_refused, why_no_stream
+from hotpath.video.probe import LOGIN, RTP, check_redirects, login_refused, why_no_stream
 
 # FFmpeg before 5 listens to a transport stream for 4 to 6 s; a slow camera starts its encoder first
 OPEN_TIMEOUT_S = 10.0
@@ -256,6 +256,7 @@ class Stream:
         if not is_utf8(self.address):
             raise BadSource(f"{self.name!a}: an address must be UTF-8; write any other byte as %FF")
         began_s = time.monotonic()
+        check_redirects(self.address)
         self._sdp = rtp.sniffed(self.address, self.open_timeout_s)
         capture, why = self._by_gstreamer(), ""
         if self.address.lower().startswith(("http:", "https:")):

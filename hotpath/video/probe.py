@@ -1,9 +1,14 @@
-"""What to say of an address that gives no stream."""
+"""What to say of an address that gives no stream, and how often an RTSP server may redirect."""
 
 import re
+import socket
+from typing import Optional
+from urllib.parse import urlsplit
 
-from hotpath.runtime.errors import LoginRefused
+from hotpath.runtime.errors import BadSource, LoginRefused
+from hotpath.video.base import without_password
 
+RTSP_PORT = 554
 KEY_FRAMES = (
     "if it is H.264 or H.265, let the sender repeat the parameter sets (SPS, PPS) with each key "
     "frame, and send one every second (GStreamer: x264enc key-int-max=30 ! h264parse "
@@ -20,6 +25,7 @@ RTP = (
 )
 REFUSED = (401, 403)  # codes of HTTP and RTSP
 LOGIN = re.compile(r"\b40[13] \(?(Unauthorized|Forbidden)", re.IGNORECASE)  # in FFmpeg's words
+REDIRECTS, REDIRECT_S, LONGEST = 10, 1.0, 4096  # of RTSP; for each answer; of an address
 
 
 def why_no_stream(address: str, waited_s: float, reason: str = "") -> str:
@@ -46,3 +52,46 @@ def login_refused(name: str, answer: str) -> LoginRefused:
         "address, and how many viewers it allows",
         what="wrong login",
     )
+
+
+def check_redirects(address: str) -> None:
+    """Follow the redirects of an RTSP server, which FFmpeg does without a limit.
+
+    An answer that is not a redirect, and none at all, are left to FFmpeg.
+
+    Raises:
+        BadSource: there are over ``REDIRECTS``.
+    """
+    asked = address
+    for _ in range(REDIRECTS + 1):
+        found = _redirected(asked)
+        if found is None:
+            return
+        asked = found
+    raise BadSource(
+        f"{without_password(address)}: the server redirects over {REDIRECTS} times, or in a "
+        "circle; correct the address, or the server",
+        what="redirects",
+    )
+
+
+def _redirected(address: str) -> Optional[str]:
+    """Where an RTSP server sends who asks for an address; None: nowhere."""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname or "", parts.port or RTSP_PORT
+        if parts.scheme.lower() != "rtsp" or not host or len(address) > LONGEST:
+            return None
+        url = parts._replace(netloc=f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        with socket.create_connection((host, port), REDIRECT_S) as connection:
+            for number, method in enumerate(("OPTIONS", "DESCRIBE"), 1):
+                head = f"{method} {url.geturl()} RTSP/1.0\r\nCSeq: {number}\r\n\r\n"
+                connection.sendall(head.encode("utf-8"))
+                answer = connection.recv(4096).decode("latin-1")
+                status = re.match(r"RTSP/\d\.\d 3\d\d", answer)
+                place = re.search(r"^Location: *(\S+)", answer, re.M | re.I)
+                if status and place:
+                    return place.group(1)
+    except (OSError, ValueError):  # a timeout, a name that is none: FFmpeg finds that, too
+        pass
+    return None

@@ -4,6 +4,7 @@ import contextlib
 import fractions
 import http.server
 import io
+import socket
 import socketserver
 import struct
 import threading
@@ -179,9 +180,39 @@ def sending(data):
 
 
 @contextlib.contextmanager
+def redirecting(count):
+    """(address, what it is asked): an RTSP server that sends a client elsewhere so many times."""
+    asked = []
+
+    def serve(connection):
+        with connection:
+            while connection.recv(4096):
+                asked.append(1)
+                head = "RTSP/1.0 " + ("404 Not Found" if len(asked) > count else "302 Moved")
+                place = f"Location: {address}{len(asked)}\r\n"
+                connection.sendall(f"{head}\r\nCSeq: 1\r\n{place}\r\n".encode())
+
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(8)
+        address = f"rtsp://127.0.0.1:{server.getsockname()[1]}/"
+        threading.Thread(target=accept, daemon=True).start()
+        yield address, asked
+        server.shutdown(socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
 def opened(folder, place, data):
     """(what a reader opens, its standard input): an address, a file (a length: sparse), or "-"."""
-    if place == "mqtt":
+    if place == "rtsp":
+        with redirecting(data) as (address, _):
+            yield address, None
+    elif place == "mqtt":
         with sending(data) as port:
             yield f"mqtt://127.0.0.1:{port}/home", None
     elif place in TYPES:

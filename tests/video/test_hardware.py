@@ -285,6 +285,7 @@ def test_a_live_stream_comes_from_the_element_or_falls_back(gstreamer_here, film
 def test_a_sender_that_is_away_is_not_the_fault_of_the_element(monkeypatch, is_there):
     said, answers = [], Mock(isOpened=lambda: is_there)
     monkeypatch.setattr(gstreamer, "open_live", lambda *_: None)
+    monkeypatch.setattr(cameras, "check_redirects", lambda address: None)
     decoder = hardware.Decoder("nvv4l2decoder", said.append, "camera")
     stream = cameras.Stream("rtsp://host/t", decoder=decoder)
     monkeypatch.setattr(stream, "_by_ffmpeg", lambda left_s: (answers, ""))

@@ -1,9 +1,10 @@
 """Run the tests of the on-board code on an emulated ARM machine.
 
-    python -m hotpath_release.arm [--whole]
+    python -m hotpath_release.arm [MACHINE...] [--whole]
 
-The machine's folder is made once below ``.cache/arm``. After the tests, those of the crop run on
-each core, for which it is compiled. Then the boxes of a tracker there are compared with those here.
+MACHINE is a table of ``machines.toml`` (default: aarch64). Its folder is made once below
+``.cache/arm``. After the tests, those of the crop run on each core, for which it is compiled. Then
+the boxes of trackers there are compared with those here.
 
 Exit codes: 0, 1 when a test failed, 2 when a program or a download is missing.
 """
@@ -13,7 +14,7 @@ import time
 
 from hotpath.calib.command import parser
 from hotpath_release.arm import same_boxes
-from hotpath_release.arm.machine import TABLE, Machine, exit_code
+from hotpath_release.arm.machine import TABLE, Machine, Missing
 
 TIMEOUT_S = 1800  # of one test; the emulation takes 10 to 20 times as long as this computer
 PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", "--timeout", TIMEOUT_S)
@@ -21,19 +22,32 @@ CROPS = ["tests/kernels/cpu/test_crop.py", "-k", "equals_its_definition_bit or e
 CORES = 2  # without `--whole`
 
 
-def main():
+def main(arguments=None):
     cli = parser("hotpath_release.arm", __doc__)
+    cli.add_argument("machines", nargs="*", metavar="MACHINE", help=", ".join(TABLE))
     cli.add_argument("--whole", action="store_true", help="more tests, cores and frames")
-    whole = cli.parse_args().whole
-    started, machine = time.monotonic(), Machine()
-    print(f"the ARM machine: made in {time.monotonic() - started:.0f} s", flush=True)
-    tests, cores = TABLE["tests"] + (TABLE["whole"] if whole else []), machine.cores
-    runs = [(cores[0], tests)] + [(core, CROPS) for core in cores[: None if whole else CORES]]
-    results = [machine.run(core, [*PYTEST, *words]).returncode == 0 for core, words in runs]
-    results.append(same_boxes.compare(machine, whole))
-    print(f"{time.monotonic() - started:.0f} s", flush=True)
+    options = cli.parse_args(arguments)
+    unknown = [name for name in options.machines if name not in TABLE]
+    if unknown:
+        cli.error("there is no machine {}; there are: {}".format(unknown[0], ", ".join(TABLE)))
+    try:
+        results = [_try(name, options.whole) for name in options.machines or ["aarch64"]]
+    except Missing as error:
+        print(f"hotpath_release.arm: {error}", file=sys.stderr)
+        return 2
     return 0 if all(results) else 1
 
 
+def _try(name, whole):
+    started, machine = time.monotonic(), Machine(name)
+    print(f"{machine.name}: made in {time.monotonic() - started:.0f} s", flush=True)
+    tests, cores = machine.table["tests"] + (machine.table["whole"] if whole else []), machine.cores
+    runs = [(cores[0], tests)] + [(core, CROPS) for core in cores[: None if whole else CORES]]
+    results = [machine.run(core, [*PYTEST, *words]).returncode == 0 for core, words in runs]
+    results.append(same_boxes.compare_few(machine, whole))
+    print(f"{time.monotonic() - started:.0f} s", flush=True)
+    return all(results)
+
+
 if __name__ == "__main__":
-    sys.exit(exit_code("hotpath_release.arm", main))
+    sys.exit(main())

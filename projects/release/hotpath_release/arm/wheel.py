@@ -28,7 +28,7 @@ def main():
     for name in ("wheel", "clip", "box"):
         cli.add_argument(name)
     options = cli.parse_args()
-    machine = Machine()
+    machine = Machine("aarch64")
     core = machine.cores[0]
     with tempfile.TemporaryDirectory() as folder:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-q"]
@@ -51,4 +51,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code("hotpath_release.arm.wheel", main))
+    sys.exit(exit_code("wheel", main))

@@ -18,7 +18,7 @@ def exit_code(name: str, run: Callable[[], Optional[int]], stopped: str = "stopp
 
     Returns:
         1 where nobody reads the output any more, 2 after a ``HotpathError`` or where room, open
-        files or memory are spent, 130 after Ctrl-C.
+        files, memory or the current folder are gone, 130 after Ctrl-C.
     """
     try:
         result = run()
@@ -37,10 +37,11 @@ def exit_code(name: str, run: Callable[[], Optional[int]], stopped: str = "stopp
 
 
 def spent(name: str, error: OSError) -> int:
-    """Say what the computer has no more of; returns the exit code, or raises any other error."""
-    try:
-        os.getcwd()
-    except FileNotFoundError:
+    """Say what the computer has no more of; returns the exit code, or raises any other error.
+
+    One of these things is the current folder, which another program may have deleted.
+    """
+    if isinstance(error, FileNotFoundError) and error.filename is None and _is_nowhere():
         tell(f"{name}: the current folder has been deleted; enter another one with cd")
         return 2
     if error.errno not in SPENT:
@@ -48,6 +49,15 @@ def spent(name: str, error: OSError) -> int:
     place = f"{error.filename}: " if error.filename else ""
     tell(f"{name}: {place}{error.strerror}; make room (df) or raise the limit (ulimit -a)")
     return 2
+
+
+def _is_nowhere() -> bool:
+    """Whether the current folder has been deleted."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def hold_streams() -> None:

@@ -1,5 +1,6 @@
 """What command lines share: errors of one line, and commands that work where they are printed."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -96,6 +97,14 @@ def test_a_deleted_folder_is_one_sentence(tmp_path, monkeypatch, capsys):
     (tmp_path / "gone").rmdir()
     assert exit_code("hotpath x", lambda: os.path.realpath("engines") and None) == 2
     assert "hotpath x: the current folder has been deleted" in capsys.readouterr().err
+    with pytest.raises(FileNotFoundError), open("/no/such/file"):  # which is another fault
+        pass
+
+    def fill():
+        raise OSError(errno.ENOSPC, "no space", "/data/x.csv")
+
+    assert exit_code("hotpath x", fill) == 2
+    assert "/data/x.csv: no space; make room" in capsys.readouterr().err
 
 
 def test_a_reader_that_leaves_ends_a_program_quietly():

@@ -402,12 +402,11 @@ def changed(path: Path, values: dict[str, dict[str, Any]]) -> str:
     tomlkit = library("tomlkit")
     document = tomlkit.parse(path.read_text())
     for section, keys in values.items():
-        table: Any = document.setdefault(section, {}) if keys else {}
         for name, value in keys.items():
-            if value is None:
-                table.pop(name, None)
-            else:
-                table[name] = value
+            if value is not None:
+                document.setdefault(section, {})[name] = value
+            elif section in document:
+                document[section].pop(name, None)
     return str(tomlkit.dumps(document))
 
 

@@ -4,17 +4,23 @@ Trackers and targets are in ``tests/runtime/tracker/test_lock.py``.
 """
 
 import os
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
+from hotpath.app.links.base import Context
+from hotpath.app.links.control import Controller
+from hotpath.app.records import LinkOptions, PageOptions
 from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video import save
 from hotpath.video.base import WAITING
 from hotpath.video.results import Results
 from hotpath.video.sources import open_source
 from tests.support import tiny
-from tests.support.pairs import Kind, assert_takes_turns
+from tests.support.pairs import Kind, assert_takes_turns, link_calls
+from tests.support.run_outputs import run_outputs
 from tests.support.streams.mjpeg import MjpegServer
 
 FRAMES = 12
@@ -123,3 +129,26 @@ def video(folder):
 def test_two_threads_in_two_methods_of_a_saved_video(tmp_path):
     pytest.importorskip("av")
     assert_two_threads("video", str(tmp_path))
+
+
+# the page
+
+
+def page():
+    """The page, whose server has a thread of its own, on a run that does nothing."""
+    from hotpath.app.links.page import server
+
+    targets, stop = Mock(), SimpleNamespace(requested=False)
+    targets.engine.describe.return_value = {"engine": "none"}
+    targets.network.name = "tiny"
+    live = Mock(live=True, period_s=0.0, gaps=[], dropped=0, captured_at="arrival", frames=None)
+    live.name = "cam0"
+    options = LinkOptions(results="rows.csv", page=PageOptions(True, port=0))
+    run = Controller(options, targets, live, stop, run_outputs(lambda tracked: None))
+    context = Context(options, run, 25.0, (64, 48), "tiny", lambda text: None)
+    return Kind(lambda: server.open_link(context), link_calls(), ("start",))
+
+
+def test_two_threads_in_two_methods_of_the_page():
+    pytest.importorskip("aiohttp")
+    assert_two_threads("page")

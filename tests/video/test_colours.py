@@ -23,9 +23,13 @@ with open_source("-", planes=True) as source:
 """
 
 
-@pytest.mark.parametrize(
-    "codec, matrix", [("libx264", 8), ("libx264", 15), ("libx265", 14), ("ffv1", 10), ("ffv1", 13)]
-)
+MATRICES = [
+    *(("libx264", 8), ("libx264", 15), ("libx265", 14), ("ffv1", 10), ("ffv1", 13)),
+    *(("ffv1", 11), ("ffv1", 12), ("ffv1", 17)),
+]
+
+
+@pytest.mark.parametrize("codec, matrix", MATRICES)
 @pytest.mark.parametrize("planes", [False, True])
 def test_a_matrix_that_ffmpeg_does_not_convert_is_read_as_another(tmp_path, codec, matrix, planes):
     path, plain = tmp_path / "a.mkv", write(tmp_path / "plain.mkv", even(COUNT), codec)

@@ -128,6 +128,13 @@ GONE["tracking", "window_power"] = "is gone: the Hanning window has the power 1;
 GONE["input", "resample"] = "is gone: windows have whole pixels; remove the key"
 GONE["", "engine"] = "is gone: give the option engine (--engine), and remove the key"
 
+# What the files of a network had whose weights were made of the exemplar: parts, and keys.
+GONE_PARTS, GONE_KEYS = ("network", "kernel_cls", "kernel_loc"), ("features", "weight_of")
+GONE_FILES = (
+    "the parts network, kernel_cls and kernel_loc are gone, and the keys features and weight_of: "
+    "no weights are made of the exemplar; OpenCV runs such a network as TrackerDaSiamRPN"
+)
+
 # The ways in which files come.
 PARTS = (
     {"backbone", "head"},
@@ -244,6 +251,10 @@ def _read_files(entries: Any, mistakes: List[Mistake]) -> List[File]:
     if not isinstance(entries, list) or not entries:
         mistakes.append(Mistake("file", None, "no [[file]] is named; name the ONNX files"))
         return files
+    for entry in entries:
+        if isinstance(entry, dict) and _is_gone(entry):
+            mistakes.append(Mistake("file", None, GONE_FILES))
+            return files
     for number, entry in enumerate(entries):
         if isinstance(entry, dict):
             files.append(read_file(("file", number), entry, mistakes))
@@ -251,6 +262,11 @@ def _read_files(entries: Any, mistakes: List[Mistake]) -> List[File]:
             mistakes.append(Mistake(("file", number), None, "must be a section, [[file]]"))
     _check_parts([entry.part for entry in files], mistakes)
     return files
+
+
+def _is_gone(entry: Table) -> bool:
+    """Whether a ``[[file]]`` belongs to a network whose weights were made of the exemplar."""
+    return entry.get("part") in GONE_PARTS or any(key in entry for key in GONE_KEYS)
 
 
 def _read_hashes(entries: Table, mistakes: List[Mistake]) -> Dict[str, str]:

@@ -87,6 +87,19 @@ def test_check_names_every_mistake_and_loading_the_first(run, tmp_path):
     assert code == 2 and "as TOML" in text and "line 2" in text
 
 
+@pytest.mark.parametrize(
+    "line",
+    ['part = "network"', 'part = "kernel_cls"', 'part = "kernel_loc"']
+    + ['part = "search"\nfeatures = "63"', 'part = "search"\nweight_of = "68"'],
+)
+def test_a_network_whose_weights_are_made_of_the_exemplar_is_one_sentence(run, tmp_path, line):
+    toml = blobs.write_network(tmp_path, "siamban")
+    toml.write_text(toml.read_text().replace('part = "search"', line))
+    code, text = run("check", toml)
+    assert code == 2 and "kernel_loc are gone, and the keys features" in text
+    assert "is not a known key" not in text and "must be" not in text
+
+
 def test_check_says_which_files_are_missing_or_wrong(run, tmp_path):
     toml = blobs.write_network(tmp_path, "siamban")
     name = 'name = "siamban_track.onnx"'

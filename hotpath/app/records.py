@@ -51,7 +51,8 @@ class Group:
         options: an ``Option`` for each field that the command line sets.
 
     Raises:
-        ValueError: a line of the text belongs to no option.
+        ValueError: a line of the text belongs to no option, ``kinds`` or ``fields`` name one that
+            there is not, an option has no field, or a ``--no-NAME`` no ``--NAME``.
 
     Example:
         >>> class LampOptions(NamedTuple):
@@ -69,6 +70,8 @@ class Group:
         kinds: Mapping[str, Any] = {},
         fields: Mapping[str, str] = {},
     ) -> None:
+        if not isinstance(text, str):
+            raise ValueError(f"the options of {title!r} must be one text, a line for each option")
         if OPTION.sub("", text).strip():
             raise ValueError(f"not an option of the command line: {OPTION.sub('', text)}")
         self.title, self.record = title, record
@@ -76,12 +79,24 @@ class Group:
         found = {match.group(1): match.groups()[1:] for match in OPTION.finditer(text)}
         for flag, (value, words) in found.items():
             if flag.startswith("--no-"):
+                if flag.replace("--no-", "--", 1) not in found:
+                    raise ValueError(f"{flag} has no option {flag.replace('--no-', '--', 1)}")
                 continue
             name = flag[2:].replace("-", "_")
-            field = fields.get(name, name if name in record._fields else name.split("_", 1)[-1])
+            if name in fields:
+                field = fields[name]
+            elif name in record._fields:
+                field = name
+            else:
+                field = name.split("_", 1)[-1]
+            if field not in record._fields:
+                raise ValueError(f"{flag}: {record.__name__} has no field {field!r}")
             _, off = found.get("--no-" + flag[2:], ("", ""))
             words, off = (" ".join(each.split()) for each in (words, off))
             self.options.append(Option(flag, field, value or "", words, off, kinds.get(name)))
+        unknown = {*kinds, *fields} - {option.name for option in self.options}
+        if unknown:
+            raise ValueError(f"no option of {title!r} is called {', '.join(sorted(unknown))}")
 
 
 def time_of(text: str) -> float:

@@ -2,7 +2,7 @@
 
 import argparse
 import shlex
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from hotpath.app import records
 from hotpath.app.cli.config import with_config
@@ -134,9 +134,14 @@ def _add_options(cli: argparse.ArgumentParser, group: records.Group) -> None:
     defaults = group.record()
     for option in group.options:
         default, value = getattr(defaults, option.field), option.value
-        how = {"help": option.text.replace("%", "%%").format(**facts), "dest": option.name}
-        if option.kind:
-            how["choices" if isinstance(option.kind, tuple) else "type"] = option.kind
+        how: Dict[str, Any] = {
+            "help": option.text.replace("%", "%%").format(**facts),
+            "dest": option.name,
+        }
+        if isinstance(option.kind, tuple):
+            how["choices"] = option.kind
+        elif option.kind:
+            how["type"] = option.kind
         if value.startswith("["):  # it may be left out
             how.update(nargs="?", const="")
             value = value[1:-1]

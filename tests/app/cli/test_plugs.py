@@ -1,10 +1,13 @@
 """Projects bring options and links to ``hotpath track``; without one, a sentence names it."""
 
 import os
+import re
 import sys
+from typing import NamedTuple, Optional
 
 import pytest
 
+from hotpath.app.records import Group
 from hotpath.base import commands
 from tests.app.test_track import film_command, world
 from tests.support import ROOT, run
@@ -78,6 +81,31 @@ def test_a_project_adds_options_links_and_programs(world, tmp_path):
     for program, told in (("hotpath.app", "--lamp COLOUR"), ("hotpath", "a lamp")):
         words = [sys.executable, "-m", program, "--help"] + ["all"] * (program == "hotpath.app")
         assert told in run(words, cwd=str(ROOT), env=environment).stdout
+
+
+class LampOptions(NamedTuple):
+    colour: str = ""
+    light: Optional[bool] = None
+
+
+LIGHT = "--light: shine\n--no-light: do not"
+
+
+@pytest.mark.parametrize(
+    "text, kinds, fields, told",
+    [
+        ((("colour", "COLOUR", "shine"),), {}, {}, "must be one text"),
+        ("--light\nshine", {}, {}, "not an option of the command line: --light"),
+        (LIGHT, {"lihgt": int}, {}, "no option of 'lamp' is called lihgt"),
+        (LIGHT, {}, {"lamp": "colour"}, "no option of 'lamp' is called lamp"),
+        (LIGHT, {}, {"light": "lamp"}, "--light: LampOptions has no field 'lamp'"),
+        ("--lamp-height M: how far", {}, {}, "--lamp-height: LampOptions has no field 'height'"),
+        ("--no-light: do not", {}, {}, "--no-light has no option --light"),
+    ],
+)
+def test_mistakes_in_a_group_are_named(text, kinds, fields, told):
+    with pytest.raises(ValueError, match=re.escape(told)):
+        Group("lamp", LampOptions, text, kinds, fields)
 
 
 @pytest.mark.parametrize(

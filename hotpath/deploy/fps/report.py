@@ -1,12 +1,13 @@
 """Reports of runs, in Markdown."""
 
-from typing import List
+from typing import Dict, List
 
 from hotpath.deploy.fps import Evidence, Result
 from hotpath.deploy.fps.evidence import figures_of
 
-HEADS = ("network", "precision", "engine", "FPS", "median ms", "p95 ms", "p99 ms")
+TEXTS = ("network", "precision", "engine")
 PARTS = ("crop", "network", "select", "alone")  # of a frame, and the network by itself; medians
+HEADS = (*TEXTS, "FPS", "median ms", "p95 ms", "p99 ms", *(f"{part} ms" for part in PARTS))
 
 
 def described(evidence: Evidence) -> str:
@@ -14,14 +15,21 @@ def described(evidence: Evidence) -> str:
     state = "invalid" if evidence["invalid"] else "ok"
     if evidence["run"]["rounds"] == 1:
         state = "one round"
-    table = [[*HEADS, *(f"{part} ms" for part in PARTS)]]
-    table += [_row(result) for result in evidence["results"] if result["rounds"]]
-    widths = [max(map(len, column)) for column in zip(*table)]
-    table.insert(1, ["-" * width for width in widths])
-    lines = [" | ".join(map(str.ljust, row, widths)) for row in table]
-    return "\n".join(
-        [f"**{title(evidence)}**: {state}", "", *(f"| {line} |" for line in lines), ""]
-    )
+    rows = [_row(result) for result in evidence["results"] if result["rounds"]]
+    columns = []
+    for head in HEADS:
+        if any(head in row for row in rows):
+            columns.append(_column(head, [row.get(head, "") for row in rows]))
+    lines = [f"| {' | '.join(cells)} |" for cells in zip(*columns)]
+    return "\n".join([f"**{title(evidence)}**: {state}", "", *lines, ""])
+
+
+def _column(head: str, cells: List[str]) -> List[str]:
+    """A column of Markdown, all of one width: texts stand on the left, numbers on the right."""
+    width = max(map(len, [head, *cells]))
+    if head in TEXTS:
+        return [head.ljust(width), "-" * width, *(cell.ljust(width) for cell in cells)]
+    return [head.rjust(width), "-" * (width - 1) + ":", *(cell.rjust(width) for cell in cells)]
 
 
 def title(evidence: Evidence) -> str:
@@ -36,11 +44,14 @@ def title(evidence: Evidence) -> str:
     return "; ".join(parts + [commit, run["started"]])
 
 
-def _row(result: Result) -> List[str]:
-    """A row of the table; a part that was not timed is empty."""
+def _row(result: Result) -> Dict[str, str]:
+    """Column -> text of a row of the table, for what was timed."""
     steps = figures_of(result)
     total = steps["total"]
-    row = [result["network"], result["precision"], result["engine"]["engine"]]
-    row.append("{fps:.1f}".format(**total))
-    row += [f"{total[key]:.3f}" for key in ("median", "p95", "p99")]
-    return row + ["{median:.3f}".format(**steps[p]) if p in steps else "" for p in PARTS]
+    row = {name: result[name] for name in ("network", "precision")}
+    row.update(engine=result["engine"]["engine"], FPS="{fps:.1f}".format(**total))
+    row.update({f"{key} ms": f"{total[key]:.3f}" for key in ("median", "p95", "p99")})
+    for part in PARTS:
+        if part in steps:
+            row[f"{part} ms"] = "{median:.3f}".format(**steps[part])
+    return row

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hotpath.deploy.fps import __main__ as command
-from hotpath.deploy.fps import cases, checkout, compare, evidence, measure
+from hotpath.deploy.fps import cases, checkout, compare, evidence, measure, report
 from hotpath.deploy.fps.__main__ import main
 from tests.support.tiny import write_network
 
@@ -68,6 +68,22 @@ def made_up(median_ms=2.0, rounds=6, seed=0, alone_ms=None):
 def run_of(**more):
     """A run with enough rounds for a reference."""
     return made_up(rounds=compare.REFERENCE_ROUNDS, **more)
+
+
+TABLE = """
+| network | precision | engine   |   FPS | median ms | p95 ms | p99 ms | alone ms |
+| ------- | --------- | -------- | ----: | --------: | -----: | -----: | -------: |
+| kestrel | fp16      | tensorrt | 500.4 |     1.999 |  2.034 |  2.046 |          |
+| kestrel | fp16      | tensorrt |  83.4 |    11.991 | 12.201 | 12.274 |    8.991 |
+"""
+
+
+def test_a_report_has_columns_of_what_was_timed_with_numbers_on_the_right():
+    plain = dict(made_up(median_ms=2.0), invalid=[])
+    both = plain["results"] + made_up(median_ms=12.0, alone_ms=9.0)["results"]
+    assert report.described(dict(plain, results=both)).endswith(": ok\n" + TABLE)
+    assert "alone" not in report.described(plain)
+    assert "|" not in report.described(dict(plain, results=[]))
 
 
 def stored(tmp_path, *runs):

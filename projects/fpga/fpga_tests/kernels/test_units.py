@@ -22,3 +22,11 @@ def test_verilator_has_nothing_to_complain_about(name):
     command.append(str(design.RTL / "hp_engine.sv"))
     done = run(command, env=dict(os.environ, VERILATOR_ROOT=root), timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_folder_that_can_not_be_written_is_named_before_a_long_build(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(build, "CACHE", str(tmp_path / "file" / "fpga"))
+    monkeypatch.setattr(build, "_build", None)
+    with pytest.raises(build.CannotBuild, match="file/fpga can't be written"):
+        build.library(design.sizes()["pynq_z2"])

@@ -31,7 +31,7 @@ TIMEOUT_S = 900
 
 
 class CannotBuild(Exception):
-    """No Verilator, no C++ compiler, or one of them failed; the message says which."""
+    """No Verilator, no C++ compiler, one of them failed, or no folder; the message says which."""
 
 
 def library(size: Dict[str, Any]) -> str:
@@ -41,7 +41,7 @@ def library(size: Dict[str, Any]) -> str:
         size: dict of a section of ``sizes.toml``.
 
     Raises:
-        CannotBuild: Verilator or the compiler is missing or fails.
+        CannotBuild: Verilator or the compiler is missing or fails, or ``CACHE`` can't be written.
     """
     root, compiler = verilator_root(), _compiler()
     tools = _run([compiler, "--version"]) + _digest([_verilator(root)])
@@ -51,9 +51,13 @@ def library(size: Dict[str, Any]) -> str:
         [str(path) for path in sources] + [os.path.join(HERE, name) for name in OURS] + [__file__]
     )
     key = _key(tools, generics, _digest(files))
-    os.makedirs(CACHE, exist_ok=True)
     path = os.path.join(CACHE, f"engine-{key}.so")
     if not os.path.exists(path):
+        try:
+            os.makedirs(CACHE, exist_ok=True)
+            tempfile.TemporaryFile(dir=CACHE).close()
+        except OSError as error:
+            raise CannotBuild(f"{CACHE} can't be written ({error.strerror})") from None
         _build(root, compiler, generics, size, path)
     return path
 

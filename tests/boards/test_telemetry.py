@@ -29,14 +29,17 @@ def test_every_key_names_its_unit(name, tmp_path):
 
 ABSENT = object()
 IIO_POWER = "sys/bus/i2c/devices/6-0040/iio:device0/in_power0_input"
-# board; file to remove; key -> reading
+NANO_AO = "sys/devices/virtual/thermal/thermal_zone0/type"
+XAVIER_LABEL = "sys/bus/i2c/devices/7-0040/hwmon/hwmon3/in2_label"
+OC1 = "sys/class/hwmon/hwmon3/oc1_event_cnt"
+# board; files that change, None: that go; key -> reading
 READINGS = [
     # the load is read from its alias, power from iio; root alone sees the memory's clock
     ("jetson_nano_jp4", None, {"gpu_clock_hz": 921600000, "gpu_load_percent": 50.0}),
     ("jetson_nano_jp4", None, {"pom_5v_gpu_power_mw": 201, "power_total_mw": 3145}),
     ("jetson_nano_jp4", None, {"emc_clock_hz": ABSENT, "hottest_temp_c": 42.5}),
     # power is volts times amps where iio gives no power
-    ("jetson_nano_jp4", IIO_POWER, {"power_total_mw": 5040 * 624 / 1000}),
+    ("jetson_nano_jp4", {IIO_POWER: None}, {"power_total_mw": 5040 * 624 / 1000}),
     # -256 is no reading
     ("jetson_xavier_nx_jp5", None, {"gpu_temp_c": None, "ao_temp_c": None}),
     ("jetson_xavier_nx_jp5", None, {"cpu_temp_c": 48.5, "hottest_temp_c": 48.5}),
@@ -55,14 +58,23 @@ READINGS = [
     ("pynq_z2", None, {"chip_temp_c": (2607 - 2219) * 123.040771484 / 1000}),
     ("kv260", None, {"pl_temp_c": (40200 - 36058) * 7.771514892 / 1000}),
     ("kv260", None, {"power_total_mw": 3630.0, "cpu3_clock_hz": 1333333000}),
+    # a zone without a type is not read, were it the hottest one
+    ("jetson_nano_jp4", {NANO_AO: None}, {"ao_temp_c": ABSENT, "hottest_temp_c": 34.5}),
+    # the first of two rails of one name counts
+    ("jetson_xavier_nx_jp5", {XAVIER_LABEL: "VDD_IN"}, {"vdd_in_power_mw": 4976 * 2232 / 1000}),
+    # a counter that can't be read is none
+    ("jetson_orin_nano_jp6", {OC1: "busy"}, {"oc1_undervoltage_count": ABSENT}),
 ]
 
 
-@pytest.mark.parametrize("name, removed, wanted", READINGS)
-def test_readings_of_every_layout(name, removed, wanted, tmp_path):
+@pytest.mark.parametrize("name, changes, wanted", READINGS)
+def test_readings_of_every_layout(name, changes, wanted, tmp_path):
     board = BoardRoot(name, tmp_path)
-    if removed:
-        board.path(removed).unlink()
+    for path, text in (changes or {}).items():
+        if text is None:
+            board.path(path).unlink()
+        else:
+            board.put(path, text)
     sample = board.telemetry().read()
     for key, value in wanted.items():
         found = sample.get(key, ABSENT)

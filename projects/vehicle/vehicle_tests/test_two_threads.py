@@ -15,18 +15,23 @@ from hotpath_vehicle.ptz import Follower, make_aim
 from tests.support.pairs import Kind, assert_takes_turns, link_calls, tracked
 
 
-def mavlink():
-    """A link to a vehicle that says nothing, with a gimbal."""
+def mavlink_link(gimbal):
+    """A link to a vehicle that says nothing; ``gimbal`` is a ``GimbalOptions``."""
     station = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     station.bind(("127.0.0.1", 0))
     url = f"udpout:127.0.0.1:{station.getsockname()[1]}"
-    others = MavlinkOptions(url), GimbalOptions("")
+    others = MavlinkOptions(url), gimbal
     options = LinkOptions(others=others, fov=(60.0,))
     run = SimpleNamespace(selection=Selection(), fps=25.0, can_record=False, recording_since=None)
     context = Context(options, run, 25.0, (64, 48), "tiny", lambda text: None)
+    return service.open_link(context)
+
+
+def mavlink():
+    """The same with a gimbal."""
     calls = link_calls()
     calls["take"] = lambda link, n: link.take(None, b"\xfd" + bytes(n), time.monotonic())
-    return Kind(lambda: service.open_link(context), calls, ("start",))
+    return Kind(lambda: mavlink_link(GimbalOptions("")), calls, ("start",))
 
 
 def ptz():

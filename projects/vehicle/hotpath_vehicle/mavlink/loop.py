@@ -29,7 +29,7 @@ class Loop:
         view: what is known after the newest frame; None before the first one.
     """
 
-    def __init__(self, run: Run, steers: bool = False) -> None:
+    def __init__(self, run: Run, steers: bool = True) -> None:
         self._run = run
         self._watch = Watch(run.selection, steers)
         self.view: Optional[View] = None

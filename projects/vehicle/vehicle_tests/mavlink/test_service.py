@@ -1,5 +1,6 @@
 """A hostile or busy link does not disturb a run."""
 
+import contextlib
 import hashlib
 import os
 import random
@@ -17,7 +18,11 @@ from hotpath.runtime.errors import BadOutput
 from hotpath_vehicle.mavlink import numbers, packets, reports
 from hotpath_vehicle.mavlink.codec import Codec
 from hotpath_vehicle.mavlink.service import read_key, streams
+from hotpath_vehicle.plug import GimbalOptions
+from hotpath_vehicle.steering import STILL
 from tests.support.errors import refusal
+from tests.support.pairs import tracked
+from vehicle_tests.test_two_threads import mavlink_link
 
 KEY = hashlib.sha256(b"key").digest()
 NASTY = (0.0, -1.0, 1.0, 0.5, 1e30, -1e30, float("nan"), float("inf"), 1e-30, 275.0, 259.0)
@@ -65,6 +70,14 @@ def test_a_fault_of_the_links_thread_stops_gimbal_and_run(run, monkeypatch):
     assert [(f["angular_velocity_y"], f["angular_velocity_z"]) for f in stops] == [(0, 0)] * 3
     with refusal(BrokenLink, "thread ended"):
         run.service.check()
+
+
+@pytest.mark.parametrize("name, doubt", [("", STILL), (None, None)])
+def test_a_run_that_steers_looks_for_pictures_that_stand_still(name, doubt):
+    with contextlib.closing(mavlink_link(GimbalOptions(name))) as link:
+        for n in range(30):
+            link.write(tracked(0)._replace(captured_s=n / 30))
+        assert link.camera.run.view.doubt == doubt
 
 
 def test_the_end_of_a_run_stops_a_gimbal_that_turns(run):

@@ -20,6 +20,9 @@ PROJECTS: Dict[str, Tuple[str, ...]] = {
     "bridges": ("gstreamer",),
     "vehicle": ("mavlink", "gimbal", "link-delay", "ptz"),
 }
+GONE = {  # options that there were, and what to do instead
+    "gimbal-recording": "it is gone, because a recording answers no turn; name a live source"
+}
 PYNQ = "sudo python3 -m hotpath boards pynq"  # how a PYNQ image starts a module of this project
 EXTRAS = {"setup": "host"}  # of targets whose extra has another name
 # of extras, for a Python that is too old for the Makefile
@@ -93,7 +96,7 @@ def meant(word: str, names: Iterable[str], before: str = "") -> str:
 
 
 def advice(word: str, names: Collection[str]) -> str:
-    """Return what to do where the project of an option or a program is not there; "" if it is.
+    """Return what to do where an option or a program is gone, or its project is not there; or "".
 
     Args:
         word: the option or program that there is not.
@@ -103,6 +106,8 @@ def advice(word: str, names: Collection[str]) -> str:
         >>> advice("page-host", ["page"])
         ''
     """
+    if word in GONE:
+        return GONE[word]
     for project, beginnings in PROJECTS.items():
         if word.startswith(beginnings) and not any(name.startswith(beginnings) for name in names):
             return f"it is of projects/{project}: run `pip install ./projects/{project}` in a clone"

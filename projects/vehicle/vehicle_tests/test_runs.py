@@ -35,6 +35,13 @@ def test_a_run_refused_late_keeps_earlier_results(world, tmp_path, capsys, why):
     assert [path.name for path in tmp_path.iterdir()] == ["old.csv"]
 
 
+def test_an_option_that_is_gone_says_why_and_what_instead(world, tmp_path):
+    (tmp_path / "run.toml").write_text("gimbal-recording = true\n")
+    for words in (["--gimbal-recording"], ["--config", str(tmp_path / "run.toml")]):
+        done = run(film_command(world, "frames", "--no-show", *words))
+        assert done.returncode == 2 and "a recording answers no turn" in done.stderr, words
+
+
 HOST = "a" * 70 + ".example"  # longer than a name may be
 
 

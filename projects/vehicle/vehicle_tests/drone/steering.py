@@ -1,24 +1,27 @@
 """Turn a simulated camera after a target, with faults and without.
 
 The picture is geometry: a box, late and noisy, and no pixels. So thousands of runs are cheap.
-``GimbalManager`` and ``Follow`` are the product's. Their numbers were chosen on seeds 5100 to 5105
-and 6300 to 6303.
+``Loop``, ``GimbalManager`` and ``Follow`` are the product's. Their numbers were chosen on seeds
+5100 to 5105 and 6300 to 6303.
 """
 
 import math
 from collections import namedtuple
+from types import SimpleNamespace
 
 import numpy as np
 
+from hotpath.links import Selection
 from hotpath.runtime.frames.directions import vertical_fov_deg
 from hotpath.runtime.types import Box, Track
+from hotpath.video.base import TrackedFrame
 from hotpath_vehicle.aim.calibration import Calibration
 from hotpath_vehicle.follow import Follow
 from hotpath_vehicle.gimbal.settings import load_settings
 from hotpath_vehicle.mavlink import numbers as m
 from hotpath_vehicle.mavlink.gimbal_manager import GimbalManager
-from hotpath_vehicle.mavlink.messages import Message, View
-from hotpath_vehicle.steering import LATE, Pace
+from hotpath_vehicle.mavlink.loop import Loop
+from hotpath_vehicle.mavlink.messages import Message
 from vehicle_tests.support.quaternions import quaternion_of
 
 SIZE = (640, 360)
@@ -91,7 +94,8 @@ class Run:
         self._aim = Follow(load_settings(), FOV, calibration)
         self._silent_s = 0.0
         self._manager = GimbalManager(self._aim, 1, 100, 0.7 if "silent" in self.options else 1e9)
-        self._pace = Pace()
+        self._selection = Selection()
+        self._loop = Loop(SimpleNamespace(selection=self._selection, fps=30.0), steers=False)
         self._pending, self._log, self._arrived_s, self._index = [], [], 0.0, 0
         self._tell("GIMBAL_MANAGER_INFORMATION", gimbal_device_id=DEVICE)
 
@@ -158,12 +162,11 @@ class Run:
         track = Track(Box(x - 20, y - 24, 40.0, 48.0), 0.9, place is None, state)
         scale = self.options.get("scale", lambda t: 1)(now)
         track = track._replace(box=Box(*(scale * side for side in track.box)))
-        acts = self.options.get("acts", lambda t: 0)(now)
+        self._selection.acts = self.options.get("acts", lambda t: 0)(now)
         at += self.options.get("clock", lambda t: 0.0)(now)
-        size = (scale * SIZE[0], scale * SIZE[1])
-        doubt = LATE if self._pace.is_late(at) else None
-        view = View(self._index, at, size, track, 1, 30.0, acts, doubt)
-        return self._manager.frame(view, now)
+        picture = np.broadcast_to(np.uint8(0), (scale * SIZE[1], scale * SIZE[0], 3))
+        tracked = TrackedFrame(picture, self._index, None, {1: track}, at)
+        return self._manager.frame(self._loop.view_of(tracked), now)
 
     def _step(self, now, step):
         """Messages of the program now."""

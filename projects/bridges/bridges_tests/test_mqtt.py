@@ -175,6 +175,7 @@ def test_a_broker_that_returns_gets_the_newest(broker):
                 reader.wait(HOME + "availability", "online".__eq__)
                 assert "no broker" in messages[0] and (len(messages) == 1 or last == 250)
                 show(link, reader, last)
+                reader.wait(HOME + "state", bool)  # though none changed
         assert 2 <= link.sent <= 4 and link.replaced <= 100  # of the first hundred, the last
 
 
@@ -185,7 +186,6 @@ def test_a_broker_that_hangs_spoils_neither_the_next_one_nor_the_end(broker):
         link.write(frame(0, targets=MANY))
     with broker, Reader(broker) as reader, contextlib.closing(link):
         show(link, reader, 1)
-        assert json.loads(reader.wait(HOME + "state", bool))["frame"] == 1
         broker.signal(signal.SIGSTOP)  # it confirms the first availability, and not the last
 
 

@@ -71,8 +71,8 @@ class Rig:
         known = known._replace(actuator="onvif://x", scale=(40.0, 40.0), frame="none")
         gimbal["limits"].update(pitch_min=-1e9, pitch_max=1e9)
         self.aims.append(Content(gimbal, FOV, known))
-        self.follower = Follower(self.aims[1], lambda text: None)
         self.selection = Selection()
+        self.follower = Follower(self.aims[1], lambda text: None, selection=self.selection)
         self.loop = Loop(SimpleNamespace(selection=self.selection, fps=FPS), True)
         self.number, self.index, self.silent_ticks = 0, 0, 0
         self.yaw_deg = 0.0  # where it points
@@ -305,6 +305,21 @@ def test_without_an_answer_a_camera_stops_after_some_degrees(name):
     assert turned <= follow.BOUND and max(longest.values()) < WRONG_S / 2
 
 
+def test_what_stopped_for_lack_of_an_answer_goes_on_once_somebody_confirms_the_target():
+    rig, moving = Rig(), []
+    for aim in rig.aims:
+        aim.is_content = False
+    for n in range(4 * FPS):
+        now = n / FPS
+        if n == 3 * FPS:
+            rig.selection.confirm()
+        rig.hear(now)
+        rig.frame(now + 0.02, scene(n), now, TRACK)
+        rig.tick(now + 0.03)
+        moving.append(rig.moving)
+    assert moving[3 * FPS - 1] == set() and moving[3 * FPS + 5] == {"gimbal", "camera"}
+
+
 def test_a_good_source_goes_on_moving_everything():
     """Else the ways above would prove nothing."""
     longest, _ = flown(Wrong())
@@ -328,5 +343,7 @@ def test_a_station_is_told_what_the_steering_takes():
     statuses = [told(n, "tracked") for n in range(9, 20)]
     assert statuses == [m.TRACKING_ERROR] * 4 + [m.TRACKING_ACTIVE] * 7
     assert {told(n, "unsure") for n in range(20, 29)} == {m.TRACKING_ERROR}
+    rig.selection.confirm()  # what was before somebody acted counts no more
+    assert told(29, "tracked") == m.TRACKING_ACTIVE
     rig.selection.confirm()  # a person says that it is right
     assert told(29, "tracked") == m.TRACKING_ACTIVE

@@ -6,7 +6,6 @@ import pytest
 pytest.importorskip("pymavlink")
 
 from hotpath.runtime.types import Track
-from hotpath_vehicle import follow
 from hotpath_vehicle.aim.calibration import Calibration
 from hotpath_vehicle.follow import Follow
 from hotpath_vehicle.gimbal.settings import load_settings
@@ -25,7 +24,6 @@ class Talk:
         self.gimbal, self._codec = sim.Gimbal(), Codec(*ME)
         self.now = 0.0
         self.silent = False
-        self.acts = 0
         self.sentences = []
 
     def box(self):
@@ -43,7 +41,7 @@ class Talk:
         while self.now < begun + seconds:
             self.now += 1 / 30.0
             track = None if number is None else Track(self.box(), 0.9, lost, state)
-            view = View(int(self.now * 30), self.now, (640, 480), track, number, 30.0, self.acts)
+            view = View(int(self.now * 30), self.now, (640, 480), track, number, 30.0)
             view = view._replace(doubt=None if moves else "the picture stands still")
             out = self.us.frame(view, self.now) if frames else self.us.tick(self.now)
             sent += out
@@ -227,15 +225,6 @@ def test_without_fresh_evidence_the_camera_stands_and_says_why(talk, gone, why, 
     before = talk.gimbal.angle.copy()
     talk.go(8.0, number=0)  # the picture answers, and it goes on for more than its budget
     assert np.degrees(np.hypot(*(talk.gimbal.angle - before))) > 8.0
-
-
-def test_a_gimbal_whose_picture_does_not_answer_waits_until_somebody_acts(talk, monkeypatch):
-    monkeypatch.setattr(talk, "box", lambda: (400.0, 160.0, 20.0, 20.0))
-    talk.go(12.0, number=0)
-    assert set(rates(talk.go(2.0, number=0))) == {(0.0, 0.0)}
-    assert talk.us.aim.why == follow.UNANSWERED
-    talk.acts += 1
-    assert np.any(rates(talk.go(1.0, number=0)))
 
 
 def attitude(yaw_deg):

@@ -131,8 +131,8 @@ class Controller(Controls):
         if self.source.live or not self.is_watched():
             return False
         # files hold the recording once, with times that grow
+        self.whole = self.whole or self.can_record
         self.finished, self.paused, self.can_record = True, True, False
-        self.whole = True
         self.recording_since = None
         self.notify()
         return True
@@ -254,7 +254,7 @@ class Controller(Controls):
             "confirm": any(why.endswith(CONFIRM) for why in list(self.holds.values())),
             "selected": self.selection.among(tracked.tracks),
             "ended": self.ended,
-            "recording": {"can": self.can_record, "on": self.recording},
+            "recording": {"can": self.can_record, "on": self.can_record and self.recording},
             "whole": self.whole,
             "source": source.name,
             "frames": source.frames,

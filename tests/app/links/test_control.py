@@ -21,10 +21,13 @@ FRAME = np.zeros((10, 10, 3), np.uint8)
 
 @pytest.fixture
 def control():
+    return controller(LinkOptions(results="a.csv"))
+
+
+def controller(options):
     source = Mock(live=False, period_s=0.0)
     stop = SimpleNamespace(requested=False)
-    options, outputs = LinkOptions(results="a.csv"), run_outputs(Mock())
-    made = Controller(options, MagicMock(), source, stop, outputs)
+    made = Controller(options, MagicMock(), source, stop, run_outputs(Mock()))
     tracks = {3: Track(Box(1, 2, 3, 4), 0.5)}
     made.write(TrackedFrame(FRAME, 7, None, tracks))
     return made
@@ -35,6 +38,16 @@ def test_a_run_that_nobody_watches_ends_with_its_recording(control):
     control.is_watched = lambda: True
     control.source.live = True
     assert not control.finish()
+
+
+@pytest.mark.parametrize("results", [None, "a.csv"])
+def test_without_a_file_nothing_is_recorded_and_no_file_is_complete(results):
+    control, has_file = controller(LinkOptions(results=results)), results is not None
+    control.source.gaps, control.is_watched = [], lambda: True
+    for can, whole in ((has_file, False), (False, has_file), (False, has_file)):
+        state = control.state(control.newest)
+        assert (state["recording"], state["whole"]) == ({"can": can, "on": can}, whole)
+        control.finish()  # the second time, it was played again
 
 
 def test_the_page_asks_to_confirm_what_waits_for_somebody(control):

@@ -2,11 +2,13 @@
 
 import argparse
 import pathlib
+import re
 from typing import Any, Dict, List
 
 from hotpath.base import toml
 from hotpath.base.commands import advice, meant
 from hotpath.base.text import file_name
+from hotpath.base.toml_keys import Key, convert
 from hotpath.runtime.errors import BadOption
 
 
@@ -14,7 +16,8 @@ def with_config(parser: argparse.ArgumentParser, arguments: List[str]) -> argpar
     """Return the options of the file of ``--config`` that the arguments do not give.
 
     Raises:
-        BadOption: the file can't be read, or names an unknown option.
+        BadOption: the file can't be read, names an unknown option, or a switch that is neither true
+            nor false.
     """
     finder = type(parser)(parser.prog, add_help=False, allow_abbrev=False)
     finder.add_argument("--config")
@@ -27,23 +30,35 @@ def with_config(parser: argparse.ArgumentParser, arguments: List[str]) -> argpar
     for name, value in toml.read(pathlib.Path(path), BadOption).items():
         option, opposite = "--" + name, "--no-" + name
         if option not in actions or name == "config":
-            names = [each[2:] for each in actions if each[:2] == "--"]
+            names = [each[2:] for each in actions if each[:2] == "--" and each != "--config"]
             hint = advice(name, names) or meant(name, names) or "--help lists them"
+            if name == "config":
+                hint = "it can't name another file; leave it out"
             raise BadOption(f"{path}: a file has no option {name}; {hint}", what="unknown option")
+        problem = convert(value, Key(bool))[1] if actions[option].nargs == 0 else None
+        if problem:
+            raise BadOption(f"{path}: {name} {problem}", what="wrong value")
         if not options_typed & {option, opposite}:
             added += _words(option, value, actions)
     return parser.parse_args(added)
 
 
 def _words(option: str, value: Any, actions: Dict[str, argparse.Action]) -> List[str]:
-    """A value of the file as arguments: several texts or lists for an option that is repeated."""
-    if isinstance(value, bool) and actions[option].nargs in (0, "?"):
+    """A value of the file as arguments: several texts or lists for an option that is repeated.
+
+    A list for an option whose value is itself a list, such as --box, is one value if no item of it
+    is a list or a text with a separator.
+    """
+    action = actions[option]
+    if isinstance(value, bool) and action.nargs in (0, "?"):
         opposite = option.replace("--", "--no-", 1)
         if value:
             return [option]
         return [opposite] if opposite in actions else []
-    repeated = isinstance(actions[option], argparse._AppendAction) and isinstance(value, list)
-    if not (repeated and any(isinstance(item, (str, list)) for item in value)):
+    several = isinstance(action, argparse._AppendAction) and isinstance(value, list)
+    if several and "," in str(action.metavar):
+        several = any(re.search(r"[,;\s]", str(item)) for item in value)
+    if not (several and any(isinstance(item, (str, list)) for item in value)):
         value = [value]
     texts = [item if isinstance(item, list) else [item] for item in value]
     return [f"{option}=" + file_name(",".join(map(str, text))) for text in texts]

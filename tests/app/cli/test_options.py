@@ -95,10 +95,43 @@ def test_a_file_gives_options_and_the_command_line_overrules_it(tmp_path):
     assert found.stream == ["udp://a:1", "udp://b:2"] and found.fps == 12.5
     assert vars(found)["class"] == "person,dog"
     assert (found.page, found.quiet, found.recover, found.threads) == (True, False, False, 3)
-    for name, hint in (("no_such", "--help"), ("config", ""), ("page_host", "mean page-host")):
-        path.write_text(f"{name} = 1\n")
-        with pytest.raises(BadOption, match=f"no option {name}.*{hint}"):
-            options.parse(["--config", str(path)])
+
+
+@pytest.mark.parametrize(
+    "line, told",
+    [
+        ("no_such = 1", "no option no_such; --help"),
+        ("page_host = 1", "no option page_host; did you mean page-host"),
+        ('config = "x"', "no option config; it can't name another file"),
+        ("confg = 1", "no option confg; --help"),
+        ("json = 1", "json must be true or false, not 1"),
+        ('json = "yes"', "json must be true or false, not 'yes'"),
+        ("no-recover = 0", "no-recover must be true or false, not 0"),
+        ("stream-plain = 99", "stream-plain must be true or false, not 99"),
+    ],
+)
+def test_a_line_of_a_file_that_cannot_be_is_named_with_its_file(tmp_path, line, told):
+    path = tmp_path / "run.toml"
+    path.write_text(line + "\n")
+    with pytest.raises(BadOption) as refused:
+        options.parse(["--config", str(path)])
+    assert str(refused.value).startswith(str(path)) and told in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "value, boxes",
+    [
+        ("[1, 2, 3, 4]", ["1,2,3,4"]),
+        ('["40%", "30%", "10%", "20%"]', ["40%,30%,10%,20%"]),
+        ('[180, 90, 60, "a"]', ["180,90,60,a"]),
+        ("[[1, 2, 3, 4], [5, 6, 7, 8]]", ["1,2,3,4", "5,6,7,8"]),
+        ('["1,2,3,4", "5 6 7 8"]', ["1,2,3,4", "5 6 7 8"]),
+        ('[["40%", "30%", "10%", "20%"]]', ["40%,30%,10%,20%"]),
+    ],
+)
+def test_a_list_in_a_file_is_one_box_or_several(tmp_path, value, boxes):
+    (tmp_path / "run.toml").write_text(f"box = {value}\n")
+    assert options.parse(["--config", str(tmp_path / "run.toml")]).box == boxes
 
 
 def test_names_of_a_config_are_utf_8_without_a_locale(tmp_path):

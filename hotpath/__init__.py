@@ -84,17 +84,20 @@ def track(
     classes: Optional[Sequence[str]] = None,
     fps: Optional[float] = None,
     depth: Optional[int] = None,
-    start: Optional[float] = None,
+    start: Union[float, str, None] = None,
     network: Optional[PathLike] = None,
     **options: "Unpack[Keywords]",
 ) -> "Tracking[Any]":
     """Follow one target through a camera, a stream, a file or a folder, frame by frame.
 
     Each step gives ``(frame, track)``. The first pair belongs to the frame in which you selected
-    the target. Boxes, scores and states are identical to those of ``hotpath track`` with the same
-    source and options, bit for bit, because the tracker gets the same frames. ``load_tracker`` with
-    frames of ``cv2.VideoCapture`` gives slightly different boxes, because OpenCV has converted
-    those frames to BGR before the crop.
+    the target. If a detector has to find it, the first pair belongs to the first frame that was
+    read, and ``track`` is None until the detector has found something.
+
+    Boxes, scores and states are identical to those of ``hotpath track`` with the same source and
+    options, bit for bit, because the tracker gets the same frames. ``load_tracker`` with frames of
+    ``cv2.VideoCapture`` gives slightly different boxes, because OpenCV has converted those frames
+    to BGR before the crop.
 
     Args:
         source: what ``hotpath track --video`` takes: ``cam0`` (or 0), ``csi0``, an address
@@ -107,7 +110,7 @@ def track(
             objects in a frame, as for ``Targets.find_with``. Without box and point, the target is
             the best object that it finds. It also suggests where a lost target may be.
         classes: names of the classes that the detector finds, such as ``["person"]``.
-        start: position in a recording at which tracking begins, seconds.
+        start: position in a recording at which tracking begins: seconds, or a text such as "1:20".
 
     ``fps`` and ``depth`` are those of ``hotpath.video.sources.open_source``. ``network`` and
     the other arguments are fields of ``hotpath.runtime.options.Options``.
@@ -131,13 +134,14 @@ def track(
     """
     require(("numpy", "cv2"))
     from hotpath.app.records import SourceOptions
-    from hotpath.app.tracking import Selected, Tracking
+    from hotpath.app.tracking import Selected, Tracking, start_of
 
     own = ("source", "box", "point", "snug", "detector", "classes", "fps", "depth", "start")
     chosen = Options.of("hotpath.track", network, options, *own)
     selected = Selected(box, point, snug, detector, classes)
     where: Any = source
-    return Tracking(SourceOptions(where, fps, depth, start), selected, chosen)
+    begin = None if start is None else start_of(start)
+    return Tracking(SourceOptions(where, fps, depth, begin), selected, chosen)
 
 
 def draw(frame: Any, tracks: Any, info: Any = None) -> Any:

@@ -4,6 +4,7 @@ It starts and follows in the same way as ``hotpath track``: the same frames, in 
 reach the same functions in the same order. So the boxes of both are equal.
 """
 
+import argparse
 import contextlib
 from typing import (
     TYPE_CHECKING,
@@ -19,7 +20,7 @@ from typing import (
 )
 
 from hotpath.app.frames import MOST_FAILED, POLL_S, first_frame, opened_source
-from hotpath.app.records import SourceOptions, TargetOptions
+from hotpath.app.records import SourceOptions, TargetOptions, time_of
 from hotpath.base.log import reporter
 from hotpath.base.python_end import uninterrupted
 from hotpath.runtime.errors import BadBox, BadFrame, BadOption, NetworkFailed
@@ -41,6 +42,18 @@ if TYPE_CHECKING:
     from hotpath.video.base import Source
 
 EVERY = TargetOptions().every  # frames from one call of the detector to the next
+
+
+def start_of(start: Union[float, str]) -> float:
+    """Seconds of ``start``, by the rule of ``--start``.
+
+    Raises:
+        BadOption: it is no time.
+    """
+    try:
+        return time_of(str(start))
+    except argparse.ArgumentTypeError as error:
+        raise BadOption(f"start {error}", what="wrong value") from None
 
 
 class Selected:

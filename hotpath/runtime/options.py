@@ -111,7 +111,7 @@ if TYPE_CHECKING:
         classes: Optional[Sequence[str]]
         fps: Optional[float]
         depth: Optional[int]
-        start: Optional[float]
+        start: Union[float, str, None]
         network: Optional[PathLike]
 
 

@@ -189,6 +189,7 @@ def test_what_can_not_be_tracked_is_refused_in_a_sentence(world, monkeypatch):
         (BadOption, "no list", "frames", {"detector": "yolox_nano", "classes": "person"}),
         (BadSource, "not found", "nothing.mp4", {"box": box}),
         (BadOption, "wrong value", "frames", {"box": box, "log": "x"}),
+        (BadOption, "wrong value", "film.avi", {"box": box, "start": "1:x"}),
     ):
         with refusal(error, what):
             hotpath.track(folder / name, **more, **network)
@@ -196,6 +197,12 @@ def test_what_can_not_be_tracked_is_refused_in_a_sentence(world, monkeypatch):
         hotpath.track("cam77", box=box, **network)
     with pytest.raises(BadBox):
         hotpath.track(folder / "frames", box=(1, 2, 3), **network)
+
+
+def test_a_start_is_a_number_or_what_the_command_line_takes(world):
+    by_number, by_text = (tracked(world, "film.avi", start=start) for start in (0.4, "0:00.4"))
+    assert 0 < len(by_number) < FRAMES
+    assert [track for _, track in by_text] == [track for _, track in by_number]
 
 
 def test_recover_and_the_other_options_reach_the_tracker(world):

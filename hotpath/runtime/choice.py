@@ -84,7 +84,7 @@ def choose_witness(setup: Setup, options: Options) -> Tuple[Optional[Setup], str
     if not is_named and options.network is None and options.bundle is None:
         board = board_here() if setup.bundle is None else profile_of(setup.bundle)
         name = board.witness if board is not None else None
-    if name in (None, NO_WITNESS):
+    if name is None or str(name).lower() in (NO_WITNESS, "false"):
         return None, "without a witness"
     options = options._replace(network=name, bundle=None, log=None)
     try:

@@ -568,6 +568,8 @@ def test_the_board_names_the_witness_of_its_own_network(monkeypatch, networks):
     for options, expected in (
         (Options(), "two"),
         (Options(witness="none"), None),
+        (Options(witness=False), None),
+        (Options(witness="False"), None),  # as a file's false arrives
         (Options(network="kestrel_fast"), None),
         (Options(network="kestrel_fast", witness="kestrel"), "kestrel"),
     ):

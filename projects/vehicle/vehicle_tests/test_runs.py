@@ -1,7 +1,9 @@
 """Runs of ``hotpath track`` with this project's options: what is wrong is one sentence."""
 
+import re
 import socket
 import sys
+import threading
 
 import pytest
 
@@ -9,6 +11,7 @@ pytest.importorskip("pymavlink")
 
 from tests.app.test_track import film_command, here, world
 from tests.support import ROOT, run
+from tests.support.ports import free_port
 
 __all__ = ["world"]
 LATE = {
@@ -55,6 +58,33 @@ def test_an_impossible_host_is_one_sentence(world):
 def test_a_radio_whose_name_can_not_be_looked_up_is_tried_again(world):
     done = run(film_command(world, "frames", "--no-show", "--mavlink", f"udpout:{HOST}:5"))
     assert done.returncode == 0 and "nothing answers there yet" in done.stderr
+
+
+@pytest.mark.parametrize("way", ["tcp", "serial"])
+def test_a_link_that_never_opens_sent_nothing_and_the_run_ends_with_two(world, capsys, way):
+    address = (
+        "serial:/dev/ttyNONE:57600"
+        if way == "serial"
+        else f"tcp:127.0.0.1:{free_port(socket.SOCK_STREAM)}"
+    )
+    assert here(world, "frames", "--no-show", "--mavlink", address) == 2
+    told = capsys.readouterr().err
+    assert "mavlink: 0 packets heard, 0 sent" in told, told
+    assert f"{address}: nothing was delivered, because the link never opened" in told, told
+    assert (f"{address}: no such device yet; it is tried again" in told) == (way == "serial")
+
+
+def test_a_station_that_ends_leaves_the_run_its_exit_code(world, capsys):
+    with socket.socket() as station:
+        station.bind(("127.0.0.1", 0))
+        station.listen(1)
+        address = "tcp:127.0.0.1:{}".format(station.getsockname()[1])
+        ends = threading.Thread(target=lambda: station.accept()[0].close(), daemon=True)
+        ends.start()
+        assert here(world, "frames", "--no-show", "--mavlink", address) == 0
+        ends.join(60)
+    told = capsys.readouterr().err
+    assert re.search("mavlink: 0 packets heard, [1-9][0-9]* sent", told), told
 
 
 WITHOUT = """

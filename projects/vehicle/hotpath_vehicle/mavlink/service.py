@@ -68,12 +68,12 @@ class Service(Link):
         rate: most packets a second from one component.
         say: function of one line of text for the user.
         ledger: folder that keeps the time stamps of signatures; None: they are kept in memory.
-        address: of the link, for the sentence that nobody is heard there; "" says none.
+        address: of the link, for the sentences that nobody is heard there; "" says none.
 
     Attributes:
         failures: messages that could not be answered or encoded; 0 unless there is a bug.
         last_failure: why the last of them could not, or None.
-        heard, sent: packets that were decoded and sent.
+        heard, sent: packets that were decoded, and that were given to ``transport``.
         refused: dict of reason -> packets that were not decoded.
     """
 
@@ -90,7 +90,8 @@ class Service(Link):
         ledger: Optional[str] = None,
         address: str = "",
     ) -> None:
-        self._unheard = address  # "" once it was said or is no longer true
+        self._address = address
+        self._unheard = bool(address)  # until it was said or is no longer true
         self.transport, self.camera, self._say = transport, camera, say
         self.failures = self.heard = self.sent = 0
         self.last_failure: Optional[Exception] = None
@@ -127,7 +128,8 @@ class Service(Link):
         """Packets, and the time from the capture of a frame until its messages were sent."""
         bad = f", {self.failures} not understood" if self.failures else ""
         lines = [
-            f"mavlink: {counted(self.heard, 'packet')} heard, {self.sent} sent, "
+            f"mavlink: {counted(self.heard, 'packet')} heard, "
+            f"{self.sent - self.transport.unsent} sent, "
             f"{sum(self.refused.values())} refused{bad}"
         ]
         if self._latency_ms:
@@ -138,7 +140,11 @@ class Service(Link):
         return lines
 
     def close(self) -> None:
-        """Stop the thread and close the link; may be called twice."""
+        """Stop the thread and close the link; may be called twice.
+
+        Raises:
+            BadOutput: the link never opened, though there were frames to report.
+        """
         if self._closing.is_set():
             return
         self._closing.set()
@@ -149,6 +155,12 @@ class Service(Link):
             self.name_taken.close()
         self._wake_in.close()
         self._wake_out.close()
+        if self._view and self.sent and self.sent == self.transport.unsent and not self.heard:
+            raise BadOutput(
+                f"--mavlink {self._address}: nothing was delivered, because the link never opened; "
+                "check the address, and that the other side is there",
+                what="not delivered",
+            )
 
     # in the thread
 
@@ -195,10 +207,10 @@ class Service(Link):
         if self._unheard and (self.heard or now - self._began_s > UNHEARD_S):
             if not self.heard:
                 self._say(
-                    f"mavlink: waiting for a first packet at {self._unheard}; start the ground "
+                    f"mavlink: waiting for a first packet at {self._address}; start the ground "
                     "station or the router there, or end this run with Ctrl-C"
                 )
-            self._unheard = ""
+            self._unheard = False
 
     def _say_note(self, now: float) -> None:
         """Say who is not answered, at most once in ``NOTE_S``."""
@@ -342,9 +354,7 @@ def open_link(context: Context) -> Service:
     )
     service.name_taken = name
     if service.transport.fileno() is None:
-        context.say(
-            f"--mavlink {mavlink.url}: nothing answers there yet; it is tried again and again"
-        )
+        context.say(f"--mavlink {mavlink.url}: {transport.why_closed}; it is tried again and again")
     service.start()
     return service
 

@@ -41,12 +41,16 @@ class Transport:
     Attributes:
         allowed: networks that a listening link takes packets from; none: from everywhere.
         note: a sentence on a peer that is not answered, to say; None without news.
+        why_closed: why a link that is not open is not.
+        unsent: packets that no open link took. UDP can't know, and counts none.
     """
 
     allowed: Sequence[Network] = ()
     note: Optional[str] = None
+    why_closed = "nothing answers there yet"
 
     def __init__(self) -> None:
+        self.unsent = 0
         self._socket: Optional[socket.socket] = None
         self._next_try = 0.0
 
@@ -195,6 +199,7 @@ class _Stream(Transport):
     def __init__(self) -> None:
         super().__init__()
         self._backlog = bytearray()
+        self._waiting = 0  # packets in it, with those that went out in part
 
     def _open(self) -> None:
         """Open the link; raises ``OSError``."""
@@ -203,7 +208,7 @@ class _Stream(Transport):
     def _ready(self) -> bool:
         """Whether the link is open. A closed one is tried at most once in ``RETRY_S``."""
         if self.may_try():
-            self._backlog = bytearray()
+            self._backlog, self._waiting = bytearray(), 0
             with contextlib.suppress(OSError):  # nobody there, or not plugged in
                 self._open()
         return self.fileno() is not None
@@ -226,9 +231,11 @@ class _Stream(Transport):
         return got
 
     def send(self, data: bytes) -> None:
+        self.unsent += 1
         if not self._ready() or len(self._backlog) + len(data) > BACKLOG_BYTES:
             return
         self._backlog += data
+        self._waiting += 1
         self._flush()
 
     def drain(self) -> None:
@@ -243,6 +250,9 @@ class _Stream(Transport):
         try:
             while self._backlog and fd is not None:
                 del self._backlog[: os.write(fd, self._backlog)]
+            if not self._backlog:
+                self.unsent -= self._waiting
+                self._waiting = 0
         except OSError as error:
             if error.errno not in PASSING:
                 self.close()
@@ -297,7 +307,12 @@ class Serial(_Stream):
         import termios
         import tty
 
-        fd = os.open(self._device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            fd = os.open(self._device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        except OSError as error:
+            is_missing = error.errno == errno.ENOENT
+            self.why_closed = "no such device yet" if is_missing else str(error.strerror)
+            raise
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as pyserial does
         except OSError:

@@ -154,7 +154,7 @@ def test_a_missing_radio_is_waited_for_or_refused(clip, capsys):
     from hotpath.app.__main__ import main
 
     run = ["--video", str(clip.folder / "img"), *"--no-show --box 10,10,50,50 --frames 2".split()]
-    assert main(run + ["--mavlink", "serial:/dev/nowhere:57600"]) == 0
+    assert main(run + ["--mavlink", "serial:/dev/nowhere:57600"]) == 2
     assert "serial:/dev/nowhere:57600: " in capsys.readouterr().err
     assert main(run + ["--gimbal", "--fov", "60"]) == 2
     assert "--gimbal needs --mavlink" in capsys.readouterr().err

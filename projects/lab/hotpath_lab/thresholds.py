@@ -121,6 +121,8 @@ def run(options: argparse.Namespace) -> list[Row]:
             pair = [own, best] if own and best != own else [best]
             of_network += measured(name, pair, {"public": public}, options)
         say(text(of_network))
+        if len(given) > 1 and len({row.figures["auc"] for row in of_network}) == 1:
+            say("The boxes are the same with all of them; name clips in which the target leaves.")
         say(f"{name}: {', '.join(f'{value:g}' for value in best)} is best")
         if options.write and best != own:
             write(name, best)
@@ -235,16 +237,24 @@ def figures(pairs: Sequence[tuple[Mapping[str, Any], Any]]) -> dict[str, float]:
 
 
 def best_of(rows: Sequence[Row]) -> Triple:
-    """The triple with the largest sum of AUC among those whose ``tracked`` can be trusted."""
+    """The triple with the largest sum of AUC among those whose ``tracked`` can be trusted.
+
+    Of several with that sum, as on clips whose target never leaves, it is the one with the fewest
+    wrong boxes of a high presence.
+    """
     sums: dict[Triple, float] = {}
+    wrong: dict[Triple, float] = {}
     rights: dict[Triple, list[float]] = {}
     for row in rows:
         if row.place in CHOOSING:
             sums[row.triple] = sums.get(row.triple, 0.0) + row.figures["auc"]
+            high = row.figures["tracked_wrong_high"]
+            wrong[row.triple] = wrong.get(row.triple, 0.0) + high
             rights.setdefault(row.triple, []).append(row.figures["right_tracked"])
     trust = {triple: float(np.mean(values)) for triple, values in rights.items()}
     least = max(trust.values()) - LESS
-    return max((t for t in sums if trust[t] >= least), key=lambda triple: sums[triple])
+    trusted = [triple for triple in sums if trust[triple] >= least]
+    return max(trusted, key=lambda triple: (sums[triple], -wrong[triple]))
 
 
 def text(rows: Sequence[Row]) -> str:

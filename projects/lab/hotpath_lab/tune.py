@@ -66,6 +66,7 @@ RANGES: dict[str, Range] = {
 MOST_BYTES = 2 << 30  # of decoded frames
 DIGITS = 4  # behind the point, of every number
 CLOSE = 0.01  # scores of conventions that differ by less can't be told apart
+OWN_ARE_BEST = "No other set of numbers is better on the searched clips; the old ones stay."
 NO_GAIN = (
     "The held-out clips do not gain from these numbers, which fit only the searched clips. Keep "
     "the old numbers, or search on more clips."
@@ -435,7 +436,11 @@ def text(report: dict[str, Any]) -> str:
         start, best = (report[key][which] for which in ("start", "best"))
         change = f"{start:.4f} -> {best:.4f} ({best - start:+.4f})"
         lines.append(f"{label} clips, mean overlap {change}")
-    return "\n".join(lines + [NO_GAIN] * (not gains(report)))
+    if report["best"] == report["start"]:
+        lines.append(OWN_ARE_BEST)
+    elif not gains(report):
+        lines.append(NO_GAIN)
+    return "\n".join(lines)
 
 
 main = command.main("hotpath tune", run, parser)

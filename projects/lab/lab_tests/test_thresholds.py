@@ -59,12 +59,12 @@ def test_where_no_answer_is_wrong_nothing_counts():
     assert table["auc"] == pytest.approx(20 / 21) and table["tracked_wrong"] == 0
 
 
-def rows(aucs, rights):
+def rows(aucs, rights, wrong=(0, 0)):
     """A row of each set for LOW and HIGH."""
     return [
-        Row("x", triple, place, {"auc": auc, "right_tracked": right})
+        Row("x", triple, place, {"auc": auc, "right_tracked": right, "tracked_wrong_high": high})
         for place in thresholds.CHOOSING
-        for triple, auc, right in zip((LOW, HIGH), aucs, rights)
+        for triple, auc, right, high in zip((LOW, HIGH), aucs, rights, wrong)
     ]
 
 
@@ -73,6 +73,8 @@ def test_the_best_box_wins_unless_its_word_is_worth_less():
     assert best_of(rows((0.70, 0.65), (0.930, 0.955))) == HIGH
     public = Row("x", HIGH, "public", {"auc": 9.0, "right_tracked": 1.0})
     assert best_of([*rows((0.70, 0.65), (0.95, 0.95)), public]) == LOW  # it chooses nothing
+    same = (0.70, 0.70), (0.95, 0.95)
+    assert best_of(rows(*same, wrong=(9, 4))) == HIGH and best_of(rows(*same, wrong=(4, 9))) == LOW
 
 
 @pytest.mark.parametrize("given", ["0.2,0.3", "a,b,c", "0.2,0.3,1.4", "0,0.3,0.4"])
@@ -118,7 +120,7 @@ def test_the_command_tracks_with_each_triple_and_writes_the_best(tmp_path, capsy
     words += ["--tried", "0.4,0.4,0.8", "--out", str(tmp_path / "out"), "--write"]
     assert thresholds.main(words) == 0
     messages = capsys.readouterr()
-    for numbers in ("0.2 0.3 0.4", "0.4 0.4 0.8"):
-        assert numbers in messages.out + messages.err
+    for words in ("0.2 0.3 0.4", "0.4 0.4 0.8", "The boxes are the same with all of them"):
+        assert words in messages.out + messages.err
     written = load_network(toml)
     assert tuple(getattr(written, key) for key in thresholds.SEARCH) in (LOW, HIGH)

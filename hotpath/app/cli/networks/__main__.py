@@ -83,7 +83,9 @@ def add_network(options: argparse.Namespace) -> None:
     make_ready(network, None)
     if not network.found_above:
         print(
-            "without thresholds its target is never called lost; measure and write them with "
+            f"`hotpath networks check {path}` looks at the numbers in its maps\n"
+            "without thresholds its target is never called lost; where its graph shows features, "
+            "measure and write them with "
             f"`python -m hotpath_lab.thresholds --networks {path} --clips DIR --write`"
         )
     elif network.negatives is None:

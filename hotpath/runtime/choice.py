@@ -216,14 +216,18 @@ def _of_a_board(options: Options, candidates: List[boards.Board]) -> Setup:
 def _newest(
     options: Options, board: str, network: Network, beside: "Optional[Bundle]" = None
 ) -> Setup:
-    """The bundle of a board and a network that was built last; errors as of ``choose``."""
+    """The bundle of a board and a network that was built last; errors as of ``choose``.
+
+    Beside another bundle it is the last one of that one's precision, if there is any.
+    """
     from hotpath.runtime.networks import bundle as bundles
 
     engine = None if options.engine == AUTO else options.engine
     precision = None if options.precision == AUTO else options.precision
     folder = None if beside is None else beside.folder.parent.parent
+    rather = None if beside is None else beside.precision
     try:
-        bundle = bundles.find(board, network, precision, engine, folder)
+        bundle = bundles.find(board, network, precision, engine, folder, rather)
     except BadBundle as error:
         if error.what == "no bundle":
             _refuse(board, engine, precision)

@@ -156,15 +156,20 @@ def find(
     precision: Optional[str] = None,
     engine: Optional[str] = None,
     folder: Optional[PathLike] = None,
+    rather: Optional[str] = None,
 ) -> "Bundle":
-    """The bundle for a board and a network that was built last; arguments as of ``there``.
+    """The bundle for a board and a network that was built last.
+
+    Args:
+        board, network, precision, engine, folder: as of ``there``.
+        rather: precision whose bundles come first, whenever the others were built; None for none.
 
     Raises:
         BadBundle: there is none, or it can't be read.
     """
     found = there(board, network.name, precision, engine, folder)
     if found:
-        return found[0]
+        return next((each for each in found if each.precision == rather), found[0])
     usual = load_board(board).precision["default"] if board in names() else "fp32"
     chosen = precision or usual
     first = folder_of(board, network.name, chosen, FOLDER if folder is None else folder)

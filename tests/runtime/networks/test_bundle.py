@@ -241,6 +241,8 @@ def test_auto_takes_the_boards_bundle_that_was_built_last(here, prepared):
         f"tiny runs from {second}, {built}, without a witness"
     )
     assert loading.choose(asked._replace(precision="fp16")).bundle.folder == first
+    for beside in (first, second):  # as of a witness, which has the precision of the first network
+        assert loading.choose(asked, bundle.Bundle(beside)).bundle.folder == beside
     assert loading.choose(asked._replace(engine="onnxruntime")).bundle is None
     assert loading.choose(asked._replace(engine="tensorrt")).bundle.folder == second
     (second / bundle.FILE).write_text("{")

@@ -173,7 +173,7 @@ def _may_have_bundles() -> bool:
 
 def _named(options: Options) -> Setup:
     """The bundle that the user names, where this may be its board."""
-    from hotpath.runtime.networks.bundle import Bundle  # a computer needs none
+    from hotpath.runtime.networks.bundle import Bundle, precision_on  # a computer needs none
 
     bundle = Bundle(str(options.bundle))
     network = None if options.network is None else load_network(options.network)
@@ -187,7 +187,9 @@ def _named(options: Options) -> Setup:
     here = boards_here()
     fits = any(each.name == bundle.board or each.family in families for each in here)
     if here and not fits and bundle.board in boards.names():  # else of the user's own file
-        bundle.mismatch("board", bundle.board, here[0].name, board=here[0].name)
+        precision = precision_on(here[0], bundle.precision)
+        name = here[0].name
+        bundle.mismatch("board", bundle.board, name, board=name, precision=precision)
     return Setup(network, bundle=bundle, options=options)
 
 
@@ -250,7 +252,7 @@ def _refuse(name: str, engine: Optional[str], precision: Optional[str]) -> None:
     if precision is not None and precision not in built:
         why = board.precision["why"].get(precision, f"{board.engine} does not compute it")
         raise BadBundle(
-            f"{precision.upper()} on a {board.title}: {why}; leave --precision out",
+            f"{precision.upper()} on {board.title}: {why}; leave --precision out",
             what="no bundle",
         )
 

@@ -4,7 +4,7 @@ import pathlib
 from typing import Dict, Optional, Union
 
 from hotpath.base.toml_keys import Table
-from hotpath.boards import Board
+from hotpath.boards import HOST, Board
 from hotpath.deploy.errors import BuildFailed
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import bundle
@@ -52,9 +52,10 @@ class Order:
         precisions = board.precision
         if precision not in precisions["exists"] and not force:
             why = precisions["why"].get(precision, f"it has no {precision.upper()} unit")
+            otherwise = ", or add --force (FORCE=1)" if board.name != HOST else ""
             raise BuildFailed(
-                f"{precision.upper()} on a {board.title}: {why}; run "
-                f"`{self.command(precisions['default'])}`, or add --force (FORCE=1)",
+                f"{precision.upper()} on {board.title}: {why}; run "
+                f"`{self.command(precisions['default'])}`{otherwise}",
                 what="precision",
             )
         self.target = bundle.folder_of(board.name, network.name, precision, out)

@@ -20,7 +20,7 @@ from hotpath.base import toml_keys
 from hotpath.base.commands import HERE, make, reason
 from hotpath.base.text import read_json
 from hotpath.base.toml_keys import FileName, Key, Sha256, Table, why_not
-from hotpath.boards import load_board, names
+from hotpath.boards import Board, load_board, names
 from hotpath.runtime import decode
 from hotpath.runtime.errors import BadBundle, BadNetwork, BundleMismatch
 from hotpath.runtime.network import Network, sha256_of, shapes_text, without_ones
@@ -67,6 +67,12 @@ def command(
     place = os.path.abspath(str(engines)) if text.startswith("make -C ") else str(engines)
     out = "--out " + shlex.quote(place)
     return f"{text} ARGS={shlex.quote(out)}" if text.startswith("make ") else f"{text} {out}"
+
+
+def precision_on(board: Board, precision: str) -> str:
+    """A precision if the board has it, else the board's own."""
+    usual: str = board.precision["default"]
+    return precision if precision in board.precision["exists"] else usual
 
 
 def folder_of(board: str, network: str, precision: str, engines: PathLike = FOLDER) -> pathlib.Path:

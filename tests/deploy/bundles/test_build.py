@@ -72,7 +72,7 @@ NEEDS_RANGES = "hotpath int8 --network {} --clips DIR"
         (
             "tiny",
             "jetson_nano --precision int8",
-            ["INT8 on a Jetson Nano: there is no INT8 unit: sm_53 has no dp4a", "FORCE=1"]
+            ["INT8 on Jetson Nano: there is no INT8 unit: sm_53 has no dp4a", "FORCE=1"]
             + ["make engine BOARD=jetson_nano NETWORK={} PRECISION=fp16"],
         ),
         ("tiny", "jetson_nano --precision int8 --force", [NEEDS_RANGES]),
@@ -83,7 +83,10 @@ NEEDS_RANGES = "hotpath int8 --network {} --clips DIR"
         (
             "tiny",
             "host --precision fp16",
-            ["processors compute it as fp32", "NETWORK={} PRECISION=fp32"],
+            [
+                "FP16 on this computer: processors compute it as fp32",
+                "NETWORK={} PRECISION=fp32`\n",
+            ],
         ),
         ("tiny", "host --precision int8", ["tiny is not INT8; run `" + NEEDS_RANGES]),
         ("kestrel_small-int8", "jetson_nano --precision fp16", ["{} is INT8", "in floating point"]),
@@ -142,6 +145,11 @@ def test_prepared_files_serve_their_board_alone_without_onnx(toml, tmp_path, cap
     text = capsys.readouterr().err
     assert "jetson_tx2, " in text and "prepared for jetson_nano" in text
     assert "run `make engine BOARD=jetson_tx2" in text
+    found = detect.Detection()
+    found.board = boards.load_board("host")  # which makes no fp16
+    monkeypatch.setattr(detect, "detect", lambda root="/": found)
+    assert build.main(command[4:]) == 2
+    assert "BOARD=host NETWORK=tiny PRECISION=fp32" in capsys.readouterr().err
 
 
 def test_in_a_container_on_a_jetson_the_named_board_is_built(toml, tmp_path, capsys, monkeypatch):

@@ -93,6 +93,8 @@ def test_an_unknown_board_is_asked_for(tmp_path):
 def test_list():
     listed = run("list").stdout
     assert "jetson_thor" in listed and "*fp16" in listed
+    (host,) = [line for line in listed.splitlines() if line.startswith("host ")]
+    assert host.endswith(" fp32 int8")  # fp16 is refused there
 
 
 @pytest.mark.parametrize("words", ["boards", "hotpath boards"])

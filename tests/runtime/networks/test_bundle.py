@@ -314,7 +314,7 @@ def test_from_another_folder_the_command_builds_beside_the_bundle(monkeypatch, t
     assert told.endswith(f" PRECISION=fp32 ARGS='--out {tmp_path}/mine'")
 
 
-def test_another_board_engine_or_precision_is_one_sentence(made, nano):
+def test_another_board_engine_or_precision_is_one_sentence(made, nano, monkeypatch):
     with refusal(NoEngine, "other engine"):
         loading.load(Options(bundle=made.folder, engine="openvino"))
     with refusal(NoEngine, "other engine"):
@@ -326,6 +326,11 @@ def test_another_board_engine_or_precision_is_one_sentence(made, nano):
     with pytest.raises(BundleMismatch, match=told) as caught:
         loading.choose(Options(bundle=made.folder))
     assert COMMAND.replace("jetson_nano", "jetson_tx2") in str(caught.value)
+    monkeypatch.setattr(choice, "boards_here", lambda: [boards.load_board("host")])
+    with pytest.raises(BundleMismatch) as caught:  # a computer makes no fp16
+        loading.choose(Options(bundle=made.folder))
+    host = COMMAND.replace("jetson_nano", "host").replace("fp16", "fp32")
+    assert host in str(caught.value)
 
 
 def test_another_network_needs_a_bundle_and_a_tuned_one_none(made, nano, tmp_path):

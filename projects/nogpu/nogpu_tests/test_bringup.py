@@ -235,8 +235,12 @@ def test_evidence_that_can_not_be_written_is_one_sentence(tmp_path, capsys):
     assert "you may write to" in capsys.readouterr().err
 
 
-def test_an_unknown_engine_is_refused_before_the_first_step(tmp_path, capsys):
+@pytest.mark.parametrize(
+    "option, name, right",
+    [("--engine", "tensort", "tensorrt"), ("--network", "kestral", "kestrel")],
+)
+def test_an_unknown_name_is_refused_before_the_first_step(option, name, right, tmp_path, capsys):
     evidence = tmp_path / "x.json"
-    assert command.main(["bringup", "--engine", "tensort", "--out", str(evidence)]) == 2
+    assert command.main(["bringup", option, name, "--out", str(evidence)]) == 2
     told = capsys.readouterr()
-    assert "did you mean tensorrt" in told.err and not told.out and not evidence.exists()
+    assert f"did you mean {right}" in told.err and not told.out and not evidence.exists()

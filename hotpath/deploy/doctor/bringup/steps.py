@@ -78,6 +78,7 @@ class State:
 
     Raises:
         BuildFailed: there is no such engine.
+        UnknownNetwork, BadNetwork: there is no such network, or its TOML is wrong.
     """
 
     def __init__(
@@ -96,6 +97,8 @@ class State:
             engines.build_of(board, engine)
         pair = (default_of(board), None if board is None or engine else board.witness)
         self.networks = [network] if network else [name for name in pair if name is not None]
+        for name in self.networks:
+            load_network(name)
         self.network = self.networks[0]  # that a step is about
         self.telemetry = Telemetry("/", self.detection.board)
         self.before = snapshot.describe()

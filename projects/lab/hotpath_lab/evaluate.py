@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from hotpath.app.report.file import KINDS
 from hotpath.base.commands import why_unread
 from hotpath.base.text import read as read_text
 from hotpath.calib import command
@@ -33,6 +34,7 @@ from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.errors import HotpathError
 from hotpath.video.clips import Clip, find_clips
+from hotpath.video.output_file import check_ending
 from hotpath_lab import (
     benchmarks,
     boxes,
@@ -106,6 +108,8 @@ def run(options: argparse.Namespace) -> int:
     """Track, then write every table; returns the exit code."""
     if bool(options.clips) == bool(options.benchmark):
         raise BadRun("name what to evaluate on: --clips DIR, or --benchmark NAME --data DIR")
+    if options.report:
+        check_ending(options.report, KINDS)
     if options.benchmark and not options.data:
         raise BadRun(f"--benchmark {options.benchmark} needs --data DIR")
     if options.benchmark == PUBLIC and not (options.networks or options.boxes):

@@ -295,6 +295,13 @@ def test_the_report_has_plots_a_table_and_a_strip_of_each_bad_clip(place, tmp_pa
         assert texts and all("fill: var(--" in each for each in texts), "black letters"
 
 
+def test_a_report_of_another_ending_is_refused_before_a_frame(place, tmp_path, capsys):
+    path = tmp_path / "x.pdf"
+    assert run(place, "--report", str(path)) == 2
+    assert "name the file .html or .htm" in capsys.readouterr().err
+    assert not path.exists() and not (place / "out").exists()
+
+
 def test_a_clip_whose_name_is_no_utf_8_is_in_all_files(place, tmp_path):
     (place / "clips" / "one").rename(place / "clips" / os.fsdecode(b"one-\xff"))
     path = tmp_path / "report.html"

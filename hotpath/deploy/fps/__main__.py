@@ -63,6 +63,9 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         parser.set_defaults(run=commands[arguments[0]])
         is_one = arguments[0] == "save"
         parser.add_argument("files", nargs="?" if is_one else "+", metavar="EVIDENCE")
+    elif arguments and not arguments[0].startswith("-"):
+        parser.add_argument("command", choices=sorted(commands))
+        parser.add_argument("files", nargs="*")
     else:
         parser.set_defaults(run=_run)
         _add_run(parser)

@@ -35,6 +35,7 @@ WARM_BLOCKS = 5  # in each process, before frames count
 INVALID_ROUNDS = 2  # after which an invalid run ends
 PERIOD_S = 1.0  # from one reading of the sensors to the next
 FILM = 200  # frames
+ENDED = "its process ended; run `python -m hotpath track` there to see why"
 
 Answer = Dict[str, Any]  # of a worker to a request
 
@@ -115,11 +116,11 @@ class Worker:
 
     def _receive(self) -> Answer:
         line = self._output.readline()
-        answer: Answer = json.loads(line) if line else {"error": "the process ended"}
+        answer: Answer = json.loads(line) if line else {"error": ENDED}
         if "error" in answer:
             why = answer["error"]
             raise WorkerFailed(
-                f"the code in {self._tree} can't be timed: {why}; run it there by itself",
+                f"the code in {self._tree} can't be timed: {why}",
                 what="not timed",
             )
         return answer

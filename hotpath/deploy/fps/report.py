@@ -7,6 +7,10 @@ from hotpath.deploy.fps.evidence import figures_of
 
 TEXTS = ("network", "precision", "engine")
 PARTS = ("crop", "network", "select", "alone")  # of a frame, and the network by itself; medians
+ALONE = (
+    "alone ms is no part of a frame: its library runs the network's file by itself between the "
+    "frames, which shows how fast this computer was during the run."
+)
 HEADS = (*TEXTS, "FPS", "median ms", "p95 ms", "p99 ms", *(f"{part} ms" for part in PARTS))
 
 
@@ -21,7 +25,9 @@ def described(evidence: Evidence) -> str:
         if any(head in row for row in rows):
             columns.append(_column(head, [row.get(head, "") for row in rows]))
     lines = [f"| {' | '.join(cells)} |" for cells in zip(*columns)]
-    return "\n".join([f"**{title(evidence)}**: {state}", "", *lines, ""])
+    if any("alone ms" in row for row in rows):
+        lines += ["", ALONE]
+    return "\n".join([f"**{title(evidence)}**: {state}", "", *lines, *([""] if lines else [])])
 
 
 def _column(head: str, cells: List[str]) -> List[str]:

@@ -33,9 +33,19 @@ def main() -> int:
     try:
         _serve(answers)
     except Exception as error:  # of any kind: the other side must be told
-        _say(answers, {"error": f"{type(error).__name__}: {error}"})
+        _say(answers, {"error": _sentence(error)})
         return 1
     return 0
+
+
+def _sentence(error: Exception) -> str:
+    """What to tell of an error: an own one of the other commit is a sentence that says what to do.
+
+    Its classes are known by their names, since nothing of Hotpath may be imported before.
+    """
+    if any(kind.__name__ == "HotpathError" for kind in type(error).__mro__):
+        return str(error)
+    return f"{type(error).__name__}: {error}; run `python -m hotpath track` there to see more"
 
 
 def _serve(answers: TextIO) -> None:

@@ -81,9 +81,15 @@ TABLE = """
 def test_a_report_has_columns_of_what_was_timed_with_numbers_on_the_right():
     plain = dict(made_up(median_ms=2.0), invalid=[])
     both = plain["results"] + made_up(median_ms=12.0, alone_ms=9.0)["results"]
-    assert report.described(dict(plain, results=both)).endswith(": ok\n" + TABLE)
+    assert report.described(dict(plain, results=both)).endswith(f": ok\n{TABLE}\n{report.ALONE}\n")
     assert "alone" not in report.described(plain)
     assert "|" not in report.described(dict(plain, results=[]))
+
+
+def test_a_command_that_is_nearly_right_is_named(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["compar", "a.json", "b.json"])
+    assert ended.value.code == 2 and "did you mean compare?" in capsys.readouterr().err
 
 
 def stored(tmp_path, *runs):

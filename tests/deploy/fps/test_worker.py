@@ -55,6 +55,16 @@ def test_a_worker_times_frames_and_the_network_alone(opened):
         assert len(answer["ms"]["alone"]) == worker.ALONE_RUNS - 1
 
 
+def test_a_refusal_of_the_timed_code_is_its_own_sentence(opened):
+    request = dict(opened[1], load=dict(opened[1]["load"], precision="fp16"))
+    with contextlib.closing(measure.Worker(checkout.CHECKOUT, request)) as process:
+        with refusal(WorkerFailed, "not timed") as caught:
+            process.wait_ready()
+    told = str(caught.value)
+    assert "timed: no engine of a processor runs 'fp16'; take one of" in told
+    assert told.endswith("or a bundle")
+
+
 def test_a_checkout_that_can_not_run_is_named(tmp_path):
     (tmp_path / "runtime").mkdir()
     (tmp_path / "runtime" / "__init__.py").write_text("raise RuntimeError('half a commit')\n")

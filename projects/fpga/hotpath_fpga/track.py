@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument("board", help="a board of the family fpga, such as pynq_z2 or kv260")
     cli.add_argument("--video", required=True, metavar="SOURCE", help="a video or a folder")
     text = "the target in the first frame, pixels"
-    cli.add_argument("--box", required=True, type=_numbers, metavar="X,Y,W,H", help=text)
+    cli.add_argument("--box", required=True, type=_box, metavar="X,Y,W,H", help=text)
     cli.add_argument("--rtl", action="store_true", help="simulate the RTL, and not its NumPy model")
     cli.add_argument("--network", metavar="NAME|FILE.toml", help="the network of the bundle")
     cli.add_argument("--bundle", metavar="DIR", help="what `make engine BOARD=…` wrote")
@@ -100,8 +100,14 @@ def _bundle(options: argparse.Namespace) -> pathlib.Path:
     return bundle.find(board.name, network).folder
 
 
-def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(part) for part in text.split(","))
+def _box(text: str) -> tuple[float, float, float, float]:
+    try:
+        x, y, w, h = map(float, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not four numbers; give X,Y,W,H in pixels of the first frame"
+        ) from None
+    return x, y, w, h
 
 
 main = command.main("hotpath_fpga.track", run, parser, stopped="stopped")

@@ -20,6 +20,7 @@ from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
 from hotpath_fpga.sim import build as rtl
 from hotpath_fpga.sim import device as simulation
+from hotpath_fpga.track import parser
 from tests.conftest import ROOT
 from tests.support import blobs, run, tiny
 from tests.support.clips import clip_at
@@ -152,6 +153,14 @@ def test_a_missing_bundle_is_named_before_the_rtl_is_compiled(tmp_path, video):
     assert code == 2
     assert "engine BOARD=kv260`" in told
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("box", ["40%,30%,20%,30%", "40,30,20"])
+def test_a_box_that_is_not_four_numbers_is_one_sentence(box, capsys):
+    with pytest.raises(SystemExit) as end:
+        parser().parse_args(["kv260", "--video", "film.mp4", "--box", box])
+    assert end.value.code == 2
+    assert f"--box: '{box}' is not four numbers; give X,Y,W,H" in capsys.readouterr().err
 
 
 def test_what_is_not_simulated_is_refused_before_the_bundle(tmp_path, video):

@@ -50,12 +50,18 @@ def serve(options: argparse.Namespace) -> None:
     """Answer the toolkit until it quits.
 
     Raises:
-        HotpathError: the network, or a picture that the toolkit names.
+        HotpathError: the network, a picture that the toolkit names, or a person who types.
     """
     try:
         trax: ModuleType = importlib.import_module("trax")
     except ImportError as error:
         raise NoEngine(needs("the VOT toolkit", "trax", error, "vot")) from None
+    if sys.stdin and sys.stdin.isatty() and "TRAX_SOCKET" not in os.environ:
+        raise BadSource(
+            "the VOT toolkit runs this command; name it in the trackers.ini of a workspace, as "
+            "docs/calib.md shows",
+            what="no toolkit",
+        )
     cv2.setNumThreads(1)
     log = functools.partial(print, file=sys.stderr)
     choice = Options(options.network, options.engine, threads=options.threads, log=log)

@@ -1,5 +1,7 @@
 """The VOT toolkit's protocol drives our tracker: a real client, a real process, real sockets."""
 
+import os
+import pty
 import subprocess
 import sys
 
@@ -9,6 +11,8 @@ import pytest
 from hotpath.runtime import load_tracker
 from hotpath_lab import vot
 from tests.conftest import ROOT
+from tests.support import run
+from tests.support.needs import needs_terminal
 from tests.support.tiny import film, write_network, write_pictures
 
 
@@ -66,6 +70,22 @@ def test_the_toolkits_client_gets_our_boxes_and_may_start_anew(place, conversati
     second = (200.0, 150.0, 40.0, 40.0)
     ((found, _),), _ = server.initialize(image(0), [(trax.Rectangle.create(*second), {})], {})
     assert np.allclose(found.bounds(), second, atol=1e-3)
+
+
+def test_a_person_who_types_it_is_told_who_runs_it():
+    pytest.importorskip("trax")
+    needs_terminal()
+    master, slave = pty.openpty()
+    try:
+        done = run(
+            [sys.executable, "-m", "hotpath_lab.vot"], cwd=str(ROOT), stdin=slave, timeout=60
+        )
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert done.returncode == 2 and not done.stdout
+    assert done.stderr.startswith("hotpath vot: the VOT toolkit runs this command; "), done.stderr
+    assert done.stderr.count("\n") == 1 and "docs/calib.md" in done.stderr
 
 
 def test_an_unknown_network_and_a_missing_package_are_a_sentence(monkeypatch, capsys):

@@ -52,4 +52,7 @@ def order(track: Track, trusted: bool, size: Tuple[int, int]) -> str:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
     main(*sys.argv[1:])

@@ -1,4 +1,7 @@
-"""docs/examples/drone.py, run on a film; ``test_types`` reads it as a type checker does."""
+"""docs/examples/drone.py, run on a film, and what every example says without its arguments.
+
+``test_types`` reads them as a type checker does.
+"""
 
 import sys
 
@@ -64,3 +67,15 @@ def test_a_film_that_is_not_there_is_a_sentence(tmp_path):
     told = run(command, cwd=str(tmp_path))
     assert told.returncode == 1 and "Traceback" not in told.stderr
     assert "nofile.mp4: can't be opened" in told.stderr
+
+
+TOO_FEW = [[path] for path in sorted(PROGRAM.parent.glob("*.py"))] + [[PROGRAM, "film.avi"]]
+
+
+@pytest.mark.parametrize("words", TOO_FEW, ids=lambda words: words[0].stem)
+def test_an_example_without_its_arguments_says_how_it_is_called(words):
+    told = run([sys.executable, *words])
+    if "ModuleNotFoundError" in told.stderr:
+        pytest.skip(told.stderr.splitlines()[-1])
+    assert told.returncode == 2 and not told.stdout
+    assert f"{words[0].name} " in told.stderr and "Traceback" not in told.stderr

@@ -55,8 +55,9 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Time, evaluate, and print the table."""
-    took = {} if options.no_times else milliseconds(options)
     path = Path(options.out) / "public" / "table.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)  # before the minutes that the times take
+    took = {} if options.no_times else milliseconds(options)
     if options.accuracy:
         write_text(path, Path(options.accuracy).read_text(encoding="utf-8"))
     else:

@@ -95,3 +95,20 @@ def test_wrong_claims_have_a_column_where_they_were_measured(tmp_path):
 def test_a_difference_has_its_sign_and_interval(tmp_path):
     whole = means(tmp_path)["TrackerNano"]["all"]
     assert report.difference(whole) == ", −.033 [−.100, +.010]"
+
+
+def test_times_are_written_beside_accuracies_that_stand(tmp_path, monkeypatch):
+    stored = tmp_path / "stored.csv"
+    row = dict.fromkeys(("success", "success_low", "success_high", "precision"), "0.5")
+    row.update(tracker="kestrel-int8", clip="mean", clips="72")
+    with open(stored, "w", newline="") as file:
+        writer = csv.DictWriter(file, [*row, report.AT_REST, report.IN_FP32])
+        writer.writeheader()
+        writer.writerow(row)
+    monkeypatch.setattr(readme, "milliseconds", lambda options: {"kestrel-int8": 1.25})
+    monkeypatch.setattr(report, "readme_table", lambda means, intervals: "")
+    out = tmp_path / "a" / "new" / "folder"
+    words = ["--data", str(tmp_path), "--accuracy", str(stored), "--out", str(out)]
+    assert readme.main(words) == 0
+    with open(out / "public" / "table.csv", newline="") as file:
+        assert next(csv.DictReader(file))[report.AT_REST] == "1.250"

@@ -65,7 +65,8 @@ def _serve(answers: TextIO) -> None:
     _say(answers, {"ready": ready})
     for line in sys.stdin:
         steps, boxes = zip(*itertools.islice(loop, json.loads(line)["frames"]))
-        ms = {name: [step.get(name, 0.0) for step in steps] for name in steps[-1]}
+        names = dict.fromkeys(name for step in steps for name in step)
+        ms = {name: [step.get(name, 0.0) for step in steps] for name in names}
         ms = {name: values for name, values in ms.items() if any(values)}
         ms["alone"] = alone()
         _say(answers, {"ms": ms, "boxes": boxes, "cpu_s": sum(os.times()[:2])})

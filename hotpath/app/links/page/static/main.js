@@ -5,7 +5,6 @@ import { Aim } from "./aim.js";
 import { Link } from "./link.js";
 import { Figures, Targets, called, put } from "./panel.js";
 import { View } from "./view.js";
-import { STEP, Zoom } from "./zoom.js";
 
 const STILL_MS = 1000; // without a frame until the run says that it waits
 const FIGURES_MS = 250; // faster figures can't be read
@@ -59,8 +58,6 @@ const aim = new Aim(view, link, {
   },
   chosen: (frame, box) => choose({ frame, box, snug: true }),
 });
-
-const zoom = new Zoom(view, () => aim.cancel());
 
 async function choose(how, isAgain = false, mended = null) {
   const replace = mended ?? (adding || view.selected === null ? undefined : view.selected);
@@ -151,22 +148,6 @@ function reject(number) {
   tell(api.reject(number), "Dropped this object. The search goes on elsewhere.");
 }
 
-async function snapshot() {
-  if (view.shown === null) return;
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(await view.snapshot());
-  const name = state.source.replace(/\/+$/, "").split("/").pop().replace(/[^\w.-]+/g, "_");
-  link.download = `${name}-${view.shown}.png`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-  say("Picture saved.");
-}
-
-function fullScreen() {
-  if (document.fullscreenElement) document.exitFullscreen();
-  else byId("screen").requestFullscreen?.();
-}
-
 // the place in a recording; a stream has none
 function showPlace() {
   byId("seek").hidden = state.live || !(state.frames > 1);
@@ -249,7 +230,7 @@ function show(atOnce = false) {
   const off = link_is !== "live";
   silentSince = state.waiting !== "frames" ? null : silentSince ?? performance.now() - STILL_MS;
   showLink();
-  byId("screen").classList.toggle("silent", isSilent());
+  byId("stage").classList.toggle("silent", isSilent());
   const first = state.waiting === "target"; // a target comes first, and not this button
   const stood = state.live ? frozen : state.paused && !first;
   const over = state.waiting === "replay";
@@ -385,11 +366,6 @@ byId("place").addEventListener("input", () => {
 byId("place").addEventListener("change", seek);
 byId("record").addEventListener("click", record);
 byId("stop").addEventListener("click", stop);
-byId("nearer").addEventListener("click", () => zoom.by(STEP));
-byId("farther").addEventListener("click", () => zoom.by(1 / STEP));
-byId("snapshot").addEventListener("click", snapshot);
-byId("full").addEventListener("click", fullScreen);
-byId("full").hidden = !document.fullscreenEnabled;
 byId("add").addEventListener("click", () => setAdding(!adding));
 byId("help").addEventListener("click", () => byId("keys").showModal());
 
@@ -400,11 +376,6 @@ document.addEventListener("keydown", (event) => {
   if (key === " " && event.target.tagName !== "BUTTON") pause();
   else if (key === "r") record();
   else if (key === "a" && numbers.length) setAdding(!adding);
-  else if (key === "+" || key === "=") zoom.by(STEP);
-  else if (key === "-") zoom.by(1 / STEP);
-  else if (key === "z") zoom.reset();
-  else if (key === "f") fullScreen();
-  else if (key === "s") snapshot();
   else if (key === "n" && view.selected !== null && state.can_lose) reject(view.selected);
   else if (key === "y" && view.selected !== null) tell(api.confirm(view.selected), "Confirmed.");
   else if (key === "?") byId("keys").showModal();

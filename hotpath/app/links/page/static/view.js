@@ -26,7 +26,6 @@ export class View {
     this.frozen = false;
     this.draft = null; // the box being drawn
     this.selected = null;
-    this.zoom = { scale: 1, x: 0, y: 0 }; // of the stage: x, y are CSS pixels
     this.hidden = new Map(); // target number -> time_s of its first frame that is not tracked
     this.losses = new Map(); // target number -> {frame, time_s} of its loss
     new ResizeObserver(() => this.draw()).observe(stage);
@@ -106,28 +105,8 @@ export class View {
   place() {
     const { clientWidth: width, clientHeight: height } = this.stage;
     const [w, h] = this.state?.size ?? [4, 3];
-    const fit = Math.min(width / w, height / h), { scale: times, x, y } = this.zoom;
-    const left = ((width - w * fit) / 2) * times + x, top = ((height - h * fit) / 2) * times + y;
-    return { left, top, scale: fit * times, w, h, width, height };
-  }
-
-  setZoom(zoom) {
-    this.zoom = zoom;
-    this.picture.style.transform = zoom.scale === 1 ? "" : `translate(${zoom.x}px, ${zoom.y}px) scale(${zoom.scale})`;
-    this.stage.classList.toggle("zoomed", zoom.scale > 1);
-    this.draw();
-  }
-
-  // the picture that is shown, with its boxes, as a PNG; a promise of a blob
-  snapshot() {
-    const canvas = document.createElement("canvas");
-    const { width, height } = this.picture;
-    Object.assign(canvas, { width, height });
-    const pen = canvas.getContext("2d");
-    pen.drawImage(this.picture, 0, 0);
-    const [w, h] = this.state.size;
-    this.#drawTargets(pen, { left: 0, top: 0, scale: width / w, w, h, width, height });
-    return new Promise((done) => canvas.toBlob(done, "image/png"));
+    const scale = Math.min(width / w, height / h);
+    return { left: (width - w * scale) / 2, top: (height - h * scale) / 2, scale, w, h, width, height };
   }
 
   // frame pixels under a point of the window, kept inside the frame

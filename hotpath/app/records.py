@@ -314,7 +314,7 @@ class LinkOptions(NamedTuple):
     Attributes:
         others: a record of each kind that a ``Plug`` has.
         video: the source's name, which a calibration must be of.
-        results, save: files that the page offers, or None.
+        results, save: files that are recorded to, or None.
     """
 
     page: PageOptions = PageOptions()

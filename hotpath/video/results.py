@@ -60,7 +60,7 @@ END = "\r\n"  # so that csv quotes a name with either of them
 
 
 class Rows(Output):
-    """Makes a row of each target in a frame, for ``Results`` and for the table of the page.
+    """Makes a row of each target in a frame, for ``Results``.
 
     Args:
         file_of: function that gives the name of a frame's file by its index; None without files.
@@ -70,7 +70,6 @@ class Rows(Output):
     Attributes:
         columns: names of the values in a row.
         results: the ``Results`` to write to, or None.
-        table: list to which every row is added, or None.
         records: function that says whether rows go to the ``Results`` now; None: always.
     """
 
@@ -89,7 +88,6 @@ class Rows(Output):
         if file_of is not None:
             self.columns += FILE_COLUMN
         self.results: Optional[Results] = None
-        self.table: Any = None
         self.records: Optional[Callable[[], bool]] = None
 
     def write(self, tracked: TrackedFrame) -> None:
@@ -108,8 +106,6 @@ class Rows(Output):
                 row += bearing(box, (width, height), self._fov) if is_finite else UNKNOWN[:2]
             if self._file_of is not None:
                 row.append(self._file_of(tracked.index))
-            if self.table is not None:
-                self.table.append(row)
             if self.results is not None and (self.records is None or self.records()):
                 self.results.write(row)
 

@@ -24,7 +24,6 @@ COMMANDS = {  # of modules that `make test` does not install
     "pnnx": "make setup ALSO=ncnn",
     "pynq": "make fpga",
     "pyslang": "make fpga",
-    "schemathesis": "make setup ALSO=browser",
     "scipy": "make setup ALSO=examples",
     "supervision": "make setup ALSO=examples",
     "timm": "make setup ALSO=research",

@@ -91,7 +91,7 @@ class Outputs:
 
     Attributes:
         profile: ``Profile`` with the times of all frames.
-        rows: ``Rows`` of the results and of the page.
+        rows: ``Rows`` of the results.
         selection: ``Selection`` of the window and the links; None without any of them.
         controls: the ``Controls`` of the window, or ``control``; None without both.
         bar: the ``Progress``, once all is open.
@@ -139,7 +139,7 @@ class Outputs:
             raise
         # the order in which a frame is written; what draws it comes last, and notes its own times
         self._outputs: List[Any] = [self._summary]
-        if options.outputs.results or self.control:
+        if options.outputs.results:
             self._outputs.append(self.rows)
         self._outputs += [output for output in (self._report, self.controls) if output]
         self._outputs += self._links
@@ -162,7 +162,7 @@ class Outputs:
             self.control = self.controls = Controller(
                 self._links_asked, targets, source, self._stop, self
             )
-            self.rows.table, self.rows.records = self.control.rows, self._records
+            self.rows.records = self._records
         video: Optional[BackgroundVideo] = None
         if options.save:
             from hotpath.video import save
@@ -288,7 +288,7 @@ class Outputs:
     def stays(self) -> bool:
         """Whether the run goes on at the end of its source: the page may play it again."""
         stays = self.control is not None and self.control.finish()
-        if stays:  # nothing more is written, and the page may download the files whole
+        if stays:  # nothing more is written
             self._close_files()
         return stays
 

@@ -8,9 +8,8 @@ import math
 import secrets
 import threading
 import time
-from collections import deque
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from hotpath.app.links.as_json import target_json
 from hotpath.app.links.controls import Controls
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from hotpath.video.base import Source
 
 WAIT_S = 0.2  # longest wait before the loop looks at signals again
-ROWS_KEPT = 20000
 STILL_S = 1.0  # without a new frame: the run stands still
 RECENT = 300  # frames of the latency that the page shows
 CONFIRM = "confirm the target"  # a reason of ``holds`` that ends so waits for somebody
@@ -33,7 +31,7 @@ CONFIRM = "confirm the target"  # a reason of ``holds`` that ends so waits for s
 class Controller(Controls):
     """Connects the frame loop with its remote controls. Links of projects know it as ``Run``.
 
-    The loop calls ``next_frame_is_due``, ``write`` and ``end``, and adds to ``rows``. The methods
+    The loop calls ``next_frame_is_due``, ``write`` and ``end``. The methods
     from ``add_target`` to ``stop`` run in the loop's thread as well: other threads reach them
     through ``call``. ``wait``, ``state`` and ``notify`` may be called from any thread.
 
@@ -46,7 +44,7 @@ class Controller(Controls):
         targets: ``hotpath.runtime.targets.targets.Targets``.
         source: ``hotpath.video.base.Source``.
         stop: object whose attribute ``requested`` ends the loop.
-        outputs: ``hotpath.app.cli.outputs.Outputs``, whose ``profile``, ``rows``, ``selection`` and
+        outputs: ``hotpath.app.cli.outputs.Outputs``, whose ``profile``, ``selection`` and
             ``write_late`` are used.
 
     Attributes:
@@ -57,11 +55,8 @@ class Controller(Controls):
         finished: whether a recording has come to its end and may be played again.
         is_watched: function that returns whether a user watches who may play it again.
         ended: True once the run is over.
-        whole: whether the files hold the whole recording, because its end was reached.
-        columns: names of the values in a row.
         can_record: whether the command line named files to record to.
         holds: steered device that stopped for lack of evidence -> reason.
-        rows: stored rows of results, the oldest first; None means an unknown value.
     """
 
     def __init__(
@@ -74,11 +69,10 @@ class Controller(Controls):
     ) -> None:
         super().__init__(targets, outputs.selection, outputs.write_late)
         self.source = source
-        self.columns = list(outputs.rows.columns)
         self.buffer = FrameBuffer()
         self.paused = False
         self.recording_since: Optional[float] = time.monotonic()
-        self.finished = self.ended = self.whole = False
+        self.finished = self.ended = False
         self.is_watched: Callable[[], bool] = lambda: False
         self._stop, self._profile = stop, outputs.profile
         self.can_record, self._fov = bool(options.results or options.save), options.fov
@@ -91,7 +85,6 @@ class Controller(Controls):
         self._wait_for_target = not source.live
         self._began = time.monotonic()  # when the newest frame was due
         self._came_s = math.inf  # when the newest frame came
-        self.rows: Deque[Sequence[Any]] = deque(maxlen=ROWS_KEPT)
         self.holds: Dict[str, str] = {}
 
     # called by the loop
@@ -130,10 +123,9 @@ class Controller(Controls):
         """A recording has come to its end. Returns whether the run stays: somebody watches."""
         if self.source.live or not self.is_watched():
             return False
+        self.finished, self.paused = True, True
         # files hold the recording once, with times that grow
-        self.whole = self.whole or self.can_record
-        self.finished, self.paused, self.can_record = True, True, False
-        self.recording_since = None
+        self.can_record, self.recording_since = False, None
         self.notify()
         return True
 
@@ -197,7 +189,9 @@ class Controller(Controls):
     def record(self, on: bool) -> None:
         """Start or stop writing to the files that the command line named."""
         if not self.can_record:
-            raise Refused(409, "no file to record to; start the run with --save or --results")
+            raise Refused(
+                409, "no file to record to; start the run with --save or --results", what="no file"
+            )
         if on != self.recording:
             self.recording_since = time.monotonic() if on else None
 
@@ -254,8 +248,6 @@ class Controller(Controls):
             "confirm": any(why.endswith(CONFIRM) for why in list(self.holds.values())),
             "selected": self.selection.among(tracked.tracks),
             "ended": self.ended,
-            "recording": {"can": self.can_record, "on": self.can_record and self.recording},
-            "whole": self.whole,
             "source": source.name,
             "frames": source.frames,
             "network": self.targets.title,

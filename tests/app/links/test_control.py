@@ -6,6 +6,8 @@ from unittest.mock import MagicMock, Mock
 import numpy as np
 import pytest
 
+from hotpath.app.cli.drawn import Drawn
+from hotpath.app.cli.profile import Profile
 from hotpath.app.links.control import CONFIRM, Controller
 from hotpath.app.links.frame_buffer import FrameBuffer
 from hotpath.app.links.requests import Refused
@@ -13,6 +15,7 @@ from hotpath.app.records import LinkOptions
 from hotpath.runtime.errors import BadNetwork, BadOption
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
+from hotpath.video.results import Results, Rows
 from tests.support.errors import refusal
 from tests.support.run_outputs import run_outputs
 
@@ -40,14 +43,22 @@ def test_a_run_that_nobody_watches_ends_with_its_recording(control):
     assert not control.finish()
 
 
-@pytest.mark.parametrize("results", [None, "a.csv"])
-def test_without_a_file_nothing_is_recorded_and_no_file_is_complete(results):
-    control, has_file = controller(LinkOptions(results=results)), results is not None
-    control.source.gaps, control.is_watched = [], lambda: True
-    for can, whole in ((has_file, False), (False, has_file), (False, has_file)):
-        state = control.state(control.newest)
-        assert (state["recording"], state["whole"]) == ({"can": can, "on": can}, whole)
-        control.finish()  # the second time, it was played again
+def test_frames_go_to_the_files_only_while_the_run_records(control, tmp_path):
+    rows, video = Rows(), MagicMock()
+    rows.results, rows.records = (
+        Results(tmp_path / "a.csv", rows.columns),
+        lambda: control.recording,
+    )
+    drawn = Drawn(("net", "engine"), Profile(), None, video, rows.records)
+    for index, on in enumerate((True, False, True)):
+        control.record(on)
+        for output in (rows, drawn):
+            output.write(TrackedFrame(FRAME, index, 0.1 * index, control.newest.tracks))
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines[1:]] == ["0", "2"]
+    assert [call[0][1] for call in video.write.call_args_list] == [0.0, 0.2]
+    with refusal(Refused, "no file"):
+        controller(LinkOptions()).record(True)
 
 
 def test_the_page_asks_to_confirm_what_waits_for_somebody(control):

@@ -1,25 +1,21 @@
 """The page's HTTP requests: which addresses exist, and what they accept.
 
-``openapi.json`` describes them. Every value is checked here before it reaches the frame
-loop: the body is JSON of the described form, and numbers are finite and of a sensible size.
+Every value is checked here before it reaches the frame loop: the body is JSON of the right form,
+and numbers are finite and of a sensible size.
 """
 
 import asyncio
 import math
-import os
 from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tuple
-from urllib.parse import quote
 
 from aiohttp import web
 
 from hotpath.app.links.control import Controller
 from hotpath.app.links.requests import Refused
-from hotpath.app.records import LinkOptions
 from hotpath.app.report.cut import jpeg, shrunk
 from hotpath.base.text import parsed_json
 from hotpath.runtime.frames.pictures import AnyFrame, bgr_of
 from hotpath.video.base import TrackedFrame
-from hotpath.video.results import csv_line
 
 Json = Dict[str, Any]  # an object of a request or an answer
 BODY_S = 5.0  # a request's body must have arrived by then
@@ -34,8 +30,7 @@ class Api:
     Args:
         controller: the frame loop's remote control.
         state_text: function that gives a frame's state as JSON text.
-        description: path of the OpenAPI description.
-        options: the largest width of a picture, and the names of results and video.
+        width: the largest one of a picture.
         selected: function that gives the picture of a target's selection, JPEG; empty: none.
     """
 
@@ -43,12 +38,11 @@ class Api:
         self,
         controller: Controller,
         state_text: Callable[[TrackedFrame], str],
-        description: str,
-        options: LinkOptions,
+        width: int,
         selected: Callable[[int], bytes],
     ) -> None:
         self._controller, self._state_text = controller, state_text
-        self._description, self._options, self._selected = description, options, selected
+        self._width, self._selected = width, selected
 
     def routes(self) -> List[Any]:
         """All addresses with their handlers."""
@@ -58,15 +52,11 @@ class Api:
             web.delete("/api/targets/{number}", self.drop_target),
             web.get("/api/targets/{number}/selected", self.selected),
             web.get("/api/snapshot", self.snapshot),
-            web.get("/api/results.csv", self.table),
-            web.get("/api/video", self.video),
             web.post("/api/pause", self.pause),
             web.post("/api/seek", self.seek),
-            web.post("/api/recording", self.record),
             web.post("/api/confirm", self.confirm),
             web.post("/api/reject", self.reject),
             web.post("/api/stop", self.stop),
-            web.get("/api/openapi.json", self.describe),
         ]
 
     async def state(self, request: web.Request) -> web.StreamResponse:
@@ -120,32 +110,10 @@ class Api:
         """The newest picture."""
         tracked = self._newest()
         loop = asyncio.get_event_loop()
-        jpeg = await loop.run_in_executor(None, encoded, tracked.frame, self._options.page.width)
+        jpeg = await loop.run_in_executor(None, encoded, tracked.frame, self._width)
         return web.Response(
             body=jpeg, content_type="image/jpeg", headers={"X-Frame": str(tracked.index)}
         )
-
-    async def table(self, request: web.Request) -> web.StreamResponse:
-        """Return the file of ``--results`` so far, or the stored rows if there is no file."""
-        path = self._options.results or ""
-        # before its first row the file is that of an earlier run
-        if self._controller.rows and path.lower().endswith(".csv") and os.path.isfile(path):
-            return web.FileResponse(path, headers=_as_file(os.path.basename(path)))
-        loop = asyncio.get_event_loop()  # which goes on meanwhile: seconds on a small board
-        text = await loop.run_in_executor(None, self._table)
-        return web.Response(text=text, content_type="text/csv", headers=_as_file("results.csv"))
-
-    def _table(self) -> str:
-        columns = self._controller.columns
-        rows = list(self._controller.rows)
-        return "".join(csv_line(columns, row) for row in [columns, *rows])
-
-    async def video(self, request: web.Request) -> web.StreamResponse:
-        """Return the video of ``--save`` so far."""
-        path = self._options.save
-        if not path or not os.path.isfile(path):
-            raise Refused(404, "no video is saved; start the run with --save FILE.mp4")
-        return web.FileResponse(path, headers=_as_file(os.path.basename(path)))
 
     async def pause(self, request: web.Request) -> web.StreamResponse:
         """Pause a recording, or resume it."""
@@ -159,11 +127,6 @@ class Api:
         except ValueError as error:
             raise Refused(400, str(error)) from None
         await self._call(self._controller.seek, frame)
-        return web.Response(status=204)
-
-    async def record(self, request: web.Request) -> web.StreamResponse:
-        """Start or stop writing to the files of the command line."""
-        await self._call(self._controller.record, await _switch(request, "on"))
         return web.Response(status=204)
 
     async def confirm(self, request: web.Request) -> web.StreamResponse:
@@ -185,10 +148,6 @@ class Api:
         await self._call(self._controller.stop)
         return web.Response(status=202)
 
-    async def describe(self, request: web.Request) -> web.StreamResponse:
-        """This interface, as OpenAPI."""
-        return web.FileResponse(self._description, headers={"Content-Type": "application/json"})
-
     def _newest(self) -> TrackedFrame:
         tracked = self._controller.wait(-1, 0)[1]
         if tracked is None:
@@ -199,11 +158,6 @@ class Api:
         """Have the frame loop call a function; returns what it returned."""
         future = self._controller.call(function, *arguments)
         return await asyncio.wait_for(asyncio.wrap_future(future), ANSWER_S)
-
-
-def _as_file(name: str) -> Dict[str, str]:
-    """The header with which a browser saves an answer under that name."""
-    return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
 
 
 def encoded(frame: AnyFrame, width: int) -> bytes:

@@ -35,9 +35,8 @@ from hotpath.boards.telemetry import Telemetry
 from hotpath.runtime.errors import BadOutput, HotpathError
 from hotpath.video.base import TrackedFrame
 
-FOLDER = os.path.dirname(os.path.abspath(__file__))
-STATIC = os.path.join(FOLDER, "static")  # the page's own files
-DESCRIPTION = os.path.join(FOLDER, "openapi.json")
+# the page's own files
+STATIC = os.path.join(os.path.dirname(os.path.abspath(__file__)), "static")
 MOST_VIEWERS = 16
 HEARTBEAT_S = 0.5  # the state is sent at least this often
 RELOAD_S = 5.0  # a browser that left may come back by then
@@ -212,8 +211,7 @@ class Server(Link):
 
     def _state_text(self, tracked: TrackedFrame) -> str:
         """All that the page displays beside a picture, as JSON."""
-        more = {"board": self._board, "video": bool(self._options.save)}
-        return json.dumps(dict(self._controller.state(tracked), **more))
+        return json.dumps(dict(self._controller.state(tracked), board=self._board))
 
     def _is_watched(self) -> bool:
         """Whether a browser is connected, or reloads the page."""
@@ -232,8 +230,7 @@ class Server(Link):
         requests = api.Api(
             self._controller,
             self._state_text,
-            DESCRIPTION,
-            self._options,
+            self._options.page.width,
             lambda number: self._selected.get(number, b""),
         )
         return [

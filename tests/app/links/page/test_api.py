@@ -1,12 +1,9 @@
-"""The page's HTTP interface on real runs: choose, choose anew, pause, record, stop, results."""
+"""The page's HTTP interface on real runs: choose, choose anew, pause, seek, stop."""
 
 import asyncio
 import contextlib
-import csv
 import http.client
 import json
-import re
-import sys
 
 import cv2
 import numpy as np
@@ -14,7 +11,6 @@ import pytest
 
 from hotpath.app.report.cut import cut
 from hotpath.runtime.frames.boxes import overlap
-from tests import support
 from tests.support import pages
 from tests.support.streams.mjpeg import MjpegServer
 
@@ -22,6 +18,7 @@ aiohttp = pytest.importorskip("aiohttp")
 pytest.importorskip("onnxruntime")
 
 from hotpath.app.links.page import server  # noqa: E402  (after the check for aiohttp)
+from hotpath.app.links.page.api import LARGEST_INDEX, Api  # noqa: E402
 
 on_each_python = pytest.mark.pythons("aiohttp and asyncio of each Python")
 
@@ -140,17 +137,6 @@ def test_a_target_stays_shown_as_it_was_selected(world, run):
     assert picture() == first
 
 
-def test_frames_are_not_written_while_recording_is_off(world, run):
-    choose(run, 0, world[1][0])
-    run.wait_for(lambda state: state["frame"] > 3)
-    assert run.ask("/api/recording", {"on": False})[0] == 204
-    rows, frame = len(run.rows()), run.state()["frame"]
-    run.wait_for(lambda state: state["frame"] > frame + 5)
-    assert len(run.rows()) == rows
-    assert run.ask("/api/recording", {"on": True})[0] == 204
-    run.wait_for(lambda _: len(run.rows()) > rows + 3)
-
-
 def test_the_snapshot_is_the_frame_itself(world, run):
     _, headers, jpeg = run.ask("/api/snapshot")
     picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
@@ -159,16 +145,10 @@ def test_the_snapshot_is_the_frame_itself(world, run):
     assert np.array_equal(picture, cv2.imdecode(jpeg, cv2.IMREAD_COLOR))
 
 
-def test_the_results_so_far_are_the_files_and_a_stop_ends_it(world, own):
+def test_a_stop_ends_the_run_as_ctrl_c_does(world, own):
     choose(own, 0, world[1][0])
     own.wait_for(lambda state: state["frame"] > 10)
-    pause(own, True)
-    _, headers, table = own.ask("/api/results.csv")
-    assert headers.get_filename() == "out.csv"
-    told = list(csv.DictReader(table.decode().splitlines()))
-    assert list(told[0])[:2] == ["frame", "time_s"]
-    assert told == own.rows()
-    assert own.ask("/api/stop", {"stop": True})[0] == 202  # ends the run as Ctrl-C does
+    assert own.ask("/api/stop", {"stop": True})[0] == 202
     assert own.wait() == 0
     assert "wrote" in own.words() and "Traceback" not in own.words()
 
@@ -184,59 +164,20 @@ def test_a_run_without_a_target_ends_and_states_no_speed(own):
         assert word not in own.words()
 
 
-CONFIG = """
-[checks]
-negative_data_rejection.expected-statuses = [
-  "400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "5xx"
-]
-# 410 and 422 depend on which frames are kept, and on how large they are
-positive_data_acceptance.expected-statuses = [
-  "2xx", "401", "403", "404", "409", "410", "422"
-]
-"""
-
-
-def test_the_description_limits_seek_as_the_page_does(run):
-    status, _, description = run.ask("/api/openapi.json")
-    most = description["components"]["schemas"]["Index"].get("maximum", 10**18)
-    assert status == 200 and run.ask("/api/seek", {"frame": most})[0] != 400
-    assert run.ask("/api/seek", {"frame": most + 1})[0] == 400
-
-
-@pytest.mark.slow("some thousand requests")
-def test_the_interface_is_the_one_that_openapi_describes(world, tmp_path):
-    pytest.importorskip("schemathesis")
-    (tmp_path / "schemathesis.toml").write_text(CONFIG)
-    words = "schemathesis.cli --config-file schemathesis.toml run --checks all --max-examples 25"
-    words += " --exclude-path /api/stop --generation-database none"
-    words += " --phases examples,coverage,fuzzing --header"
-    with MjpegServer(str(world[0] / "frames"), fps=5) as sender, pages.PagedRun(
-        tmp_path, sender.address, network=world[0] / "tiny.toml"
-    ) as run:
-        command = [sys.executable, "-m", *words.split(), "Authorization: Bearer " + run.token]
-        command.append(run.address + "/api/openapi.json")
-        done = support.run(command, timeout=280, cwd=str(tmp_path))
-        assert done.returncode == 0, re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)[-6000:]
-        assert run.process.poll() is None
-        assert "Traceback" not in run.words()
-
-
 @pytest.mark.parametrize(
     "headers",
     [{}, {"Authorization": "Bearer wrong"}, {"Cookie": "hotpath_{port}=wrong"}],
 )
-def test_each_operation_that_openapi_describes_needs_the_token(shared, headers):
-    paths = shared.ask("/api/openapi.json")[2]["paths"]
-    methods = "get", "post", "put", "patch", "delete"
-    operations = [(path, name) for path in paths for name in paths[path] if name in methods]
-    assert ("/api/stop", "post") in operations
+def test_each_request_needs_the_token(shared, headers):
+    operations = [(route.method, route.path) for route in Api(*[None] * 4).routes()]
+    assert ("POST", "/api/stop") in operations
     headers = {name: value.format(port=shared.port) for name, value in headers.items()}
-    for path, method in operations:
+    for method, path in operations:
         connection = http.client.HTTPConnection("127.0.0.1", shared.port, timeout=60)
         with contextlib.closing(connection):
-            connection.request(method.upper(), path.replace("{number}", "0"), headers=headers)
+            connection.request(method, path.replace("{number}", "0"), headers=headers)
             answer = connection.getresponse()
-            assert answer.status == 401 and json.loads(answer.read())["error"], (path, method)
+            assert answer.status == 401 and json.loads(answer.read())["error"], (method, path)
     assert shared.process.poll() is None
 
 
@@ -258,6 +199,7 @@ def with_box(status, *boxes):
         (b'{"frame": 0, "box": [0, 0, 20, 20], "replace": 9}', 404),
         (b'{"frame": 0, "box": [0, 0, 20, 20], "file": "/etc/passwd"}', 400),
         (b'{"frame": 0}', 400),
+        (b'{"frame": %d, "box": [0, 0, 20, 20]}' % (LARGEST_INDEX + 1), 400),
         *[(body, 400) for body in (b"[]", b"{", b"\xff\xfe", b"[" * 2000)],
         (b'{"frame": 0, "box": [0, 0, 20, 20]' + b" " * 3000 + b"}", 413),
     ],

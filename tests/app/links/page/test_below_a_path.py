@@ -85,10 +85,10 @@ def test_link_files_requests_and_socket_work_below_a_path(below):
                 assert (answer.status, str(answer.url)) == (200, address)
                 page = await answer.text()
             names = re.findall(r'(?:href|src)="([^#"]+)"', page)
-            assert len(names) > 4
+            assert len(names) > 2
             for name in names:
                 async with session.get(urljoin(address, name)) as answer:
-                    assert answer.status == 200 or name == "api/video", name  # nothing is saved
+                    assert answer.status == 200, name
             origin = {"Origin": address[: -len("/cam/")]}
             paused = session.post(address + "api/pause", json={"paused": True}, headers=origin)
             async with paused as answer:

@@ -26,7 +26,6 @@ export const choose = (how) => ask("POST", "api/targets", how);
 export const drop = (number) => ask("DELETE", `api/targets/${number}`);
 export const seek = (frame) => ask("POST", "api/seek", { frame });
 export const pause = (paused) => ask("POST", "api/pause", { paused });
-export const record = (on) => ask("POST", "api/recording", { on });
 export const confirm = (number) => ask("POST", "api/confirm", { confirm: true, number });
 export const reject = (number) => ask("POST", "api/reject", { reject: true, number });
 export const stop = () => ask("POST", "api/stop", { stop: true });

@@ -8,7 +8,6 @@ import { View } from "./view.js";
 
 const STILL_MS = 1000; // without a frame until the run says that it waits
 const FIGURES_MS = 250; // faster figures can't be read
-const FILES = { results: "api/results.csv", video: "api/video" };
 const byId = (id) => document.getElementById(id);
 
 const view = new View(byId("stage"), byId("picture"), byId("overlay"), (shown) => targets.showPresence(shown, byId("picture")));
@@ -176,17 +175,6 @@ async function seek(event) {
   seeking = false;
 }
 
-const NO_FILE = "Nothing is written: start the run with --save or --results to record.";
-const WHOLE = "The recording is over, and its files are complete.";
-
-function record() {
-  if (state && !state.recording.can) warn(state.whole ? WHOLE : NO_FILE);
-  else if (state) {
-    tell(api.record(!state.recording.on), state.recording.on
-      ? "Recording off: no rows or pictures are written." : "Recording on.");
-  }
-}
-
 function setAdding(on) {
   adding = on;
   show(true);
@@ -240,19 +228,8 @@ function show(atOnce = false) {
   document.title = `${name} · Hotpath`;
   button("pause", stood || (first && !state.live) ? "i-play" : "i-pause", over ? "Replay"
     : stood ? (state.live ? "Live" : "Resume") : (state.live ? "Freeze" : first ? "Play" : "Pause"), stood, off);
-  byId("video").hidden = !state.video;
-  for (const [name, path] of Object.entries(FILES)) {
-    put(byId(name), name);
-    if (off) byId(name).removeAttribute("href"); // nobody answers there
-    else byId(name).href = path;
-  }
   byId("place").disabled = off;
   showPlace();
-  const writes = state.recording.on && state.recording.can;
-  button("record", "i-record", writes ? "Recording" : "Record", writes, off);
-  byId("record").setAttribute("aria-disabled", !state.recording.can);
-  byId("record").title = state.recording.can ? "Record on or off (R)" : state.whole ? WHOLE : NO_FILE;
-  put(byId("why"), state.recording.can ? "" : state.whole ? "complete" : "no file");
   byId("stop").disabled = off;
   byId("add").setAttribute("aria-pressed", adding);
   byId("add").disabled = off || !state.targets.length;
@@ -364,7 +341,6 @@ byId("place").addEventListener("input", () => {
   showPlace();
 });
 byId("place").addEventListener("change", seek);
-byId("record").addEventListener("click", record);
 byId("stop").addEventListener("click", stop);
 byId("add").addEventListener("click", () => setAdding(!adding));
 byId("help").addEventListener("click", () => byId("keys").showModal());
@@ -374,7 +350,6 @@ document.addEventListener("keydown", (event) => {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const numbers = state ? state.targets.map((target) => target.number) : [];
   if (key === " " && event.target.tagName !== "BUTTON") pause();
-  else if (key === "r") record();
   else if (key === "a" && numbers.length) setAdding(!adding);
   else if (key === "n" && view.selected !== null && state.can_lose) reject(view.selected);
   else if (key === "y" && view.selected !== null) tell(api.confirm(view.selected), "Confirmed.");

@@ -258,8 +258,6 @@ def run_loop(
             broken = error
             break
         if frame is None:
-            if outputs.stays():
-                continue
             outputs.hold()
             break
         if frame is WAITING:

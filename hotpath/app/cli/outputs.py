@@ -285,13 +285,6 @@ class Outputs:
         works = not self._failing or set(self._files) - self._failing or self._links
         return bool(works) or not self._files or self._source.live
 
-    def stays(self) -> bool:
-        """Whether the run goes on at the end of its source: the page may play it again."""
-        stays = self.control is not None and self.control.finish()
-        if stays:  # nothing more is written
-            self._close_files()
-        return stays
-
     def invite(self) -> None:
         """Say where the user may select the first target."""
         where = " or ".join(self._links_asked.places)

@@ -5,7 +5,6 @@ requests out, between two frames. This file does not depend on HTTP or browsers.
 """
 
 import math
-import secrets
 import threading
 import time
 from concurrent.futures import Future
@@ -52,8 +51,6 @@ class Controller(Controls):
         paused: True while a recording is paused.
         recording_since: since when results and pictures go to the files, seconds of the monotonic
             clock; None while they do not.
-        finished: whether a recording has come to its end and may be played again.
-        is_watched: function that returns whether a user watches who may play it again.
         ended: True once the run is over.
         can_record: whether the command line named files to record to.
         holds: steered device that stopped for lack of evidence -> reason.
@@ -72,15 +69,12 @@ class Controller(Controls):
         self.buffer = FrameBuffer()
         self.paused = False
         self.recording_since: Optional[float] = time.monotonic()
-        self.finished = self.ended = False
-        self.is_watched: Callable[[], bool] = lambda: False
+        self.ended = False
         self._stop, self._profile = stop, outputs.profile
         self.can_record, self._fov = bool(options.results or options.save), options.fov
-        self._run = secrets.token_hex(4)  # tells a browser that reconnects whether the run is new
         self._engine = targets.engine.describe()["engine"]
         self._changes = threading.Condition()
         self._version = 0  # grows with each frame and each change
-        self._first = 0  # index of the run's first frame
         self._requests = Requests(self._changes)
         self._wait_for_target = not source.live
         self._began = time.monotonic()  # when the newest frame was due
@@ -99,8 +93,6 @@ class Controller(Controls):
             if wait_s > 0 and not self._requests:
                 self._changes.wait(wait_s)
         self._requests.carry_out(self.notify)
-        if self.finished and not self.is_watched():
-            return True  # to the recording's end
         now = time.monotonic()
         if self.paused or self._stop.requested or now < self._began + period_s:
             return False
@@ -110,24 +102,12 @@ class Controller(Controls):
 
     def write(self, tracked: TrackedFrame) -> None:
         """Make a tracked frame the newest one; its picture must not be changed afterwards."""
-        if self.newest is None:
-            self._first = tracked.index
         self.buffer.add(tracked)
         self._came_s = time.monotonic()
         if self._wait_for_target:
             self.paused = not tracked.tracks
             self._wait_for_target = self.paused
         self.notify(tracked)
-
-    def finish(self) -> bool:
-        """A recording has come to its end. Returns whether the run stays: somebody watches."""
-        if self.source.live or not self.is_watched():
-            return False
-        self.finished, self.paused = True, True
-        # files hold the recording once, with times that grow
-        self.can_record, self.recording_since = False, None
-        self.notify()
-        return True
 
     def end(self) -> None:
         """The run is over: refuse all requests and wake everybody who waits."""
@@ -156,35 +136,11 @@ class Controller(Controls):
         return number
 
     def pause(self, paused: bool) -> None:
-        """Pause a recording, or resume it; at its end, play it again for new targets."""
+        """Pause a recording, or resume it."""
         if self.source.live:
             raise Refused(409, "a live source can't be paused; freeze the picture to select")
-        if self.finished and not paused:
-            self.seek(self._first)
-            return
         self._wait_for_target = False
         self.paused = paused
-
-    def seek(self, index: int) -> None:
-        """Go to that frame of a recording, which waits there for new targets."""
-        if self.source.live:
-            raise Refused(
-                409, "a live source has no other place; freeze the picture to select", what="live"
-            )
-        if self.source.frames and index >= self.source.frames:
-            raise Refused(409, f"the last frame is {self.source.frames - 1}", what="behind the end")
-        if not self.source.seek(index):
-            raise Refused(
-                409, "this recording can't go to another place; start a new run", what="no way back"
-            )
-        if self.newest is not None:
-            for number in self.newest.tracks:
-                self.targets.drop(number)
-            self.newest = self.newest._replace(tracks={})
-        self.finished = False
-        self.buffer = FrameBuffer()
-        self._run = secrets.token_hex(4)
-        self._wait_for_target, self.paused = True, False
 
     def record(self, on: bool) -> None:
         """Start or stop writing to the files that the command line named."""
@@ -232,7 +188,6 @@ class Controller(Controls):
         latency_ms = self._profile.figures("latency", RECENT)
         size = tracked.frame.shape[1], tracked.frame.shape[0]
         return {
-            "run": self._run,
             "frame": tracked.index,
             "time_s": None if tracked.time_s is None else round(tracked.time_s, 3),
             "size": list(size),
@@ -264,9 +219,7 @@ class Controller(Controls):
         }
 
     def _waiting_for(self) -> Optional[str]:
-        """What the run waits for: "replay", "target", "frames", or None."""
-        if self.finished:
-            return "replay"
+        """What the run waits for: "target", "frames", or None."""
         if self.paused and self._wait_for_target:
             return "target"
         return "frames" if self.source.live and self._is_still else None

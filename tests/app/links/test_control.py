@@ -1,4 +1,4 @@
-"""The end of a recording, which may be played again, and the buffer of the newest frames."""
+"""What is asked of a run, and the buffer of its newest frames."""
 
 from types import SimpleNamespace
 from unittest.mock import MagicMock, Mock
@@ -36,13 +36,6 @@ def controller(options):
     return made
 
 
-def test_a_run_that_nobody_watches_ends_with_its_recording(control):
-    assert not control.finish()
-    control.is_watched = lambda: True
-    control.source.live = True
-    assert not control.finish()
-
-
 def test_frames_go_to_the_files_only_while_the_run_records(control, tmp_path):
     rows, video = Rows(), MagicMock()
     rows.results, rows.records = (
@@ -71,45 +64,6 @@ def test_the_page_asks_to_confirm_what_waits_for_somebody(control):
     control.confirm()
     assert control.selection.acts == acts + 1
     control.targets.confirm.assert_called_once_with(3)
-
-
-def test_a_run_stays_until_the_last_one_who_watches_has_left(control):
-    watched = [True]
-    control.is_watched = lambda: bool(watched)
-    assert control.finish() and not control.next_frame_is_due()
-    assert not control.recording and not control.can_record
-    watched.clear()
-    assert control.next_frame_is_due()
-
-
-def test_a_recording_goes_to_another_place_and_waits_there(control):
-    control.source.frames = 50
-    with refusal(Refused, "behind the end"):
-        control.seek(50)
-    control.seek(12)
-    control.source.seek.assert_called_once_with(12)
-    control.targets.drop.assert_called_once_with(3)
-    assert control.next_frame_is_due()
-    control.write(TrackedFrame(FRAME, 12, None, {}))
-    assert control.paused and not control.next_frame_is_due()
-    control.source.live = True
-    with refusal(Refused, "live"):
-        control.seek(0)
-
-
-def test_a_recording_is_played_again_without_its_targets(control):
-    control.is_watched = lambda: True
-    control.finish()
-    control.source.seek.return_value = False
-    control.source.frames = None
-    with refusal(Refused, "no way back"):
-        control.pause(False)
-    control.source.seek.return_value = True
-    control.pause(False)
-    control.source.seek.assert_called_with(7)  # where the run began
-    control.targets.drop.assert_called_once_with(3)
-    assert control.newest.tracks == {} and control.buffer.since(7) == []
-    assert not control.paused and control.next_frame_is_due()
 
 
 def filled(count, most, held=()):

@@ -53,7 +53,6 @@ class Api:
             web.get("/api/targets/{number}/selected", self.selected),
             web.get("/api/snapshot", self.snapshot),
             web.post("/api/pause", self.pause),
-            web.post("/api/seek", self.seek),
             web.post("/api/confirm", self.confirm),
             web.post("/api/reject", self.reject),
             web.post("/api/stop", self.stop),
@@ -118,15 +117,6 @@ class Api:
     async def pause(self, request: web.Request) -> web.StreamResponse:
         """Pause a recording, or resume it."""
         await self._call(self._controller.pause, await _switch(request, "paused"))
-        return web.Response(status=204)
-
-    async def seek(self, request: web.Request) -> web.StreamResponse:
-        """Go to another frame of a recording."""
-        try:
-            frame = whole_number((await _body(request, ("frame",)))["frame"])
-        except ValueError as error:
-            raise Refused(400, str(error)) from None
-        await self._call(self._controller.seek, frame)
         return web.Response(status=204)
 
     async def confirm(self, request: web.Request) -> web.StreamResponse:

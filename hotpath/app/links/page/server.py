@@ -39,7 +39,6 @@ from hotpath.video.base import TrackedFrame
 STATIC = os.path.join(os.path.dirname(os.path.abspath(__file__)), "static")
 MOST_VIEWERS = 16
 HEARTBEAT_S = 0.5  # the state is sent at least this often
-RELOAD_S = 5.0  # a browser that left may come back by then
 PING_S = 15.0  # a browser that does not answer is disconnected
 IDLE_S = 20.0  # without a request a connection is closed
 SELECTED_PX = 160  # side of the picture of a target as it was selected
@@ -123,8 +122,6 @@ class Server(Link):
         self._viewers: Set[Viewer] = set()
         self._wanted = threading.Event()  # a browser is ready for a picture
         self._closing = threading.Event()
-        self._left_s = -RELOAD_S  # when a browser left
-        controller.is_watched = self._is_watched
         self._update: Optional[Update] = None
         self._board: Dict[str, Any] = {}
         self._selected: Dict[int, bytes] = {}  # number of a target -> JPEG
@@ -212,10 +209,6 @@ class Server(Link):
     def _state_text(self, tracked: TrackedFrame) -> str:
         """All that the page displays beside a picture, as JSON."""
         return json.dumps(dict(self._controller.state(tracked), board=self._board))
-
-    def _is_watched(self) -> bool:
-        """Whether a browser is connected, or reloads the page."""
-        return bool(self._viewers) or time.monotonic() - self._left_s < RELOAD_S
 
     # in the server's thread
 
@@ -354,7 +347,6 @@ class Server(Link):
         finally:
             sender.cancel()
             self._viewers.discard(viewer)
-            self._left_s = time.monotonic()
             self._controller.buffer.hold(viewer, None)
             self._update_wanted()
         return socket

@@ -1,4 +1,4 @@
-"""The page's HTTP interface on real runs: choose, choose anew, pause, seek, stop."""
+"""The page's HTTP interface on real runs: choose, choose anew, pause, stop."""
 
 import asyncio
 import contextlib
@@ -33,20 +33,13 @@ def world(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def shared(world):
-    """A run on the film that all tests use which do not end it."""
+    """A run on the film that waits for a target, which no test selects."""
     with pages.PagedRun(world[0], world[0] / "frames") as run:
         yield run
 
 
 @pytest.fixture
-def run(shared):
-    assert shared.ask("/api/seek", {"frame": 0})[0] == 204
-    shared.wait_for(lambda state: state["frame"] == 0 and state["waiting"] == "target")
-    return shared
-
-
-@pytest.fixture
-def own(world, tmp_path):
+def run(world, tmp_path):
     with pages.PagedRun(tmp_path, world[0] / "frames", network=world[0] / "tiny.toml") as run:
         yield run
 
@@ -137,31 +130,31 @@ def test_a_target_stays_shown_as_it_was_selected(world, run):
     assert picture() == first
 
 
-def test_the_snapshot_is_the_frame_itself(world, run):
-    _, headers, jpeg = run.ask("/api/snapshot")
+def test_the_snapshot_is_the_frame_itself(world, shared):
+    _, headers, jpeg = shared.ask("/api/snapshot")
     picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     frame = cv2.imread(str(world[0] / "frames" / "{:04d}.jpg".format(int(headers["X-Frame"]))))
     jpeg = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
     assert np.array_equal(picture, cv2.imdecode(jpeg, cv2.IMREAD_COLOR))
 
 
-def test_a_stop_ends_the_run_as_ctrl_c_does(world, own):
-    choose(own, 0, world[1][0])
-    own.wait_for(lambda state: state["frame"] > 10)
-    assert own.ask("/api/stop", {"stop": True})[0] == 202
-    assert own.wait() == 0
-    assert "wrote" in own.words() and "Traceback" not in own.words()
+def test_a_stop_ends_the_run_as_ctrl_c_does(world, run):
+    choose(run, 0, world[1][0])
+    run.wait_for(lambda state: state["frame"] > 10)
+    assert run.ask("/api/stop", {"stop": True})[0] == 202
+    assert run.wait() == 0
+    assert "wrote" in run.words() and "Traceback" not in run.words()
 
 
-def test_a_run_without_a_target_ends_and_states_no_speed(own):
-    own.ask("/api/pause", {"paused": False})
-    own.wait_for(lambda state: state["frame"] > 5)
-    own.ask("/api/stop", {"stop": True})
-    assert own.wait() == 0
-    assert "no target was tracked" in own.words()
-    assert "waiting for a target: select one on the page, or end this run with" in own.words()
+def test_a_run_without_a_target_ends_and_states_no_speed(run):
+    run.ask("/api/pause", {"paused": False})
+    run.wait_for(lambda state: state["frame"] > 5)
+    run.ask("/api/stop", {"stop": True})
+    assert run.wait() == 0
+    assert "no target was tracked" in run.words()
+    assert "waiting for a target: select one on the page, or end this run with" in run.words()
     for word in ("FPS;", "mean score", "Traceback", "Warning"):
-        assert word not in own.words()
+        assert word not in run.words()
 
 
 @pytest.mark.parametrize(
@@ -204,11 +197,11 @@ def with_box(status, *boxes):
         (b'{"frame": 0, "box": [0, 0, 20, 20]' + b" " * 3000 + b"}", 413),
     ],
 )
-def test_what_no_target_can_be_is_refused_and_changes_nothing(run, body, status):
-    answer = run.ask("/api/targets", body)
+def test_what_no_target_can_be_is_refused_and_changes_nothing(shared, body, status):
+    answer = shared.ask("/api/targets", body)
     assert answer[0] == status, answer[2]
     assert answer[2]["error"]
-    state = run.state()
+    state = shared.state()
     assert (state["frame"], state["targets"]) == (0, [])
 
 

@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.frames.boxes import overlap
-from hotpath.video.sources import open_source
 from tests.support import object_scene, pages
 from tests.support.streams.mjpeg import MjpegServer
-from tests.video.test_sources import read_all
 
 pytest.importorskip("aiohttp")
 pytest.importorskip("onnxruntime")
@@ -183,7 +181,7 @@ def test_choosing_anew_two_targets_and_a_drop(chromium, world, run):
         tab.wait("document.querySelectorAll('.target').length === 1")
 
 
-def test_pause_seek_and_stop_by_button_and_key(chromium, world, run):
+def test_pause_and_stop_by_button_and_key(chromium, world, run):
     with Tab(chromium, run.link) as tab:
         pages.drag(tab.page, world[1][0])
         run.wait_for(lambda state: state["frame"] > 3)
@@ -195,14 +193,6 @@ def test_pause_seek_and_stop_by_button_and_key(chromium, world, run):
         tab.page.evaluate("document.activeElement.blur()")
         tab.page.keyboard.press(" ")
         run.wait_for(lambda state: not state["paused"] and state["frame"] > stood)
-        ask_to_seek = "for (const kind of ['input', 'change']) place.dispatchEvent(new Event(kind))"
-        tab.page.evaluate(
-            f"place = document.querySelector('#place'); place.value = 0; {ask_to_seek}"
-        )
-        tab.page.get_by_role("button", name="Cancel").wait_for()
-        run.wait_for(lambda state: state["paused"])  # while the question is open
-        tab.page.get_by_role("button", name="Cancel").click()
-        run.wait_for(lambda state: not state["paused"] and state["targets"])
         tab.page.click("#stop")
         tab.page.get_by_role("button", name="Cancel").click()
         assert run.state()["frame"] > 0
@@ -212,35 +202,6 @@ def test_pause_seek_and_stop_by_button_and_key(chromium, world, run):
         tab.page.get_by_role("button", name="Stop the run").click()
         assert run.wait() == 0
         tab.wait_for_text("#veil", "The run has ended")
-
-
-def test_an_ended_recording_has_whole_files_and_is_played_again(chromium, tmp_path):
-    boxes = pages.write_world(tmp_path, 20, width=640, height=480, side=80)
-    saved = tmp_path / "a clip.mp4"
-    with pages.PagedRun(tmp_path, tmp_path / "frames", "--save", saved) as run:
-        with Tab(chromium, run.link) as tab:
-            tab.wait_for_text("#pause", "^Play$")
-            assert tab.page.get_attribute("#pause", "aria-pressed") == "false"
-            pages.drag(tab.page, boxes[0])
-            tab.wait_for_text("#pause", "Replay")
-            assert tab.page.title() == "frames · Hotpath"
-            assert len(read_all(open_source(str(saved)))) == 20, "it is whole"
-            tab.page.click("#pause")
-            run.wait_for(lambda state: state["frame"] == 0 and state["waiting"] == "target")
-            tab.wait_for_text("#hint", "Tap the target")
-            moved = "place => { place.value = 12; place.dispatchEvent(new Event('change')); }"
-            tab.page.eval_on_selector("#place", moved)
-            run.wait_for(lambda state: state["frame"] == 12 and state["waiting"] == "target")
-            tab.wait("document.getElementById('picture').dataset.frame === '12'")
-            tab.wait_for_text("#when", "^frame 12$")
-            pages.drag(tab.page, boxes[12])
-            run.wait_for(lambda state: state["waiting"] == "replay")
-            assert tab.errors == []
-            tab.expect_errors = True  # the browser reports that the server is gone
-            run.ask("/api/stop", {"stop": True})
-            tab.wait_for_text("#veil", "has ended")
-            assert run.wait() == 0
-        assert {row["target"] for row in run.rows()} == {"0"}  # the files hold the recording once
 
 
 def test_a_box_by_keyboard_alone(chromium, world, run):
@@ -260,7 +221,6 @@ def test_a_box_by_keyboard_alone(chromium, world, run):
 def test_a_live_picture_is_frozen_to_aim(chromium, world):
     with MjpegServer(str(world[0] / "frames"), fps=15) as sender:
         with pages.PagedRun(world[0], sender.address) as run, Tab(chromium, run.link) as tab:
-            assert not tab.page.locator("#seek").is_visible(), "a stream has no other place"
             tab.page.keyboard.press(" ")
             tab.wait_for_text("#mode", "FROZEN")
             frozen = run.state()["frame"]
@@ -284,7 +244,7 @@ def test_a_finger_on_a_phone(chromium, world, run):
             tab.page.eval_on_selector(part, "(e) => e.getBoundingClientRect().toJSON()")
             for part in ("#stage", "#hint")
         )
-        assert picture["bottom"] <= hint["top"] < picture["bottom"] + 90, "below the seek bar"
+        assert picture["bottom"] <= hint["top"] < picture["bottom"] + 90
         tab.page.click("#help")
         assert not tab.page.locator("#keys kbd").first.is_visible(), "a phone has no keys"
         tab.page.click("#keys button")

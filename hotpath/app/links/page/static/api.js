@@ -24,7 +24,6 @@ async function ask(method, path, body) {
 // how: { frame, box, snug } or { frame, point }, and replace: number of a target to drop
 export const choose = (how) => ask("POST", "api/targets", how);
 export const drop = (number) => ask("DELETE", `api/targets/${number}`);
-export const seek = (frame) => ask("POST", "api/seek", { frame });
 export const pause = (paused) => ask("POST", "api/pause", { paused });
 export const confirm = (number) => ask("POST", "api/confirm", { confirm: true, number });
 export const reject = (number) => ask("POST", "api/reject", { reject: true, number });

@@ -23,7 +23,6 @@ let link_is = "connecting";
 let frozen = false; // by the user, to aim
 let adding = false; // the next box is one more target
 let asking = false; // whether a new box may replace a target
-let seeking = false; // whether the user moves the recording's place
 let awaited = null; // number of a target that was chosen and is not in the states yet
 let pointed = null; // number of the target that was tapped last
 let tightened = null; // number of the target whose drawn box may be taken back
@@ -32,7 +31,6 @@ let silentSince = null; // when a live source sent its last picture, by the page
 
 const link = new Link({
   state: (news) => {
-    if (state && news.run !== state.run) newRun();
     const first = !state;
     state = news;
     view.addState(news);
@@ -99,12 +97,6 @@ function letGo() {
   setTimeout(() => !aim.aiming && !asking && !frozen && tightened === null && link.hold(null), 3000);
 }
 
-function newRun() {
-  view.clear();
-  view.selected = awaited = pointed = null;
-  frozen = adding = false;
-}
-
 function keepSelection() {
   const numbers = state.targets.map((target) => target.number);
   if (numbers.includes(awaited)) {
@@ -135,8 +127,7 @@ function setFrozen(on) {
 function pause() {
   if (!state || state.ended) return;
   if (!state.live) {
-    if (state.waiting === "replay") tell(api.pause(false), "From the start. Tap the target, or drag a box.");
-    else tell(api.pause(!state.paused), state.paused ? "Resumed." : "Paused.");
+    tell(api.pause(!state.paused), state.paused ? "Resumed." : "Paused.");
   } else if (view.shown !== null) {
     setFrozen(!frozen);
     say(frozen ? "Picture frozen." : "Live again.");
@@ -145,34 +136,6 @@ function pause() {
 
 function reject(number) {
   tell(api.reject(number), "Dropped this object. The search goes on elsewhere.");
-}
-
-// the place in a recording; a stream has none
-function showPlace() {
-  byId("seek").hidden = state.live || !(state.frames > 1);
-  const place = byId("place");
-  if (!seeking) Object.assign(place, { max: state.frames - 1, value: state.frame });
-  const frame = Number(place.value);
-  const seconds = frame === state.frame ? state.time_s : (state.time_s * frame) / Math.max(1, state.frame);
-  put(byId("when"), state.time_s === null ? `frame ${frame}` : clock(seconds));
-}
-
-const clock = (seconds) => `${Math.floor(seconds / 60)}:${(seconds % 60).toFixed(1).padStart(4, "0")}`;
-
-async function seek(event) {
-  const frame = Number(event.target.value);
-  const asked = "The targets are dropped, and the recording waits there for a new box.";
-  let goes = true;
-  if (state.targets.length) {
-    const plays = !state.paused && !state.waiting; // it waits while the question is open
-    if (plays) await tell(api.pause(true));
-    goes = await sure("Go there?", asked, "Go");
-    if (plays) await tell(api.pause(false));
-  }
-  if (goes) {
-    await tell(api.seek(frame), "Tap the target, or drag a box.");
-  }
-  seeking = false;
 }
 
 function setAdding(on) {
@@ -221,24 +184,21 @@ function show(atOnce = false) {
   byId("stage").classList.toggle("silent", isSilent());
   const first = state.waiting === "target"; // a target comes first, and not this button
   const stood = state.live ? frozen : state.paused && !first;
-  const over = state.waiting === "replay";
   const name = state.live ? state.source : state.source.replace(/\/+$/, "").split("/").pop();
   put(byId("source"), name);
   byId("source").title = state.source;
   document.title = `${name} · Hotpath`;
-  button("pause", stood || (first && !state.live) ? "i-play" : "i-pause", over ? "Replay"
-    : stood ? (state.live ? "Live" : "Resume") : (state.live ? "Freeze" : first ? "Play" : "Pause"), stood, off);
-  byId("place").disabled = off;
-  showPlace();
+  button("pause", stood || (first && !state.live) ? "i-play" : "i-pause", stood
+    ? (state.live ? "Live" : "Resume") : (state.live ? "Freeze" : first ? "Play" : "Pause"), stood, off);
   byId("stop").disabled = off;
   byId("add").setAttribute("aria-pressed", adding);
   byId("add").disabled = off || !state.targets.length;
   put(byId("hint"), hint());
-  const mode = isSilent() ? "NO PICTURE" : frozen ? "FROZEN" : over ? "THE END" : state.paused && state.waiting !== "target" ? "PAUSED" : "";
+  const mode = isSilent() ? "NO PICTURE" : frozen ? "FROZEN" : state.paused && state.waiting !== "target" ? "PAUSED" : "";
   byId("mode").hidden = off || !mode;
   put(byId("mode"), mode);
   byId("mode").classList.toggle("bad", isSilent());
-  byId("hint").classList.toggle("ask", !off && !isSilent() && !aim.aiming && !over && (!state.targets.length || adding));
+  byId("hint").classList.toggle("ask", !off && !isSilent() && !aim.aiming && (!state.targets.length || adding));
   const now = performance.now();
   if (atOnce || now - figuresAt > FIGURES_MS) {
     figuresAt = now;
@@ -257,7 +217,6 @@ function hint() {
     const seconds = Math.round((performance.now() - silentSince) / 1000);
     return `Nothing for ${seconds} s: this is the last picture`;
   }
-  if (state.waiting === "replay") return "Replay starts again, for a new target";
   if (!state.targets.length) return "Tap the target, or drag a box";
   if (adding) return "Tap one more target, or drag a box";
   const [held] = Object.entries(state.holds);
@@ -336,11 +295,6 @@ async function stop() {
 }
 
 byId("pause").addEventListener("click", pause);
-byId("place").addEventListener("input", () => {
-  seeking = true;
-  showPlace();
-});
-byId("place").addEventListener("change", seek);
 byId("stop").addEventListener("click", stop);
 byId("add").addEventListener("click", () => setAdding(!adding));
 byId("help").addEventListener("click", () => byId("keys").showModal());

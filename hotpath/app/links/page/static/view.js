@@ -31,15 +31,6 @@ export class View {
     new ResizeObserver(() => this.draw()).observe(stage);
   }
 
-  clear() {
-    this.states.clear();
-    this.losses.clear();
-    this.hidden.clear();
-    this.newest = null;
-    this.draft = null;
-    this.frozen = false;
-  }
-
   addState(state) {
     this.states.delete(state.frame);
     this.states.set(state.frame, state);

@@ -1,9 +1,7 @@
-"""Draw boxes and figures onto a picture of any size.
+"""Draw boxes onto a picture of any size.
 
 This uses only OpenCV. The libraries that draw boxes well (supervision, Pillow) are heavier than
-everything else on a board and take longer than the tracker. A bar below the picture shows the
-network, the engine, frames a second and milliseconds a step, so it covers no target. Its height
-depends on the picture's size alone. Texts that do not fit side by side are left out.
+everything else on a board and take longer than the tracker.
 """
 
 from functools import lru_cache
@@ -20,11 +18,7 @@ from hotpath.runtime.types import LOST, SURE, UNSURE, Track
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 UNIT_PX = 22.0  # height of FONT's capitals at scale 1
 SMALLEST_LETTER_PX = 7.0
-ABOVE_SHARE, BELOW_SHARE = 0.28, 0.58  # margins in a row, of a letter's height; letters hang below
-FIGURES = ("network", "engine", "fps", "steps", "frame")  # keys of ``info`` that the bar shows
-ONE_ROW_LETTERS = 80  # a picture that is wider, in heights of a letter, has a bar of one row
-INK = (255, 255, 255)
-BAR = (32, 32, 32)
+PAD_SHARE = 0.29  # of a letter's height, around the text of a label
 DARK = (24, 20, 18)
 # one colour a target, BGR, as on the page: green, blue, pink, cyan, violet, lime. None is amber or
 # red, which are warnings
@@ -41,30 +35,27 @@ LARGEST_PX = 16000  # OpenCV's line drawing overflows far outside the picture
 def draw(
     frame: np.ndarray, tracks: Union[Track, Mapping[int, Track]], info: Any = None
 ) -> np.ndarray:
-    """Draw boxes onto a copy of ``frame``, and figures below it.
+    """Draw boxes onto a copy of ``frame``.
 
     A target keeps its colour in all frames.
 
     Args:
         frame: BGR ``uint8`` (H, W, 3); it is not changed.
         tracks: a ``Track``, or a dict of target number -> ``Track`` from ``Targets.update``.
-        info: dict; every key is optional. Of the picture: ``network`` and ``engine`` (text),
-            ``fps`` (number), ``frame`` (index), ``steps`` (dict of a step -> milliseconds, with
-            their sum ``total``). Of targets, by number: ``since`` (dict to a text that says for how
-            long it has been lost).
+        info: dict; its one key ``since`` is a dict of target number -> for how long it has been
+            lost, a text.
 
     Returns:
-        A new array. It has the shape of ``frame`` if ``info`` has no key of the picture. Else it
-        has a bar below the frame, as high for all frames of a size, and an even height.
+        A new array of the same shape.
 
     Raises:
         BadFrame: ``frame`` is not such an array.
-        BadBox: ``tracks`` is neither.
+        BadBox: ``tracks`` is neither, or ``info`` has another key.
 
     Example:
         >>> track = Track(Box(440, 270, 60, 90), score=0.9)
-        >>> draw(frame, track).shape, draw(frame, track, {"fps": 30}).shape
-        ((480, 640, 3), (514, 640, 3))
+        >>> draw(frame, track).shape
+        (480, 640, 3)
     """
     info = info or {}
     tracks = {0: tracks} if isinstance(tracks, Track) else tracks
@@ -73,23 +64,17 @@ def draw(
             f"draw takes what update gave, a Track or a dict of them, not {tracks!r}",
             what="not tracks",
         )
-    if "trails" in info:
-        raise BadBox("draw draws no trails; keep the centres of the boxes, and use cv2.polylines")
+    others = sorted(set(info) - {"since"})
+    if others:
+        raise BadBox(
+            f"draw draws boxes alone, not {', '.join(others)}; draw that with OpenCV",
+            what="not drawn",
+        )
     frame = bgr_of(checked_frame(frame))
     look = _Look(frame.shape)
-    drawn = np.empty((look.height + _bar_px(look, info), look.width, 3), np.uint8)
-    picture = drawn[: look.height]
-    picture[:] = frame
-    _draw_targets(_Bgr(picture, look), tracks, info)
-    if len(drawn) > look.height:
-        _draw_bar(drawn[look.height :], look, info)
+    drawn = np.array(frame)
+    _draw_targets(_Bgr(drawn, look), tracks, info)
     return drawn
-
-
-def height_of(frame: Any, info: Mapping[str, Any]) -> int:
-    """Return the height of the picture that ``draw`` makes of a frame."""
-    look = _Look(frame.shape)
-    return look.height + _bar_px(look, info)
 
 
 def draw_in_planes(
@@ -100,27 +85,17 @@ def draw_in_planes(
     Args:
         frame: ``Planes`` of the kind I420 or NV12.
         tracks, info: see ``draw``.
-        out: of the kind I420, with the frame's width and even sides, matrix and range. Its height
-            is ``height_of(frame, info)``.
+        out: of the kind I420, with the frame's size, which is even, matrix and range.
     """
     look = _Look(frame.shape)
-    rows = look.height // 2
-    out.planes[0][: look.height] = frame.planes[0]
+    out.planes[0][:] = frame.planes[0]
     if frame.kind == "NV12":
-        pairs = frame.planes[1].reshape(rows, -1, 2)
-        out.planes[1][:rows], out.planes[2][:rows] = cv2.split(pairs)
+        pairs = frame.planes[1].reshape(look.height // 2, -1, 2)
+        out.planes[1][:], out.planes[2][:] = cv2.split(pairs)
     else:
         for own, plane in zip(out.planes[1:], frame.planes[1:]):
-            own[:rows] = plane
+            own[:] = plane
     _draw_targets(_InPlanes(out, look), tracks, info)
-    if out.height > look.height:
-        bar = np.empty((out.height - look.height, look.width, 3), np.uint8)
-        _draw_bar(bar, look, info)
-        paste(out, bar, 0, look.height)
-
-
-def _bar_px(look: "_Look", info: Mapping[str, Any]) -> int:
-    return look.bar_px if any(name in info for name in FIGURES) else 0
 
 
 def _draw_targets(surface: Any, tracks: Mapping[int, Track], info: Dict[str, Any]) -> None:
@@ -154,13 +129,7 @@ class _Look:
         self.scale = self.letter_px / UNIT_PX
         self.line_px = max(1, int(round(self.letter_px / 7.0)))
         self.box_px = max(1, int(round(side / 240.0)))
-        self.margin_px = max(4, int(self.letter_px * BELOW_SHARE))
-        self.pad_px = max(2, self.margin_px // 2)  # around the text of a label
-        above_px = max(1, int(self.letter_px * ABOVE_SHARE))
-        self.row_px = above_px + int(self.letter_px) + self.margin_px
-        self.rows = 1 if self.width >= ONE_ROW_LETTERS * self.letter_px else 2
-        self.bar_px = self.rows * self.row_px
-        self.bar_px += (self.height + self.bar_px) % 2  # H.264 takes even heights
+        self.pad_px = max(2, int(self.letter_px * PAD_SHARE))  # around the text of a label
 
     def line_of(self, track: Track) -> int:
         """Width of a box's line: half of it where the presence is too low for a machine to act."""
@@ -218,17 +187,16 @@ class _InPlanes:
 
     def __init__(self, out: Planes, look: _Look) -> None:
         self._out, self.look = out, look
-        self._ends = look.height, look.height // 2, look.height // 2
 
     def box(self, track: Track, colour: _Colour) -> None:
         """As ``_Bgr.box``; lines of the colour's planes are half as thick."""
         for ink, more_px in ((DARK, 2), (colour, 0)):
             line_px = self.look.line_of(track) + more_px
             values = _ink_in_yuv(ink, self._out.matrix, self._out.full_range)
-            for plane, end, value in zip(self._out.planes, self._ends, values):
+            for plane, value in zip(self._out.planes, values):
                 half = int(plane is not self._out.planes[0])
                 px = (line_px + half) >> half
-                _draw_frame(plane[:end], self.look, track, value, px, half)
+                _draw_frame(plane, self.look, track, value, px, half)
 
     def label(self, text: str, place: _Rectangle, colour: _Colour) -> None:
         """As ``_Bgr.label``, with even sides."""
@@ -357,22 +325,6 @@ def _dashes(first: int, last: int, end: int, dash: int) -> Iterator[Tuple[int, i
         yield int(round(start)), int(round(start + step))
 
 
-def _draw_bar(bar: np.ndarray, look: _Look, info: Dict[str, Any]) -> None:
-    """Fill the bar with the figures: rows with a text at either end."""
-    cv2.rectangle(bar, (0, 0), bar.shape[1::-1], BAR, cv2.FILLED)  # NumPy takes .2 ms for it
-    network, rate = _network_and_rate(info)
-    steps, total = _steps_and_total(info)
-    rows = [(network, rate), (steps, total)]
-    if look.rows == 1:
-        rows = [(network + steps, rate + total)]
-    for number, row in enumerate(rows):
-        left, right = _fitting(look, *row)
-        base = (number + 1) * look.row_px - look.margin_px
-        _put(bar, look, left, (look.margin_px, base), INK)
-        at_x = look.width - look.margin_px - look.text_width(right)
-        _put(bar, look, right, (at_x, base), INK)
-
-
 def _put(
     picture: np.ndarray, look: _Look, text: str, at: Tuple[int, int], colour: Tuple[int, int, int]
 ) -> None:
@@ -381,43 +333,9 @@ def _put(
         cv2.putText(picture, text, at, FONT, look.scale, colour, look.line_px, cv2.LINE_AA)
 
 
-def _fitting(look: _Look, left: Sequence[str], right: Sequence[str]) -> Tuple[str, str]:
-    """The parts at either end of a row; as many as fit side by side, the first ones."""
-    gap, left, right = int(look.letter_px * 1.5), list(left), list(right)
-    while left or right:
-        texts = _joined(*left), _joined(*right)
-        width = sum(look.text_width(text) for text in texts) + (gap if all(texts) else 0)
-        if width <= look.width - 2 * look.margin_px:
-            return texts
-        if len(right) > 1 or not left:
-            right.pop()
-        else:
-            left.pop()
-    return "", ""
-
-
-def _network_and_rate(info: Dict[str, Any]) -> Tuple[List[str], List[str]]:
-    """Network and engine, and the frame rate."""
-    rate = [] if info.get("fps") is None else ["{:.0f} FPS".format(info["fps"])]
-    return [_ascii(info[name]) for name in ("network", "engine") if info.get(name)], rate
-
-
-def _steps_and_total(info: Dict[str, Any]) -> Tuple[List[str], List[str]]:
-    """Milliseconds of each step, and of the whole frame with its index."""
-    steps = {name: ms for name, ms in (info.get("steps") or {}).items() if ms is not None}
-    total = [_ms(steps.pop("total")) + " ms"] if "total" in steps else []
-    index = [] if info.get("frame") is None else ["frame {}".format(info["frame"])]
-    return [f"{_ascii(name)} {_ms(ms)}" for name, ms in steps.items()], total + index
-
-
 def _joined(*texts: str) -> str:
     """Join the texts that are not empty by two blanks. A "|" would reach below the row."""
     return "  ".join(text for text in texts if text)
-
-
-def _ms(value: float) -> str:
-    """Milliseconds with three significant digits."""
-    return f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
 
 
 def _ascii(text: Any) -> str:

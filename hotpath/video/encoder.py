@@ -85,8 +85,7 @@ def drawn_canvas(
         return None
     if planes.width % 2 or planes.height % 2:
         return None
-    height = drawing.height_of(frame, info)
-    canvas = _blank(planes.width, height, planes.matrix, planes.full_range)
+    canvas = _blank(planes.width, planes.height, planes.matrix, planes.full_range)
     drawing.draw_in_planes(planes, tracks, info, canvas.planes)
     return canvas
 

@@ -97,7 +97,6 @@ class Window:
         self,
         frame: np.ndarray,
         texts: Sequence[str],
-        below: Optional[np.ndarray] = None,
         pressed: bool = False,
     ) -> Optional[Tuple[float, float, float, float]]:
         """Let the user click on a frame or draw a box, in this window; q and Esc go back.
@@ -107,7 +106,6 @@ class Window:
         Args:
             frame: BGR picture.
             texts: what the strip says.
-            below: rows that the window shows below it, such as a bar, so that nothing moves.
             pressed: whether the button is down already, see ``pressed``. Then a click that hits
                 nothing goes back, too.
 
@@ -115,13 +113,12 @@ class Window:
             ``(x, y, w, h)`` floats, pixels of ``frame``; without width and height after a click.
             None if the user went back or closed the window.
         """
-        picture = frame if below is None else np.concatenate((frame, below))
         if not pressed:
             self._events.clear()
         try:
-            self.show(picture, texts)
-            view = self._view(picture.shape)
-            drag = _Drag(frame.shape, view, view.show(picture, texts))
+            self.show(frame, texts)
+            view = self._view(frame.shape)
+            drag = _Drag(frame.shape, view, view.show(frame, texts))
             while not drag.done:
                 while self._events:
                     drag.mouse(*self._events.popleft())
@@ -210,7 +207,7 @@ class View:
         places = self._placed(texts, scale, thick)
         above = max(0, places[-1][1] // self._row + 1 - ROWS) if places else 0
         top = max(0, height - above * self._row)
-        shown[top:height] = GROUND  # a picture may end with a bar of figures
+        shown[top:height] = GROUND
         strip = shown[top:]
         for text, place in zip(texts, places):
             colour = COLOUR if text.isupper() else (235, 235, 235)  # such as PAUSED
@@ -254,7 +251,7 @@ class _Drag:
 
     Args:
         shape: of the frame: (height, width, ...).
-        view: the ``View`` of the frame and what is below it.
+        view: the ``View`` of the frame.
         shown: what it shows.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""The output of a run that draws: boxes and captions on each picture, for a window and a video."""
+"""The output of a run that draws: boxes on each picture, for a window and a video."""
 
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
@@ -23,7 +23,6 @@ class Drawn(Output):
     """Draws each frame once, shows it in the window and saves it in the video.
 
     Args:
-        titles: (name of the network, name of the engine), for the captions.
         profile: gets the times of drawing and of the window.
         player: of the window, or None.
         video: of ``--save``, or None. After its first failure it gets no more frames.
@@ -32,14 +31,12 @@ class Drawn(Output):
 
     def __init__(
         self,
-        titles: Tuple[str, str],
         profile: Profile,
         player: "Optional[Player]",
         video: "Optional[BackgroundVideo]",
         records: Callable[[], bool],
     ) -> None:
         self.profile, self._records = profile, records
-        self._network, self._engine = titles
         self._player, self._video = player, video
         self._broken: Optional[HotpathError] = None  # why the video takes no more frames
         self._lost: Dict[int, Tuple[int, Optional[float]]] = {}  # target -> frame, time of its loss
@@ -55,12 +52,12 @@ class Drawn(Output):
         if video or self._player:
             frame, index, time_s, tracks = tracked[:4]
             began = time.perf_counter()
-            captions = self._captions(index, time_s, tracks)
+            since = {"since": self._times_since_loss(index, time_s, tracks)}
             picture: Any = None
             if not self._player:  # then no picture in BGR is needed
-                picture = drawn_canvas(frame, tracks, captions)
+                picture = drawn_canvas(frame, tracks, since)
             if picture is None:
-                picture = draw.draw(bgr_of(frame), tracks, captions)
+                picture = draw.draw(bgr_of(frame), tracks, since)
             drawn = time.perf_counter()
             self.profile.note("drawing", (drawn - began) * 1e3)
             if self._player:
@@ -74,21 +71,6 @@ class Drawn(Output):
                     self._broken = error
         if records and self._broken is not None:
             raise self._broken.with_traceback(None)  # it grows, and keeps frames
-
-    def _captions(
-        self, index: int, time_s: Optional[float], tracks: Dict[int, Track]
-    ) -> Dict[str, Any]:
-        """What is written onto the picture."""
-        steps: Dict[str, Any] = self.profile.recent_ms() or {"total": None}
-        steps.pop("wait", None)
-        return dict(
-            since=self._times_since_loss(index, time_s, tracks),
-            network=self._network,
-            engine=self._engine,
-            fps=self.profile.recent_fps(),
-            steps=steps,
-            frame=index,
-        )
 
     def _times_since_loss(
         self, index: int, time_s: Optional[float], tracks: Dict[int, Track]

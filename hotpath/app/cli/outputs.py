@@ -183,8 +183,7 @@ class Outputs:
         elif first_window is not None:
             first_window.close()
         if video or self._player:
-            titles = self._network, self._engine["engine"]
-            self._drawn = Drawn(titles, self.profile, self._player, video, self._records)
+            self._drawn = Drawn(self.profile, self._player, video, self._records)
             self._files += [self._drawn] if video else []
         if self._links_asked.asks_link:
             self._open_links(targets, first_frame)

@@ -51,7 +51,7 @@ class Player:
         self._speed = 1.0
         self._began = time.monotonic()  # when the frame that is shown was due
         self._step = False  # read one frame although the recording is paused
-        self._picture: Any = None  # that is shown: the newest frame with its boxes, and a bar below
+        self._picture: Any = None  # that is shown: the newest frame with its boxes
         self._help_until = time.monotonic() + HELP_S
         actions = self._keyed(source.live)
         self._actions = {key: action for key, _, action in actions}
@@ -216,8 +216,7 @@ class Player:
         """Draw the boxes of the frame that is shown, of which a word changed."""
         newest = self._controls.newest
         assert newest is not None, "it has targets"
-        frame, self._picture = bgr_of(newest.frame), self._picture.copy()
-        self._picture[: frame.shape[0]] = draw(frame, newest.tracks)
+        self._picture = draw(bgr_of(newest.frame), newest.tracks)
 
     def _select(self, pressed: bool = False) -> None:
         """Let the user select a target on the frame that is shown; it replaces one.
@@ -228,9 +227,8 @@ class Player:
         newest = self._controls.newest
         if newest is None or self._picture is None:
             return
-        frame = bgr_of(newest.frame)
         texts = (invitation(self._controls.targets), "Esc: back")
-        place = self._window.select(frame, texts, self._picture[frame.shape[0] :], pressed)
+        place = self._window.select(bgr_of(newest.frame), texts, pressed)
         if place is not None:
             self._add(newest.index, place, newest.tracks)
         self._refresh()

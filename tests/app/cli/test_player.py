@@ -68,8 +68,7 @@ class Keys:
     def show(self, picture, lines=None):
         self.lines = lines
 
-    def select(self, frame, texts, below, pressed):
-        assert frame.shape[1] == below.shape[1], "the bar stays while a box is drawn"
+    def select(self, frame, texts, pressed):
         assert pressed == self.pressed and "Esc: back" in texts
         self.pressed = False
         return self.place

@@ -59,17 +59,14 @@ def test_a_folder_gets_times_by_fps_and_says_where_it_has_none(world, tmp_path, 
     assert float(rows_of(out)[10]["time_s"]) == 0.5
 
 
-def test_a_saved_video_has_a_bar_below_and_a_box_inside(world, tmp_path):
+def test_a_saved_video_has_the_box_and_nothing_else(world, tmp_path):
     pytest.importorskip("av")
     plain = cv2.imread(str(world[0] / "frames" / "0000.png"))
-    height = len(plain)
-    out = tmp_path / "full.mkv"
+    out = tmp_path / "full.mp4"
     assert here(world, "frames", "--save", out, "--frames", "3") == 0
     full = cv2.VideoCapture(str(out)).read()[1].astype(int)
-    assert len(full) > height and len(full) % 2 == 0
-    assert (full[height + 2 :] > 150).any() and full[height + 2 :].mean() < 100
-    changed = np.abs(full[:height] - plain).max(axis=2) > 60
-    assert changed.any() and changed.mean() < 0.1, "the box alone, and the bar covers nothing"
+    changed = np.abs(full - plain).max(axis=2) > 60
+    assert full.shape == plain.shape and changed.any() and changed.mean() < 0.1
 
 
 def test_a_long_path_leaves_room_for_the_bar_on_a_terminal(world, tmp_path):

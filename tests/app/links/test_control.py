@@ -42,7 +42,7 @@ def test_frames_go_to_the_files_only_while_the_run_records(control, tmp_path):
         Results(tmp_path / "a.csv", rows.columns),
         lambda: control.recording,
     )
-    drawn = Drawn(("net", "engine"), Profile(), None, video, rows.records)
+    drawn = Drawn(Profile(), None, video, rows.records)
     for index, on in enumerate((True, False, True)):
         control.record(on)
         for output in (rows, drawn):

@@ -144,8 +144,7 @@ class Encoder:
         if name != hardware.X264:
             own = _for_hardware(name, settings, self._size)
         self._stream.options = dict(own, g=key_frames, **colours)
-        # AVI has no time stamps: its frames lie on the grid of the rate, which may have gaps
-        self._time_base = 1 / rate if settings.form == "avi" else Fraction(1, CLOCK_HZ)
+        self._time_base = Fraction(1, CLOCK_HZ)
         context.time_base = self._time_base
 
     def write(self, frame: Union[np.ndarray, Canvas], seconds: float) -> None:

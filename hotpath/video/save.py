@@ -27,8 +27,13 @@ from hotpath.video.encoder import DEFAULT_FPS, Canvas, Encoder, Settings, load_p
 from hotpath.video.hardware import AUTO
 from hotpath.video.output_file import MOVED, OLDER_STAYS, NewFile, check_ending, check_folder
 
-FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".avi": "avi"}  # FFmpeg's names
-KINDS = tuple(FORMATS)
+KINDS = (".mp4",)
+# FFmpeg's options: whole fragments of a quarter of a second, in microseconds
+FRAGMENTS = {
+    "flush_packets": "1",
+    "movflags": "frag_keyframe+empty_moov+default_base_moof",
+    "frag_duration": "250000",
+}
 # veryfast with 20 takes 1.6 times as long for files of .85 to .96 times the size
 X264 = {"preset": "superfast", "crf": "21"}
 WAITING_FRAMES = 8  # between the loop and the encoder; 50 MB at 1920x1080
@@ -38,8 +43,7 @@ class Video:
     """Writes frames. The first frame decides the video's size.
 
     Args:
-        path: ``.mp4``, ``.mkv`` or ``.avi``. An existing file is replaced as soon as the new one
-            plays.
+        path: ``.mp4``. An existing file is replaced as soon as the new one plays.
         fps: frames a second, or None if the source does not state it (then 30).
         aspect: width of a pixel, divided by its height. Players show the video so.
         log: takes a sentence where an older file stays, or hardware can't be used.
@@ -143,16 +147,7 @@ class Video:
 
     def _start(self, frame: Union[np.ndarray, Canvas]) -> None:
         """Open container and encoder for the first frame's size."""
-        kind = os.path.splitext(self.name)[1].lower()
-        options = {"flush_packets": "1"}
-        if kind == ".mp4":
-            options["movflags"] = "frag_keyframe+empty_moov+default_base_moof"
-            options["frag_duration"] = "250000"  # microseconds
-        elif kind == ".mkv":
-            options["cluster_time_limit"] = "250"  # milliseconds
-        how = Settings(
-            FORMATS[kind], self._fps, options, X264, self._aspect, encoder=self._encoder_asked
-        )
+        how = Settings("mp4", self._fps, FRAGMENTS, X264, self._aspect, encoder=self._encoder_asked)
         try:
             self._encoder = Encoder(self._file.path, how, frame, self._log)
         except BadOutput as error:
@@ -183,8 +178,7 @@ class Video:
         """After a write that failed: close, leave a file that plays, raise ``BadOutput``."""
         with contextlib.suppress(*self._errors):  # the same trouble again
             self._finish()
-        if self.name.lower().endswith(".mp4"):
-            keep_whole_fragments(self._file.path)
+        keep_whole_fragments(self._file.path)
         with contextlib.suppress(*self._errors):
             self._keep_if_it_plays()
         kept = "what was written before plays" if self._file.kept else "no frame of it was written"

@@ -138,8 +138,7 @@ REFUSED = [  # one of each kind; the tests of boxes, networks and sources have t
     ("--video=empty.csv --box=1,1,9,9", "empty"),
     ("--box=90,70,40,40 --save=no/out.mp4", "does not exist"),
     ("--box=90,70,40,40 --results=boxes.csv --save=out.xyz", "ending"),
-    ("--box=90,70,40,40 --save=film.avi", "is also an input of this run"),
-    ("--box=90,70,40,40 --save=link.avi", "is also an input of this run"),
+    ("--box=90,70,40,40 --save=link.mp4", "is also an input of this run"),
     (
         "--box=90,70,40,40 --results=rows.csv --threads=1000",
         "threads is 1000, but this process may use ",
@@ -165,7 +164,7 @@ def mistakes(world):
     (folder / "alone" / "tiny.toml").write_text(tiny.TOML)
     (folder / "empty.csv").write_text("")
     (folder / "boxes.csv").write_text("90,70,40,40\n")
-    (folder / "link.avi").symlink_to(folder / "film.avi")
+    (folder / "link.mp4").symlink_to(folder / "film.avi")
     return folder
 
 

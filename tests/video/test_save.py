@@ -27,7 +27,6 @@ from tests.video.test_sources import read_all, read_until_broken
 
 pytest.importorskip("av")
 on_each_python = pytest.mark.pythons("PyAV of each Python")
-each_kind = pytest.mark.parametrize("kind", [".mp4", ".mkv", ".avi"])
 
 
 def ticks(path):
@@ -52,9 +51,8 @@ def times_s(path):
     return times
 
 
-@each_kind
-def test_a_saved_video_has_every_frame_at_its_rate(tmp_path, kind):
-    path = tmp_path / ("a" + kind)
+def test_a_saved_video_has_every_frame_at_its_rate(tmp_path):
+    path = tmp_path / "a.mp4"
     save(path, range(40), 25)
     assert ticks(path) == list(range(40))
     with open_source(str(path)) as source:
@@ -91,11 +89,10 @@ def killed_while_saving(path, frames, clocked=False):
 
 
 @on_each_python
-@each_kind
 @pytest.mark.parametrize("clocked", [False, True])
-def test_a_killed_program_leaves_a_playable_video(tmp_path, kind, clocked):
-    killed_while_saving(tmp_path / ("a" + kind), 150, clocked)
-    seen = ticks(tmp_path / ("a" + kind))
+def test_a_killed_program_leaves_a_playable_video(tmp_path, clocked):
+    killed_while_saving(tmp_path / "a.mp4", 150, clocked)
+    seen = ticks(tmp_path / "a.mp4")
     assert seen == list(range(len(seen)))
     assert len(seen) > 120, "more than the last second is lost"
 
@@ -196,7 +193,7 @@ def test_a_saved_video_cut_in_a_fragment_gives_its_good_frames(tmp_path, part):
 @pytest.mark.parametrize(
     "name, what",
     [
-        ("a.webm", "unknown ending"),
+        ("a.mkv", "unknown ending"),
         ("a", "unknown ending"),
         ("no/a.mp4", "no folder"),
         ("pipe.mp4", "is a pipe"),
@@ -238,9 +235,8 @@ def test_an_old_video_outlives_an_encoder_that_fails(tmp_path):
     assert os.listdir(str(tmp_path)) == ["old.mp4"]
 
 
-@each_kind
-def test_an_old_video_stays_until_a_new_frame_is_on_the_disk(tmp_path, kind):
-    path = tmp_path / ("old" + kind)
+def test_an_old_video_stays_until_a_new_frame_is_on_the_disk(tmp_path):
+    path = tmp_path / "old.mp4"
     path.write_bytes(b"the old one")
     with Video(str(path), 25) as video:
         for tick in range(40):
@@ -248,18 +244,17 @@ def test_an_old_video_stays_until_a_new_frame_is_on_the_disk(tmp_path, kind):
             if path.read_bytes() == b"the old one":
                 assert not video.kept
             else:
-                copy = tmp_path / ("copy" + kind)  # as after a kill at this moment
+                copy = tmp_path / "copy.mp4"  # as after a kill at this moment
                 copy.write_bytes(path.read_bytes())
                 assert ticks(copy)[:1] == [0]
         assert video.kept
     assert ticks(path) == list(range(40))
 
 
-@each_kind
-def test_an_old_video_stays_on_a_disk_full_after_the_header(tmp_path, kind):
+def test_an_old_video_stays_on_a_disk_full_after_the_header(tmp_path):
     noise = np.random.RandomState(0).randint(0, 256, (240, 320, 3)).astype(np.uint8)
     with small_disk(tmp_path / "disk", 64) as disk:
-        path = disk / ("a" + kind)
+        path = disk / "a.mp4"
         path.write_bytes(b"the old one")
         (disk / "fill").write_bytes(bytes(48 << 10))
         with refusal(BadOutput, "not written"):

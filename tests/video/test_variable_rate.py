@@ -79,9 +79,8 @@ def test_a_rate_that_the_user_gives_replaces_the_stamps(tmp_path, planes):
         assert ticks_and_times(source)[1][:3] == [0.0, 0.1, 0.2]
 
 
-@pytest.mark.parametrize("kind", [".mp4", ".mkv", ".avi"])
-def test_a_saved_copy_has_the_times_of_the_original(tmp_path, kind):
-    path = tmp_path / ("copy" + kind)
+def test_a_saved_copy_has_the_times_of_the_original(tmp_path):
+    path = tmp_path / "copy.mp4"
     with open_source(write(tmp_path / "a.mp4", TIMES_S)) as source, Video(path, 60) as video:
         assert source.seek_time(1.0)
         frame = source.read()
@@ -92,7 +91,7 @@ def test_a_saved_copy_has_the_times_of_the_original(tmp_path, kind):
     with open_source(path) as copy:
         found = ticks_and_times(copy)[1]
     expected = TIMES_S[TIMES_S >= began_s - 1e-6] - began_s  # it begins with its first frame
-    assert found == pytest.approx(expected, abs=1 / 60 if kind == ".avi" else 1.1e-3)
+    assert found == pytest.approx(expected, abs=1.1e-3)
 
 
 def test_a_window_shows_each_frame_for_its_own_time(tmp_path, monkeypatch):

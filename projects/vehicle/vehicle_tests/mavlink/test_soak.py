@@ -48,7 +48,7 @@ def test_everything_on_for_half_a_minute(tmp_path):
     (tmp_path / "run.toml").write_text("stream-kbps = 1000\n")
     arguments += f"--config {tmp_path}/run.toml "
     arguments += f"--link-delay 0.1 --profile --stream {address} "
-    arguments += f"--stream rtp://127.0.0.1:{rtp} --save {tmp_path}/soak.mkv "
+    arguments += f"--stream rtp://127.0.0.1:{rtp} --save {tmp_path}/soak.mp4 "
     arguments += f"--results {tmp_path}/soak.csv --publish udp://127.0.0.1:{published}"
     results, memory_mb = [], []
     with contextlib.closing(camera), connected(arguments.split(), tmp_path / "log") as (
@@ -75,6 +75,6 @@ def test_everything_on_for_half_a_minute(tmp_path):
     assert results.count(0) >= 6 and results.count(0) >= len(results) / 2
     settled = memory_mb[len(memory_mb) // 4 :]
     assert settled[0] > 50 and np.median(settled[-2:]) - settled[0] < GROWTH_MB
-    assert (tmp_path / "soak.mkv").stat().st_size > 10000
+    assert (tmp_path / "soak.mp4").stat().st_size > 10000
     assert len((tmp_path / "soak.csv").read_text().splitlines()) > 50
     assert "mavlink:" in text and "stream:" in text

@@ -218,7 +218,7 @@ NETWORK = Group(
 
 
 class OutputOptions(NamedTuple):
-    """What is written, drawn and printed. Without ``show`` and ``hold`` others decide."""
+    """What is written, drawn and printed. Without ``show`` others decide."""
 
     results: Optional[str] = None
     append: bool = False
@@ -226,7 +226,6 @@ class OutputOptions(NamedTuple):
     encoder: str = "auto"
     report: Optional[str] = None
     show: Optional[bool] = None
-    hold: Optional[bool] = None
     profile: bool = False
     quiet: bool = False
     json: bool = False
@@ -244,9 +243,6 @@ OUTPUTS = Group(
     settings
 --show: open a window (default: if there is a display and nothing is written)
 --no-show: open no window
---hold: hold a recording's last frame in the window until a key (default: in a terminal, or if a
-    key or the mouse was used)
---no-hold: close the window two seconds after a recording's last frame
 --profile: print milliseconds a step at the end
 --quiet: print no progress and no summary
 --json: print a summary of the run as JSON on standard output

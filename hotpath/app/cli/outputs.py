@@ -295,10 +295,7 @@ class Outputs:
         """Hold the last frame of a recording that has ended; the files are whole before."""
         if self._player and not self.control and not self._source.live:
             self._close_files()
-            watched = self._options.hold
-            if watched is None and sys.stderr is not None and sys.stderr.isatty():
-                watched = True
-            self._player.hold(self._stop, watched)
+            self._player.hold(self._stop, sys.stderr is not None and sys.stderr.isatty())
 
     def notice(self, sentences: List[str]) -> None:
         """Print sentences, and let them stand in the window for a while."""

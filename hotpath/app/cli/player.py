@@ -11,19 +11,16 @@ from hotpath.base.commands import counted
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.runtime.types import Track
-from hotpath.video.base import PLAYED_FPS
 from hotpath.video.drawing import draw
 from hotpath.video.window import SHORT, Window
 
 if TYPE_CHECKING:
     from hotpath.video.base import Source
 
-SEEK_S = 5.0
 POLL_S = 0.03  # a key is noticed within this time
 HELD_S = 2.0  # the last frame of a recording that nobody watches
 HELP_S = 4.0  # the keys are listed for so long at the start
 NOTICE_S = 6.0  # a sentence stands for so long
-SLOWEST, FASTEST = 0.125, 8.0
 
 PAUSED = ("PAUSED", "Space: go on", "H: list the keys", "Q or Esc: end the run")
 END = ("END OF THE RECORDING", "Any key or click: close the window")
@@ -34,8 +31,7 @@ class Player:
 
     Args:
         window: ``Window``.
-        source: ``hotpath.video.base.Source``; live sources have neither pause nor
-            speed.
+        source: ``hotpath.video.base.Source``; live sources have no pause.
         controls: the ``Controls`` of the run; a target that the user clicks on or draws replaces
             another one.
         say: function of one line of text for the user.
@@ -48,7 +44,6 @@ class Player:
         self._notices: Tuple[str, ...] = ()
         self._notice_until = 0.0
         self._window, self._source, self._controls, self._say = window, source, controls, say
-        self._speed = 1.0
         self._began = time.monotonic()  # when the frame that is shown was due
         self._step = False  # read one frame although the recording is paused
         self._picture: Any = None  # that is shown: the newest frame with its boxes
@@ -67,10 +62,6 @@ class Player:
             (" ", "Space: pause or resume", self._pause),
             ("right", "Right arrow: next frame", lambda: self._seek(1)),
             ("left", "Left arrow: previous frame", lambda: self._seek(-1)),
-            ("l", f"L: {SEEK_S:g} seconds forward", lambda: self._seek_seconds(SEEK_S)),
-            ("j", f"J: {SEEK_S:g} seconds back", lambda: self._seek_seconds(-SEEK_S)),
-            ("+", "+ faster", lambda: self._change_speed(2.0)),
-            ("-", "- slower", lambda: self._change_speed(0.5)),
         ]
         return ([] if live else pace) + [
             ("b", "B: select a target", self._select),
@@ -94,7 +85,7 @@ class Player:
         if self._source.live:
             self.take_keys()
             return True
-        period_s = self._source.period_s / self._speed
+        period_s = self._source.period_s
         left_s = self._began + period_s - time.monotonic()
         self._press(self._window.wait_key(min(POLL_S, max(0.001, left_s))))
         if self._step:
@@ -106,18 +97,18 @@ class Player:
         self._began = max(self._began + period_s, now - period_s)  # do not hurry after a pause
         return True
 
-    def hold(self, stop: Any, watched: Optional[bool]) -> None:
+    def hold(self, stop: Any, watched: bool) -> None:
         """Show the last frame until a key, a click, or the end of the run.
 
         Args:
             stop: object whose attribute ``requested`` ends the run.
-            watched: whether somebody watches; None: if a key or the mouse was used before. Nobody
-                presses a key where nobody watches, so that it only lasts ``HELD_S``.
+            watched: whether somebody watches, also if no key and no mouse was used. Nobody presses
+                a key where nobody watches, so that it only lasts ``HELD_S``.
         """
         if not self._window.open:
             return
         ends = time.monotonic() + HELD_S
-        if self._window.touched if watched is None else watched:
+        if watched or self._window.touched:
             ends = float("inf")
             if self._picture is not None:
                 self._window.show(self._picture, END)
@@ -159,32 +150,12 @@ class Player:
     def _seek(self, frames: int) -> None:
         """Pause, and go that many frames forward or back."""
         self.paused = True
-        index = max(0, self._index + frames)
-        self._go_on(index == self._source.given or self._source.seek(index))
-
-    def _seek_seconds(self, seconds: float) -> None:
-        now_s = self._source.time_s
-        if now_s is None:
-            now_s = self._index / PLAYED_FPS
-        self._go_on(self._source.seek_time(max(0.0, now_s + seconds)))
-
-    @property
-    def _index(self) -> int:
-        """The index of the frame that is shown."""
         newest = self._controls.newest
-        return 0 if newest is None else newest.index
-
-    def _go_on(self, has_frame: bool) -> None:
-        """Read one frame at once, where the source found it."""
-        if has_frame:
-            self._step = True
-            self._began = time.monotonic()
+        index = max(0, (0 if newest is None else newest.index) + frames)
+        if index == self._source.given or self._source.seek(index):
+            self._step, self._began = True, time.monotonic()
         else:
             self._say(f"{self._source.name}: can't go to another frame")
-
-    def _change_speed(self, factor: float) -> None:
-        self._speed = min(FASTEST, max(SLOWEST, self._speed * factor))
-        self._say(f"speed: {self._speed:g}")
 
     def _toggle_help(self) -> None:
         self._help_until = 0.0 if self._help_until else float("inf")

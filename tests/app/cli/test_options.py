@@ -76,13 +76,6 @@ def test_a_source_needs_no_option_and_a_shell_may_list_pictures(tmp_path):
     assert options.parse(["a.mp4", "--config", str(tmp_path / "run.toml")]).video == "a.mp4"
 
 
-def test_the_last_frame_is_held_or_not_as_the_user_says():
-    for words, hold in (([], None), (["--hold"], True), (["--no-hold"], False)):
-        parsed = options.parse(["a.mp4", *words])
-        assert parsed.hold is hold
-        assert options.records_of(parsed, print).outputs.hold is hold
-
-
 def test_a_file_gives_options_and_the_command_line_overrules_it(tmp_path):
     path = tmp_path / "run.toml"
     path.write_text(

@@ -151,12 +151,6 @@ def test_a_pause_is_shown_until_it_ends_also_while_the_keys_are_listed():
     assert not player.paused and window.lines is None
 
 
-def test_plus_and_minus_change_a_recordings_own_speed():
-    for keys, fps, frames in (([], 50.0, 25), (["+"], 25.0, 25), (["-", "-"], 40.0, 5)):
-        player, source, _, _ = begun(*keys, fps=fps)
-        assert abs(len(played(player, source, 0.5)) - frames) <= 1
-
-
 RUN = SimpleNamespace(requested=False)
 
 
@@ -164,7 +158,7 @@ RUN = SimpleNamespace(requested=False)
 def test_the_last_frame_stays_for_a_moment_or_until_a_key(keys, held_s):
     player, _, window, _ = begun(*keys)
     began_s = player_module.time.now_s
-    player.hold(RUN, None)
+    player.hold(RUN, False)
     assert player_module.time.now_s - began_s == pytest.approx(held_s, abs=0.3)
     window.open = False
     player.hold(RUN, True)
@@ -189,7 +183,7 @@ class Late(Keys):
 
 
 @pytest.mark.parametrize("what", ["key", "click", "close", "signal"])
-@pytest.mark.parametrize("touched, watched", [(True, None), (False, True), (True, False)])
+@pytest.mark.parametrize("touched, watched", [(True, False), (False, True), (False, False)])
 def test_the_last_frame_stays_until_a_key_a_click_or_the_end(what, touched, watched):
     run = SimpleNamespace(requested=False)
     window, messages = Late(what, run), []
@@ -200,7 +194,7 @@ def test_the_last_frame_stays_until_a_key_a_click_or_the_end(what, touched, watc
     show(player, source, TRACKS)
     began_s = player_module.time.now_s
     player.hold(run, watched)
-    stays = watched is not False
+    stays = touched or watched
     held_s = player_module.time.now_s - began_s
     assert held_s == pytest.approx(60 if stays else 2, abs=0.3)
     assert (window.lines == player_module.END) == stays == bool(messages)
@@ -214,7 +208,7 @@ def test_the_last_frame_stays_until_a_key_a_click_or_the_end(what, touched, watc
     [
         (50.0, [" "], []),
         (50.0, [".", ".", ".", ",", ",", "right", "left"], [1, 2, 3, 2, 1, 2, 1]),
-        (10.0, [" ", "l", "j", "j"], [50, 0, 0]),  # not before the first frame
+        (10.0, [" ", "left"], [0]),  # not before the first frame
     ],
 )
 def test_a_paused_recording_stands_where_the_keys_say_until_space(fps, keys, indices):
@@ -353,14 +347,14 @@ def test_a_click_in_an_unsure_box_says_yes_and_a_box_there_is_a_new_target():
 def test_the_keys_are_listed_and_can_be_hidden():
     player, source, window, _ = begun()
     listed = "\n".join(window.lines)
-    for words in ("pause", "next frame", "previous frame", "forward", "back", "select", "end"):
+    for words in ("pause", "next frame", "previous frame", "select", "end"):
         assert words in listed
     window.keys = [" ", "h"]
     played(player, source, 0.1)
     assert window.lines == player_module.PAUSED
 
 
-@pytest.mark.parametrize("key", [" ", ".", "l", "+"])
+@pytest.mark.parametrize("key", [" ", ".", ","])
 def test_a_live_source_is_never_held_up(key):
     source, window = Recording(), Keys(key)
     source.live = True

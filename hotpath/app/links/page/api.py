@@ -30,7 +30,6 @@ class Api:
     Args:
         controller: the frame loop's remote control.
         state_text: function that gives a frame's state as JSON text.
-        width: the largest one of a picture.
         selected: function that gives the picture of a target's selection, JPEG; empty: none.
     """
 
@@ -38,11 +37,10 @@ class Api:
         self,
         controller: Controller,
         state_text: Callable[[TrackedFrame], str],
-        width: int,
         selected: Callable[[int], bytes],
     ) -> None:
         self._controller, self._state_text = controller, state_text
-        self._width, self._selected = width, selected
+        self._selected = selected
 
     def routes(self) -> List[Any]:
         """All addresses with their handlers."""
@@ -51,7 +49,6 @@ class Api:
             web.post("/api/targets", self.add_target),
             web.delete("/api/targets/{number}", self.drop_target),
             web.get("/api/targets/{number}/selected", self.selected),
-            web.get("/api/snapshot", self.snapshot),
             web.post("/api/pause", self.pause),
             web.post("/api/confirm", self.confirm),
             web.post("/api/reject", self.reject),
@@ -104,15 +101,6 @@ class Api:
         if not picture:
             raise Refused(404, "there is no picture of this target yet")
         return web.Response(body=picture, content_type="image/jpeg")
-
-    async def snapshot(self, request: web.Request) -> web.StreamResponse:
-        """The newest picture."""
-        tracked = self._newest()
-        loop = asyncio.get_event_loop()
-        jpeg = await loop.run_in_executor(None, encoded, tracked.frame, self._width)
-        return web.Response(
-            body=jpeg, content_type="image/jpeg", headers={"X-Frame": str(tracked.index)}
-        )
 
     async def pause(self, request: web.Request) -> web.StreamResponse:
         """Pause a recording, or resume it."""

@@ -223,7 +223,6 @@ class Server(Link):
         requests = api.Api(
             self._controller,
             self._state_text,
-            self._options.page.width,
             lambda number: self._selected.get(number, b""),
         )
         return [

@@ -65,7 +65,7 @@ def cookie_of(run):
 
 
 def test_only_the_token_or_the_cookie_of_its_link_lets_in(guarded):
-    paths = "/ /static/main.js /api/state /api/snapshot /enter".split()
+    paths = "/ /static/main.js /api/state /enter".split()
     for path in paths + ["/enter?token=wrong", "/enter?token=%ff"]:
         assert guarded.ask(path)[0] == 401, path
     assert guarded.ask("/api/stop", {"stop": True})[0] == 401
@@ -117,7 +117,7 @@ def test_a_foreign_form_can_change_nothing(local):
 
 
 def test_every_answer_forbids_what_the_page_does_not_need(local):
-    for path in ("/", "/static/main.js", "/api/state", "/nothing", "/api/snapshot"):
+    for path in ("/", "/static/main.js", "/api/state", "/nothing"):
         _, headers, _ = local.ask(path)
         policy = headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy and "script-src 'self'" in policy

@@ -1,9 +1,8 @@
 """Recorded videos as sources: a file, a pipe, or a recording on a web server."""
 
-import math
 import os
 from collections import deque
-from typing import Any, Callable, Deque, Optional, Set, Tuple
+from typing import Any, Callable, Deque, Optional, Tuple
 
 import cv2
 
@@ -25,8 +24,6 @@ from hotpath.video.containers import (
 )
 from hotpath.video.hardware import Decoder
 from hotpath.video.stamps import LONGEST_S, Stamps
-
-FEW_STEPS, MOST_TOLD = 10, 3  # of a gap, by the step before; gaps that are told
 
 
 class Recording(Source):
@@ -54,8 +51,6 @@ class Recording(Source):
         self._capture, self._cut_off = capture, cut_off
         self.fps, self.frames, self.aspect = capture.fps, capture.frames, capture.aspect
         self._last_s = 0.0  # the stamp of the last frame
-        self._step_s = math.inf  # to the last frame
-        self._told_gaps: Set[int] = set()  # indices of the frames after them
         self._stamps = Stamps(1.0 / (self.fps or PLAYED_FPS))
         self._zero_s: Optional[float] = None  # of the capture's clock: the first frame's time
         # frames that were decoded before ``read`` is called, with their stamps
@@ -73,8 +68,6 @@ class Recording(Source):
             self.errors, self.skipped = self._capture.errors, self._capture.skipped
         if is_there:
             time_s = None if self.by_rate else self._time_ahead()
-            if time_s is not None and self.time_s is not None:
-                self._tell_gap(time_s - self.time_s)
             frame, self._last_s = self._ahead.popleft()
             self._ahead_s = None
             return self._give_any(frame, time_s)
@@ -157,23 +150,6 @@ class Recording(Source):
             return super().period_s
         period_s = stamp_s - self.time_s
         return period_s if period_s <= LONGEST_S else 1.0 / PLAYED_FPS
-
-    def _tell_gap(self, step_s: float) -> None:
-        """Say where the time stamps step ahead, as they do in recordings that were joined.
-
-        Args:
-            step_s: to the next frame; in a time lapse each step is long.
-        """
-        usual_s, self._step_s = self._step_s, step_s
-        if step_s <= max(LONGEST_S, FEW_STEPS * usual_s) or self.given in self._told_gaps:
-            return
-        self._told_gaps.add(self.given)
-        if len(self._told_gaps) <= MOST_TOLD:
-            last = "; later gaps are not told" if len(self._told_gaps) == MOST_TOLD else ""
-            self.log(
-                f"{self.name}: no frame for {step_s:.1f} s after frame {self.given - 1}, by its "
-                f"time stamps{last}"
-            )
 
     def _time_ahead(self) -> Optional[float]:
         """The time of the next frame, by its stamp and those of its neighbours.

@@ -236,12 +236,11 @@ class BackgroundVideo:
 
     Attributes:
         dropped: how many frames were dropped.
-        waited_s: for how long ``write`` waited for the encoder.
         video: the ``Video``.
     """
 
     def __init__(self, video: Video, may_drop: bool, timed: Callable[[float], None]) -> None:
-        self.dropped, self.waited_s = 0, 0.0
+        self.dropped = 0
         self.video, self._may_drop, self._timed = video, may_drop, timed
         self._queue: queue.Queue[Any] = queue.Queue(WAITING_FRAMES)
         self._error: Optional[BaseException] = None
@@ -274,9 +273,7 @@ class BackgroundVideo:
             except queue.Full:
                 self.dropped += 1
         else:
-            began_s = time.perf_counter()
             self._queue.put((frame, time_s))
-            self.waited_s += time.perf_counter() - began_s
 
     @exclusive
     def close(self) -> None:

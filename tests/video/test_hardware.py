@@ -5,11 +5,9 @@ as hardware does, in NV12, and GStreamer's elements that do the same.
 """
 
 import io
-import re
 import shlex
 import shutil
 import subprocess
-import time
 from fractions import Fraction
 from unittest.mock import Mock
 
@@ -21,7 +19,6 @@ from hotpath import boards
 from hotpath.app.__main__ import main
 from hotpath.runtime.errors import BadSource
 from hotpath.video import cameras, gstreamer, hardware
-from hotpath.video.encoder import Encoder
 from hotpath.video.save import Video
 from hotpath.video.sources import open_source
 from tests.support.errors import refusal
@@ -339,20 +336,3 @@ def test_an_encoder_of_hardware_gets_a_rate_and_not_the_options_of_x264(
     with av.open(path) as container:
         context = container.streams.video[0].codec_context
         assert context.codec.name == "hevc" and len(list(container.decode(video=0))) == 9
-
-
-def test_a_run_that_the_encoder_holds_up_says_so(film, tmp_path, capsys, monkeypatch):
-    write = Encoder.write
-
-    def slow(self, *given):
-        time.sleep(0.02)
-        write(self, *given)
-
-    given = [film, "--box", "100,80,60,50", "--network", "kestrel_small", "--no-show"]
-    given += ["--save", str(tmp_path / "a.mp4"), "--encoder", "software"]
-    monkeypatch.setattr(Encoder, "write", slow)
-    assert main(given) == 0
-    (line,) = [text for text in capsys.readouterr().err.splitlines() if "waited" in text]
-    assert re.search(
-        r"the run waited \d\d% of its time for the encoder: --save takes 2\d\.\d ms", line
-    )

@@ -134,16 +134,15 @@ def stepping(path, step_s):
 
 
 @pytest.mark.parametrize("ending", sorted(AHEAD))
-def test_a_step_ahead_is_a_pause_and_is_said(tmp_path, ending):
-    path, messages = stepping(tmp_path / ("a" + ending), AHEAD[ending]), []
-    with open_source(path, messages.append) as source:
+def test_a_step_ahead_is_a_pause(tmp_path, ending):
+    path = stepping(tmp_path / ("a" + ending), AHEAD[ending])
+    with open_source(path) as source:
         ticks, times_s = ticks_and_times(source)
         assert ticks == list(range(60))
         assert source.seek(45) and scene.tick_of(bgr_of(source.read())) == 45
         assert source.time_s == pytest.approx(times_s[45], abs=2e-3)
     step_s = max(after - before for before, after in zip(times_s, times_s[1:]))
     assert step_s == pytest.approx(AHEAD[ending], abs=0.2)
-    assert len(messages) == 1 and f"no frame for {step_s:.1f} s after frame 29" in messages[0]
 
 
 @pytest.mark.parametrize("pause_s", [26500.0, 400000.0])

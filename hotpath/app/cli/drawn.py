@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from hotpath.app.cli.player import Player
     from hotpath.video.save import BackgroundVideo
 
-HELD_UP = 0.1  # share of a run's time from which a wait is worth a sentence
-
 
 class Drawn(Output):
     """Draws each frame once, shows it in the window and saves it in the video.
@@ -86,23 +84,13 @@ class Drawn(Output):
         return texts
 
     def lines(self) -> List[str]:
-        """What the video lost, and what the run lost, because of the encoder."""
+        """What the video lost because of the encoder."""
         lines: List[str] = []
         if self._video is None:
             return lines
         if self._video.dropped:
             dropped = counted(self._video.dropped, "frame")
             lines.append(f"left out of the video, because the encoder was late: {dropped}")
-        frames, fps = self.profile.frames, self.profile.fps()
-        encoding, tracking = (self.profile.figures(step) for step in ("encoding", "total"))
-        share = self._video.waited_s * fps / frames if fps and frames else 0.0
-        if share >= HELD_UP and encoding and tracking:
-            lines.append(
-                f"the run waited {share:.0%} of its time for the encoder: --save takes "
-                "{:.1f} ms a frame, tracking {:.1f} ms beside it".format(
-                    encoding["median"], tracking["median"]
-                )
-            )
         return lines
 
     def close(self) -> None:

@@ -297,22 +297,10 @@ async function stop() {
 byId("pause").addEventListener("click", pause);
 byId("stop").addEventListener("click", stop);
 byId("add").addEventListener("click", () => setAdding(!adding));
-byId("help").addEventListener("click", () => byId("keys").showModal());
+byId("help").addEventListener("click", () => byId("how").showModal());
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const numbers = state ? state.targets.map((target) => target.number) : [];
-  if (key === " " && event.target.tagName !== "BUTTON") pause();
-  else if (key === "a" && numbers.length) setAdding(!adding);
-  else if (key === "n" && view.selected !== null && state.can_lose) reject(view.selected);
-  else if (key === "y" && view.selected !== null) tell(api.confirm(view.selected), "Confirmed.");
-  else if (key === "?") byId("keys").showModal();
-  else if (key === "Escape") {
-    aim.cancel();
-    setAdding(false);
-  } else if (key === "Delete" && view.selected !== null) tell(api.drop(view.selected), "Dropped.");
-  else if (/^[0-9]$/.test(key) && numbers.includes(Number(key))) select(Number(key));
-  else return;
-  event.preventDefault();
+  if (event.key !== "Escape") return;
+  aim.cancel();
+  setAdding(false);
 });

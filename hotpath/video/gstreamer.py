@@ -1,12 +1,14 @@
-"""Pipelines of GStreamer that OpenCV opens: the hardware decoders of Jetson and RK3588."""
+"""Pipelines of GStreamer that OpenCV opens: the hardware decoders of Jetson and RK3588.
+
+They decode live streams. Recordings are decoded by FFmpeg.
+"""
 
 import re
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Tuple
 
 import cv2
 
 from hotpath.video import raw
-from hotpath.video.opencv import CvCapture
 
 NV12, BGR = "NV12", "BGR"
 # nvvidconv copies the pictures out of the video hardware's memory, as NV12 for trackers that read
@@ -23,7 +25,6 @@ ELEMENTS: Dict[str, Dict[str, str]] = {  # decoder -> what follows it, for eithe
     },
 }
 SINK = " ! appsink drop=1 max-buffers=1 sync=false"  # only the newest picture waits
-EACH_SINK = " ! appsink max-buffers=4 sync=false"
 SIDES = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
 
 
@@ -37,14 +38,12 @@ def why_no_picture() -> str:
     return "gives no picture" if has_gstreamer() else "needs an OpenCV with GStreamer"
 
 
-def pipeline(place: str, element: str, kind: str) -> str:
-    """The pipeline that decodes a file or an address, without its sink."""
-    quoted = '"{}"'.format(place.replace("\\", "\\\\").replace('"', '\\"'))
-    source = f"filesrc location={quoted}"
-    if place.lower().startswith(("rtsp:", "rtsps:")):
+def pipeline(address: str, element: str, kind: str) -> str:
+    """The pipeline that decodes a stream of RTSP or of datagrams, without its sink."""
+    quoted = '"{}"'.format(address.replace("\\", "\\\\").replace('"', '\\"'))
+    source = f"udpsrc uri={quoted}"
+    if address.lower().startswith("rtsp"):
         source = f"rtspsrc location={quoted} latency=0 protocols=tcp"
-    elif place.lower().startswith("udp:"):
-        source = f"udpsrc uri={quoted}"
     return f"{source} ! parsebin ! {element} ! {ELEMENTS[element][kind]}"
 
 
@@ -56,42 +55,6 @@ def open_live(address: str, element: str, planes: bool) -> Any:
         if kind == NV12 and capture.isOpened():
             capture = raw.RawCapture(capture, NV12, _size_of(capture))
         if capture.isOpened() and capture.read()[0]:
-            return capture
-        capture.release()
-    return None
-
-
-class Recorded(CvCapture):
-    """The frames of a file, decoded by an element.
-
-    Args:
-        path: the file.
-        element: the decoder.
-        planes: whether frames may be ``Picture``s.
-    """
-
-    def __init__(self, path: str, element: str, planes: bool) -> None:
-        self.element, self._kind = element, NV12 if planes else BGR
-        text = pipeline(path, element, self._kind) + EACH_SINK
-        super().__init__(lambda: cv2.VideoCapture(text, cv2.CAP_GSTREAMER))
-
-    def read(self) -> Tuple[bool, Any]:
-        """(True, the next frame), or (False, None) if there is none."""
-        good, frame = super().read()
-        if not good or self._kind == BGR:
-            return good, frame
-        try:
-            planes = raw.planes_in(frame.reshape(-1), NV12, _size_of(self._capture))
-        except ValueError:  # rows with gaps
-            return False, None
-        return True, raw.PlanarFrame(planes)
-
-
-def open_recording(path: str, element: str, planes: bool) -> Optional[Recorded]:
-    """A capture of a file whose first frame the element decodes, or None."""
-    for kind in (True, False) if planes else (False,):
-        capture = Recorded(path, element, kind)
-        if capture.read()[0] and capture.seek(0) == 0:
             return capture
         capture.release()
     return None

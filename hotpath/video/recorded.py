@@ -9,7 +9,7 @@ import cv2
 from hotpath.base.commands import package
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.tracker.lock import exclusive
-from hotpath.video import gstreamer, opencv, pyav
+from hotpath.video import opencv, pyav
 from hotpath.video.base import (
     PLAYED_FPS,
     Log,
@@ -73,11 +73,9 @@ class Recording(Source):
             return self._give_any(frame, time_s)
         if self._ended_early():
             of = "" if self.frames is None else f" of {self.frames}"
-            element = getattr(self._capture, "element", "")
-            failed = f", or {element} failed: try --decoder software" if element else ""
             raise BadSource(
                 f"{self.name}: broke at frame {self.given}{of}; the recording is cut off or "
-                f"damaged{failed}",
+                "damaged",
                 what="broke off",
             )
         return None
@@ -194,8 +192,8 @@ class Recording(Source):
         """
         if self._capture is None:
             return False
-        if self._cut_off is False and not getattr(self._capture, "element", ""):
-            return False  # but an element may end before a whole file does
+        if self._cut_off is False:
+            return False
         if self._stamps.strays:  # the length that is stated follows from them
             return bool(self._cut_off)
         if self.frames is None:
@@ -288,13 +286,10 @@ class Piped(Recording):
 def _open_capture(path: str, planes: bool, decoder: Optional[Decoder]) -> Any:
     """A capture of a file, or None if it has no frame.
 
-    It is GStreamer's where the decoder is, else PyAV's, else OpenCV's.
+    It is PyAV's, else OpenCV's.
     """
     if decoder is not None and decoder.element:
-        capture = gstreamer.open_recording(os.path.abspath(path), decoder.element, planes)
-        if capture is not None:
-            return capture
-        decoder.fail(gstreamer.why_no_picture())
+        decoder.fail("decodes live streams alone")
     if pyav.pyav():
         # a path with a colon, or a relative one with a dash, would be a protocol or an option
         return pyav.open_recording(os.path.abspath(path), planes, decoder=decoder)

@@ -166,15 +166,14 @@ def test_a_computer_shows_what_it_has(tmp_path):
 class Appsink:
     """OpenCV's capture of a pipeline: it decodes the file that the pipeline names."""
 
-    most, opened, takes_nv12 = 10**6, 0, True
+    most, takes_nv12 = 10**6, True
 
     def __init__(self, pipeline, backend):
         assert backend == cv2.CAP_GSTREAMER
         self._kind = "nv12" if "format=NV12 ! appsink" in pipeline else "bgr24"
         if self._kind == "bgr24":
             assert "format=BGR ! appsink" in pipeline
-        path = pipeline.split('location="')[1].split('"')[0]
-        Appsink.opened += 1
+        path = pipeline.split('uri="udp:')[1].split('"')[0]
         self._container = av.open(path)
         self._frames = self._container.decode(video=0)
         self._frame, self._given = None, 0
@@ -198,9 +197,6 @@ class Appsink:
         return {
             cv2.CAP_PROP_FRAME_WIDTH: stream.width,
             cv2.CAP_PROP_FRAME_HEIGHT: stream.height,
-            cv2.CAP_PROP_FPS: 25.0,
-            cv2.CAP_PROP_FRAME_COUNT: COUNT,
-            cv2.CAP_PROP_POS_MSEC: 0.0 if self._frame is None else 1e3 * self._frame.time,
         }[what]
 
     def release(self):
@@ -217,29 +213,6 @@ def gstreamer_here(monkeypatch):
     return use
 
 
-@pytest.mark.parametrize("name", sorted(gstreamer.ELEMENTS))
-def test_an_element_gives_the_frames_of_software(film, gstreamer_here, name):
-    wanted = read(film, "software")
-    gstreamer_here()
-    got = read(film, name)
-    assert not got[2]
-    assert_same(got, wanted)
-
-
-def test_an_element_that_fails_in_the_middle_is_named_with_what_to_do(film, gstreamer_here):
-    gstreamer_here(most=AFTER - 50)
-    with pytest.raises(BadSource, match="frame 50 .*nvv4l2decoder failed: .*--decoder software"):
-        read(film, "nvv4l2decoder")
-
-
-def test_an_opencv_that_takes_no_nv12_gets_bgr(film, gstreamer_here):
-    gstreamer_here(takes_nv12=False)
-    frames, times, messages = read(film, "nvv4l2decoder")
-    assert not messages and len(frames) == COUNT
-    wanted = read(film, "software")[0]
-    assert np.abs(frames[9].astype(int) - wanted[9]).mean() < 3  # by FFmpeg's conversion
-
-
 @pytest.mark.parametrize("kind", [gstreamer.NV12, gstreamer.BGR])
 @pytest.mark.parametrize("name", sorted(gstreamer.ELEMENTS))
 def test_the_pipelines_are_some_that_gstreamer_can_run(film, tmp_path, name, kind):
@@ -249,7 +222,9 @@ def test_the_pipelines_are_some_that_gstreamer_can_run(film, tmp_path, name, kin
     path, out = str(tmp_path / 'a "film".mp4'), str(tmp_path / "pixels")
     with open(film, "rb") as whole, open(path, "wb") as other:
         other.write(whole.read())
-    text = gstreamer.pipeline(path, name, kind)
+    quoted = path.replace('"', '\\"')
+    text = gstreamer.pipeline("udp:" + path, name, kind)
+    text = text.replace(f'udpsrc uri="udp:{quoted}"', f'filesrc location="{quoted}"')
     text = text.replace(f"! {name} !", "! openh264dec ! videoconvert !")
     text = text.replace("nvvidconv", "videoconvert") + f" ! filesink location={out}"
     subprocess.check_call([launch, "-q", *shlex.split(text)])
@@ -267,15 +242,18 @@ def test_the_pipelines_are_some_that_gstreamer_can_run(film, tmp_path, name, kin
 
 
 def test_a_live_stream_comes_from_the_element_or_falls_back(gstreamer_here, film):
-    gstreamer_here()
-    capture = gstreamer.open_live(film, "nvv4l2decoder", True)
-    assert capture.isOpened() and capture.read()[1].shape == (scene.HEIGHT, scene.WIDTH, 3)
-    capture.release()
+    for takes_nv12 in (True, False):  # OpenCV before 4.5 takes BGR alone
+        gstreamer_here(takes_nv12=takes_nv12)
+        capture = gstreamer.open_live(f"udp:{film}", "nvv4l2decoder", True)
+        frame = capture.read()[1]
+        assert frame.shape == (scene.HEIGHT, scene.WIDTH, 3) and capture.isOpened()
+        assert isinstance(frame, np.ndarray) != takes_nv12
+        capture.release()
     text = gstreamer.pipeline("RTSP://host/t", "nvv4l2decoder", gstreamer.NV12)
     assert text.startswith('rtspsrc location="RTSP://host/t" latency=0 protocols=tcp ! parsebin ! ')
     assert gstreamer.pipeline("udp://:5600", "mppvideodec", gstreamer.BGR).startswith("udpsrc uri=")
     gstreamer_here(most=0)
-    assert gstreamer.open_live(film, "nvv4l2decoder", True) is None
+    assert gstreamer.open_live(f"udp:{film}", "nvv4l2decoder", True) is None
 
 
 @pytest.mark.parametrize("is_there", [True, False])

@@ -26,7 +26,6 @@ from typing import Any
 
 import numpy as np
 
-from hotpath.app.report.file import KINDS
 from hotpath.base.commands import why_unread
 from hotpath.base.text import read as read_text
 from hotpath.calib import command
@@ -34,16 +33,7 @@ from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.errors import HotpathError
 from hotpath.video.clips import Clip, find_clips
-from hotpath.video.output_file import check_ending
-from hotpath_lab import (
-    benchmarks,
-    boxes,
-    figures,
-    pictured,
-    report,
-    runs,
-    trackers,
-)
+from hotpath_lab import benchmarks, boxes, figures, report, runs, trackers
 from hotpath_lab.figures import Tracked
 
 PUBLIC = "public"  # the benchmark of README's table
@@ -96,8 +86,6 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument("--starts", type=int, default=1, metavar="N", help=text)
     text = "use only the first N frames of each clip"
     cli.add_argument("--frames", type=int, metavar="N", help=text)
-    text = "also write one HTML file with plots, and pictures of the worst clips"
-    cli.add_argument("--report", metavar="FILE.html", help=text)
     command.add_workers(cli)
     text = "folder to write to (default: %(default)s)"
     cli.add_argument("--out", default="out/evaluation", metavar="DIR", help=text)
@@ -108,8 +96,6 @@ def run(options: argparse.Namespace) -> int:
     """Track, then write every table; returns the exit code."""
     if bool(options.clips) == bool(options.benchmark):
         raise BadRun("name what to evaluate on: --clips DIR, or --benchmark NAME --data DIR")
-    if options.report:
-        check_ending(options.report, KINDS)
     if options.benchmark and not options.data:
         raise BadRun(f"--benchmark {options.benchmark} needs --data DIR")
     if options.benchmark == PUBLIC and not (options.networks or options.boxes):
@@ -136,11 +122,6 @@ def run(options: argparse.Namespace) -> int:
         runs.save_maps(trackers.specs_of(options), data.clips, Path(options.save_maps))
         command.wrote(options.save_maps)
     paths = report.write(table, out)
-    if options.report:
-        spec = trackers.specs_of(options)[0] if options.networks else None
-        kept = {clip.name: runs.stored(spec, clip, out) for clip in data.clips} if spec else {}
-        done = {name: result for name, result in kept.items() if result}
-        paths.append(pictured.write(table, data.clips, done, Path(options.report)))
     say(report.text(table))
     if options.benchmark == PUBLIC:
         print(report.readme_table(report.read_means(out / "table.csv"), intervals=True))

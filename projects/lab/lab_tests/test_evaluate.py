@@ -4,7 +4,6 @@ import csv
 import functools
 import json
 import os
-import re
 import resource
 import sys
 import warnings
@@ -269,42 +268,7 @@ def test_a_peer_that_reports_a_loss_claims_nothing(networks_dir):
     assert tuple(track.box) == (50, 50, 40, 40)
 
 
-def test_the_report_has_plots_a_table_and_a_strip_of_each_bad_clip(place, tmp_path):
-    pytest.importorskip("matplotlib")
-    path = tmp_path / "report.html"
-    assert run(place, "--report", str(path)) == 0
-    text = path.read_text(encoding="utf-8")
-    entry = json.loads((place / "out" / "evaluation.json").read_text())["trackers"]["tiny"]
-    assert "<td>{:.3f}</td>".format(entry["mean"]["success"]) in text
-    assert "The worst clips of tiny" in text
-    clips = sorted(entry["clips"], key=lambda name: entry["clips"][name]["ao"])
-    places = [text.index(f"<h3>{name}: mean overlap") for name in clips]
-    assert places == sorted(places)
-    assert text.count('src="data:image/') == text.count("<img ") == len(clips[:5])
-    assert text.count("<svg ") == text.count("</svg>") == 5
-    addresses = re.findall(r"https?://([^/\"'<> ]+)", text)
-    assert set(addresses) == {"www.w3.org"}, "names of XML, which are never loaded"
-    # a chart has no background of its own, so that it is dark where the viewer's mode is dark
-    assert "@media(prefers-color-scheme:dark)" in text
-    for chart in re.findall(r"<svg .*?</svg>", text, re.DOTALL):
-        assert "var(--soft)" in chart
-        shades = [int(shade, 16) for shade in re.findall(r"#([0-9a-f]{6})\b", chart)]
-        assert not {0x000000, 0xFFFFFF} & set(shades)
-        assert min(shades, default=0xFF0000) > 0xFFFF, "a colour that the page should have replaced"
-        texts = re.findall(r"<text [^>]*>", chart)
-        assert texts and all("fill: var(--" in each for each in texts), "black letters"
-
-
-def test_a_report_of_another_ending_is_refused_before_a_frame(place, tmp_path, capsys):
-    path = tmp_path / "x.pdf"
-    assert run(place, "--report", str(path)) == 2
-    assert "name the file .html or .htm" in capsys.readouterr().err
-    assert not path.exists() and not (place / "out").exists()
-
-
-def test_a_clip_whose_name_is_no_utf_8_is_in_all_files(place, tmp_path):
+def test_a_clip_whose_name_is_no_utf_8_is_in_the_table(place):
     (place / "clips" / "one").rename(place / "clips" / os.fsdecode(b"one-\xff"))
-    path = tmp_path / "report.html"
-    assert run(place, "--report", str(path)) == 0
-    for written in (path, place / "out" / "table.csv"):
-        assert "one-?" in written.read_text(encoding="utf-8")
+    assert run(place) == 0
+    assert "one-?" in (place / "out" / "table.csv").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ import numpy as np
 
 from hotpath.deploy.bundles.writer import copy_toml
 from hotpath.runtime.networks import load_network
-from hotpath_lab import describing
+from hotpath_lab import negatives as describing
 from tests.support import tiny
 
 

@@ -14,7 +14,7 @@ from hotpath.runtime.identity.learner import negatives
 from hotpath.runtime.identity.learner.negatives import PARTS, UNKNOWN, Negatives
 from hotpath.runtime.network import NETWORKS
 from hotpath.runtime.networks import load_network, names
-from hotpath_lab import describing
+from hotpath_lab import negatives as describing
 from tests.support import tiny
 from tests.support.errors import refusal
 

@@ -2,12 +2,14 @@
 
 import fcntl
 import hashlib
+import os
 
 from hotpath.kernels.cpu import binding, build
 from tests.support import ROOT
 from tests.support.needs import COMPILER, skip
 
 FOLDER = ROOT / ".cache" / "kernels"
+ALSO = tuple(os.environ.get("TEST_KERNELS", "").split())  # flags of all, as those of a sanitizer
 
 
 def kernels(*flags):
@@ -38,4 +40,5 @@ def _one(flags):
 
 def library(flags):
     """The library of these extra flags; without any, that which the product has compiled."""
+    flags = (*flags, *ALSO)
     return build.library(flags, (str(FOLDER),) if flags else None)

@@ -1,5 +1,5 @@
-// Select of every family of trackers, one cell or one axis of the box at a time. The loops over cells
-// are in cpu/ and cuda/. The definitions are the files of runtime/decode.
+// Select of the families points and centre, one cell or one axis of the box at a time. The loops over
+// cells are in cpu/ and cuda/. The definitions are the files of runtime/decode.
 #ifndef HOTPATH_FAMILIES_H
 #define HOTPATH_FAMILIES_H
 
@@ -13,18 +13,12 @@ HP_FN double hp_probability(int kind, double target, double other) {
   return kind == HP_SIGMOID ? 1.0 / (1.0 + hp_exp(-target)) : target;
 }
 
-// ---- heads in which every cell proposes boxes: runtime/decode/points.py and anchors.py -----------
+// ---- heads in which every cell proposes a box: runtime/decode/points.py --------------------------
 
 // The target before the frame, in search pixels.
 struct hp_target {
   double side;   // of the square with the area of the box and its context
   double ratio;  // width / height
-};
-
-// A box that a cell proposes: its centre, from the search region's centre, and its size. In search
-// pixels.
-struct hp_proposal {
-  double x, y, width, height;
 };
 
 // A cell's box: its vote is its score with the penalty and the window's influence. Search pixels.
@@ -35,17 +29,6 @@ struct hp_scored_box {
 // Place of a column or row, search pixels from the region's centre.
 HP_FN double hp_point(const hp_points* points, int place) {
   return hp_mul(place - points->size / 2, points->stride);
-}
-
-// Box of an anchor of the given size, moved by its deltas.
-HP_FN hp_proposal hp_anchor_box(const hp_points* points, int column, int row, double width,
-                                double height, double dx, double dy, double dw, double dh) {
-  hp_proposal box;
-  box.x = hp_point(points, column) + hp_mul(dx, width);
-  box.y = hp_point(points, row) + hp_mul(dy, height);
-  box.width = hp_mul(width, hp_exp(dw));
-  box.height = hp_mul(height, hp_exp(dh));
-  return box;
 }
 
 // The ratio a / (b / c) or its inverse, whichever is larger. A GPU divides once where none has a sign.
@@ -75,26 +58,20 @@ HP_FN hp_target hp_search_target(double width, double height, double scale_x, do
   return target;
 }
 
-// Vote of a box of the given size and probability.
-HP_FN hp_scored_box hp_vote_for(const hp_points* points, const hp_target* target, double window,
-                                double score, double width, double height) {
+// Vote of one cell from its probability and its four distances in search pixels.
+HP_FN hp_scored_box hp_vote(const hp_points* points, const hp_target* target, double window,
+                            double score, double left, double top, double right, double bottom) {
   hp_scored_box cell;
   cell.score = score;
-  cell.width = width;
-  cell.height = height;
-  const double size_change = hp_change(hp_side(width, height), target->side, 1.0);
-  const double ratio_change = hp_change(target->ratio, width, height);
+  cell.width = left + right;
+  cell.height = top + bottom;
+  const double size_change = hp_change(hp_side(cell.width, cell.height), target->side, 1.0);
+  const double ratio_change = hp_change(target->ratio, cell.width, cell.height);
   const double change = hp_mul(ratio_change, size_change) - 1.0;
   cell.penalty = hp_exp(hp_mul(-change, points->penalty));
   cell.vote = hp_mul(hp_mul(cell.penalty, score), 1.0 - points->window_influence) +
               hp_mul(window, points->window_influence);
   return cell;
-}
-
-// Vote of one cell from its probability and its four distances in search pixels.
-HP_FN hp_scored_box hp_vote(const hp_points* points, const hp_target* target, double window,
-                            double score, double left, double top, double right, double bottom) {
-  return hp_vote_for(points, target, window, score, left + right, top + bottom);
 }
 
 // How far the size moves towards the winning box: 0 to 1, or all the way with the power 0.
@@ -104,24 +81,18 @@ HP_FN double hp_rate(const hp_points* points, const hp_scored_box* best) {
   return points->power == 1 ? rate : hp_mul(rate, rate);
 }
 
-// Moves one axis of the target to the winning box. `middle`: its centre, from the search region's.
-// `scale`: search pixels per frame pixel. `frame`: the frame's width or height.
-HP_FN void hp_move_to(const hp_points* points, const hp_scored_box* best, double middle,
-                      double length, double scale, double frame, double* centre, double* size) {
-  *centre += hp_div(middle, scale);
-  *size += hp_mul(hp_div(length, scale) - *size, hp_rate(points, best));
-  hp_keep(&points->limits, frame, centre, size);
-}
-
-// The same from a point's distances. `place`: the cell's column or row. `before` and `after`: its
-// distances to the left and right, or top and bottom.
+// Moves one axis of the target to the winning box. `place`: the cell's column or row. `before` and
+// `after`: its distances to the left and right, or top and bottom. `scale`: search pixels per frame
+// pixel. `frame`: the frame's width or height.
 HP_FN void hp_move(const hp_points* points, const hp_scored_box* best, int place, double before,
                    double after, double scale, double frame, double* centre, double* size) {
   const double middle = hp_point(points, place) + (after - before) / 2.0;
-  hp_move_to(points, best, middle, before + after, scale, frame, centre, size);
+  *centre += hp_div(middle, scale);
+  *size += hp_mul(hp_div(before + after, scale) - *size, hp_rate(points, best));
+  hp_keep(&points->limits, frame, centre, size);
 }
 
-// ---- heads that give the box as shares of the search region: centre.py and corners.py ------------
+// ---- heads that give the box as shares of the search region: runtime/decode/centre.py ------------
 
 // Takes one axis of a box: `middle` and `share` are its centre and length as shares of the region,
 // `side` the region's side in search pixels. The target's length follows by `rate`.
@@ -168,10 +139,5 @@ HP_FN double hp_centre_score(const hp_centre* head, double raw, double vote) {
 HP_FN double hp_centre_share(const hp_centre* head, int place, double offset) {
   return (place + offset) / head->size;
 }
-
-enum { HP_TWO_HEATS = 0, HP_BOX = 1, HP_SCORED_BOX = 2 };  // what a corner head gives
-
-// Weight of a cell in the mean: its softmax, not yet divided by the sum.
-HP_FN double hp_heat(double heat, double hottest) { return hp_exp(heat - hottest); }
 
 #endif  // HOTPATH_FAMILIES_H

@@ -1,7 +1,7 @@
 """The settings of a network as the structures of ``structures.h``, which C++ and CUDA take.
 
-Each field of a structure has the name of a field of the settings in ``kernels/settings.py``. The
-one exception is ``anchors``, their number. Processor and GPU take the same bytes.
+Each field of a structure has the name of a field of the settings in ``kernels/settings.py``.
+Processor and GPU take the same bytes.
 """
 
 import ctypes
@@ -16,7 +16,6 @@ OF_SETTINGS: Any = {
     names.WindowSettings: STRUCTURES["hp_geometry"],
     names.PointsSettings: STRUCTURES["hp_points"],
     names.CentreSettings: STRUCTURES["hp_centre"],
-    names.CornersSettings: STRUCTURES["hp_corners"],
 }
 
 # The numbers of named choices, by field.
@@ -27,12 +26,11 @@ CHOICES = {
     "pixels": names.BOX_PIXELS,
     "score": names.SCORES,
     "relative_to": names.RELATIVES,
-    "output": names.OUTPUTS,
 }
 
 
 def record(settings: Any) -> Any:
-    """Fill a structure in: each field by the attribute of its name, a sequence by its length."""
+    """Fill a structure in: each field by the attribute of its name."""
     filled = OF_SETTINGS[type(settings)]()
     for name, kind in filled._fields_:
         value = getattr(settings, name)
@@ -40,7 +38,5 @@ def record(settings: Any) -> Any:
             value = record(value)
         elif isinstance(value, str):
             value = CHOICES[name][value]
-        elif not isinstance(value, (int, float)):
-            value = len(value)
         setattr(filled, name, value)
     return filled

@@ -18,7 +18,6 @@ CLIPS = {"centre": 0, "corners": 1, "none": 2}  # what stays in a frame
 BOX_PIXELS = {"exact": 0, "floor": 1}  # how a box gets whole pixels
 SCORES = {"softmax": 0, "sigmoid": 1, "none": 2}  # what a score map holds
 RELATIVES = {"target": 0, "window": 1}  # what the search region is centred on
-OUTPUTS = {"two_maps": 0, "one_map": 0, "box": 1, "scored_box": 2}  # what a corner head gives
 
 
 class WindowSettings(NamedTuple):
@@ -51,7 +50,7 @@ class BoxLimits(NamedTuple):
 
 
 class PointsSettings(NamedTuple):
-    """Select for heads in which every cell votes for boxes, around its own point or of anchors."""
+    """Select for heads in which every cell votes for a box around its own point."""
 
     size: int  # cells on each side of the maps
     stride: float  # search pixels from one cell to the next
@@ -61,8 +60,6 @@ class PointsSettings(NamedTuple):
     power: int  # of penalty * score * learning_rate, the share by which the size follows: 0, 1 or 2
     score: str  # a name in ``SCORES``
     limits: BoxLimits  # of the box
-    # (width, height) of each anchor in search pixels; none for boxes around points
-    anchors: Sequence[Tuple[float, float]] = ()
 
 
 class CentreSettings(NamedTuple):
@@ -79,18 +76,7 @@ class CentreSettings(NamedTuple):
     influence: float = -1.0  # of the window in a vote; below 0: scores are multiplied by it
 
 
-class CornersSettings(NamedTuple):
-    """Select for heads that give heat maps of two corners, or the box."""
-
-    size: int  # cells on each side of the heat maps; 0 for a box
-    search: int  # side of the search region, in pixels
-    output: str  # a name in ``OUTPUTS``
-    cell_centre: float  # where in its cell a corner lies, 0 to 1
-    limits: BoxLimits  # of the box
-    score: str = "none"  # of a scored box: a name in ``SCORES``, not "softmax"
-
-
-SelectSettings = Union[PointsSettings, CentreSettings, CornersSettings]
+SelectSettings = Union[PointsSettings, CentreSettings]  # of the families with compiled kernels
 
 
 class SelectionPrior(NamedTuple):
@@ -111,9 +97,7 @@ MOST_PROPOSALS = 7  # of a window
 PLACES = ("points", "centre")  # families in which a cell is a place
 
 
-def weights_of(
-    settings: Union[PointsSettings, CentreSettings], prior: SelectionPrior
-) -> Tuple[float, float]:
+def weights_of(settings: SelectSettings, prior: SelectionPrior) -> Tuple[float, float]:
     """Return the size smoothing and the influence of a prior, or else those of settings."""
     if isinstance(settings, PointsSettings):
         influence = settings.window_influence
@@ -127,8 +111,6 @@ def weights_of(
 
 def with_prior(settings: SelectSettings, prior: SelectionPrior) -> SelectSettings:
     """Return settings with the size smoothing and the influence of a prior."""
-    if isinstance(settings, CornersSettings):
-        return settings
     rate, influence = weights_of(settings, prior)
     if isinstance(settings, PointsSettings):
         return settings._replace(size_lr=rate, window_influence=influence)

@@ -21,7 +21,7 @@ struct hp_geometry {
   int shape;     // a name in ``SHAPES``
 };
 
-// Select for heads in which every cell votes for boxes, around its own point or of anchors.
+// Select for heads in which every cell votes for a box around its own point.
 struct hp_points {
   double stride;            // search pixels from one cell to the next
   double penalty;           // strength of the penalty on changes of size and ratio
@@ -29,9 +29,8 @@ struct hp_points {
   double size_lr;           // how fast the size follows, 0 to 1
   hp_bounds limits;         // of the box
   int size;                 // cells on each side of the maps
-  int power;    // of penalty * score * size_lr, the share by which the size follows: 0, 1 or 2
-  int score;    // a name in ``SCORES``
-  int anchors;  // how many boxes a cell has; 0 for heads without anchors
+  int power;  // of penalty * score * size_lr, the share by which the size follows: 0, 1 or 2
+  int score;  // a name in ``SCORES``
 };
 
 // Select for heads that give a score of the centre, its place in the cell, and a size.
@@ -45,16 +44,6 @@ struct hp_centre {
   int score;           // a name in ``SCORES``, not "softmax"
   int relative_to;     // a name in ``RELATIVES``
   int power;           // of the score in that share: 0, 1 or 2
-};
-
-// Select for heads that give heat maps of two corners, or the box.
-struct hp_corners {
-  double cell_centre;  // where in its cell a corner lies, 0 to 1
-  hp_bounds limits;    // of the box
-  int size;            // cells on each side of the heat maps; 0 for a box
-  int search;          // side of the search region, in pixels
-  int output;          // a name in ``OUTPUTS``
-  int score;           // of a scored box: a name in ``SCORES``, not "softmax"
 };
 
 #endif

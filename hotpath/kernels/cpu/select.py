@@ -1,4 +1,4 @@
-"""The compiled select of families whose maps have boxes, as Python calls: ``select.h``."""
+"""The compiled select of the families points and centre, as Python calls: ``select.h``."""
 
 import ctypes
 from typing import Any, List, Sequence, Tuple
@@ -10,7 +10,6 @@ from hotpath.kernels.cpu import structures
 from hotpath.kernels.cpu.arguments import check_state
 from hotpath.kernels.settings import (
     MOST_PROPOSALS,
-    CentreSettings,
     PointsSettings,
     SelectionPrior,
     SelectSettings,
@@ -32,26 +31,17 @@ class Select:
     def __init__(self, library: ctypes.CDLL, settings: SelectSettings) -> None:
         self.settings = settings
         cells = settings.size**2
-        window = anchors = np.zeros(0)  # the weight of each cell; width and height of each anchor
         if isinstance(settings, PointsSettings):
-            boxes = cells * max(1, len(settings.anchors))
-            count = len(settings.anchors)
-            kind = "anchors" if count else "points"
-            sizes: Tuple[int, ...] = (boxes * (2 if settings.score == "softmax" else 1), 4 * boxes)
+            self._function = library.hp_points_select
+            sizes: Tuple[int, ...] = (cells * (2 if settings.score == "softmax" else 1), 4 * cells)
             window = hanning_window(settings.size)
-            anchors = np.ascontiguousarray(settings.anchors, np.float64)
-        elif isinstance(settings, CentreSettings):
-            kind = "centre"
+        else:
+            self._function = library.hp_centre_select
             sizes = cells, 2 * cells, 2 * cells
             window = inner_hanning_window(settings.size)
-        else:
-            kind = "corners"
-            sizes = {"box": (4,), "scored_box": (4, 1)}.get(settings.output, (cells, cells))
-        self._function = getattr(library, f"hp_{kind}_select")
         self._record = records.record(settings)
         self._sizes = sizes  # float32 values that each map has
-        space = np.zeros(window.size * max(1, len(anchors)) + 1, np.float32)
-        self._tables = window, anchors, space
+        self._tables = window, np.zeros(cells, np.float32)  # the weight of each cell, and space
         self._score = ctypes.c_double()
         self._job = structures.SelectJob()
         self._job_at = ctypes.addressof(self._job)
@@ -83,7 +73,7 @@ class Select:
             ValueError: the arrays have other types or sizes.
         """
         first, second, third, held_state = self._given
-        count = len(maps)  # 1 to 3
+        count = len(maps)  # 2 or 3
         if (
             state is not held_state
             or maps[0] is not first
@@ -119,17 +109,12 @@ class Select:
         held = [np.ascontiguousarray(values, np.float32) for values in maps]
         addresses: List[int] = [values.ctypes.data for values in held]
         sizes: List[int] = [values.size for values in held]
-        lengths = self._sizes
-        if len(held) == 1 and len(lengths) == 2:  # one map with two channels
-            sizes = [sizes[0] - lengths[1], lengths[1]]
-            addresses.append(addresses[0] + 4 * lengths[0])
-        if tuple(sizes) != lengths:
+        if tuple(sizes) != self._sizes:
             raise ValueError(f"maps: {[values.shape for values in maps]}")
         addresses += [0] * (3 - len(addresses))
         job = self._job
-        tables = structures.addresses(self._tables)
         job.head, job.maps[:] = ctypes.addressof(self._record), addresses
-        job.window, job.anchors, job.space = tables
+        job.window, job.space = structures.addresses(self._tables)
         job.state, job.score = state.ctypes.data, ctypes.addressof(self._score)
         self._held = held
         same = all(a is b for a, b in zip(held, maps))  # else convert in every frame
@@ -153,11 +138,7 @@ class Proposals:
         own = with_prior(settings, prior)
         self._select = Select(library, own)
         self._state = np.zeros(4)
-        has_places = isinstance(own, (PointsSettings, CentreSettings)) and not getattr(
-            own, "anchors", ()
-        )
-        kind = records.CHOICES["score"][own.score] if has_places else 0
-        most = min(prior.most, MOST_PROPOSALS) if has_places else 1
+        kind, most = records.CHOICES["score"][own.score], min(prior.most, MOST_PROPOSALS)
         how = structures.Proposing(prior.share, kind, own.size, most, prior.apart)
         self._found = np.zeros(MOST_PROPOSALS, structures.Place)
         self._held = how, np.zeros(2 * own.size**2), np.zeros(2 * own.size**2, np.float32)

@@ -24,7 +24,6 @@ extern "C" i64 hp_size_of(const char* name) {
   HP_SIZE(hp_geometry);
   HP_SIZE(hp_points);
   HP_SIZE(hp_centre);
-  HP_SIZE(hp_corners);
 #undef HP_SIZE
   return 0;
 }

@@ -8,7 +8,7 @@ from hotpath.base.errors import NotOnGpu
 from hotpath.kernels import records as settings_records
 from hotpath.kernels.cuda import compile as compiler
 from hotpath.kernels.cuda import records
-from hotpath.kernels.settings import MOST_PROPOSALS, CentreSettings, FrameSettings, PointsSettings
+from hotpath.kernels.settings import MOST_PROPOSALS, FrameSettings, PointsSettings
 from hotpath.kernels.votes import hanning_window, inner_hanning_window
 
 CROP_BLOCK = (32, 8, 1)
@@ -63,9 +63,7 @@ class Kernels:
 
     def _prepare_places(self, select: Any, most: int) -> None:
         """Make the numbers that the kernels of places take."""
-        self.selects = isinstance(select, (PointsSettings, CentreSettings)) and not getattr(
-            select, "anchors", ()
-        )
+        self.selects = select is not None
         self.rows_at = self.row_bytes = 0
         if not self.selects:
             return

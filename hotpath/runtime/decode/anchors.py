@@ -16,11 +16,10 @@ import typing
 import numpy as np
 
 from hotpath.base.toml_keys import Key, Keys
-from hotpath.kernels.settings import PointsSettings
 from hotpath.kernels.votes import hanning_window, probability
-from hotpath.runtime.decode.shared.family import Chosen, Family, Maps, Scale, compiled
+from hotpath.runtime.decode.shared.family import Chosen, Family, Maps, Scale
 from hotpath.runtime.decode.shared.keys import MAP_SIZE, STRIDE
-from hotpath.runtime.decode.shared.voting import VOTE_KEYS, Vote, vote_settings
+from hotpath.runtime.decode.shared.voting import VOTE_KEYS, Vote
 
 if typing.TYPE_CHECKING:
     from hotpath.kernels.cpu.interface import Kernels
@@ -47,14 +46,8 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
 
 
 def create(network: "Network", kernels: "Kernels") -> Family:
-    """Make the decoder; it selects in C++ if the kernels are compiled."""
-    return compiled(Anchors(network), kernels, anchors_settings(network))
-
-
-def anchors_settings(network: "Network") -> PointsSettings:
-    """The numbers of ``select`` that the kernels take."""
-    sizes = anchor_sizes(network.stride, network.ratios, network.scales)
-    return vote_settings(network)._replace(anchors=tuple(map(tuple, sizes.tolist())))
+    """Make the decoder; it needs none of the kernels."""
+    return Anchors(network)
 
 
 def anchor_sizes(

@@ -18,9 +18,8 @@ import numpy as np
 
 from hotpath.base.errors import NO_SCORE
 from hotpath.base.toml_keys import Key, Keys
-from hotpath.kernels.settings import CornersSettings
 from hotpath.kernels.votes import probability
-from hotpath.runtime.decode.shared.family import Chosen, Family, Maps, Scale, compiled
+from hotpath.runtime.decode.shared.family import Chosen, Family, Maps, Scale
 from hotpath.runtime.decode.shared.keys import LARGEST_MAP, LIMITS
 from hotpath.runtime.errors import NetworkFailed
 from hotpath.runtime.frames import geometry
@@ -56,21 +55,8 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
 
 
 def create(network: "Network", kernels: "Kernels") -> Family:
-    """Make the decoder; it selects in C++ if the kernels are compiled."""
-    return compiled(Corners(network), kernels, corners_settings(network))
-
-
-def corners_settings(network: "Network") -> CornersSettings:
-    """The numbers of ``select`` that the kernels take."""
-    has_maps = network.output not in BOXES
-    return CornersSettings(
-        size=network.map_size if has_maps else 0,
-        search=network.search,
-        output=network.output,
-        cell_centre=network.cell_centre if has_maps else 0.0,
-        limits=geometry.box_limits(network),
-        score=network.score if network.output == "scored_box" else "none",
-    )
+    """Make the decoder; it needs none of the kernels."""
+    return Corners(network)
 
 
 class Corners(Family):

@@ -21,7 +21,8 @@ from hotpath.kernels.settings import PointsSettings
 from hotpath.kernels.votes import hanning_window, probability
 from hotpath.runtime.decode.shared.family import Chosen, Family, Maps, Scale, compiled
 from hotpath.runtime.decode.shared.keys import MAP_SIZE, STRIDE
-from hotpath.runtime.decode.shared.voting import VOTE_KEYS, Vote, vote_settings
+from hotpath.runtime.decode.shared.voting import VOTE_KEYS, Vote
+from hotpath.runtime.frames import geometry
 
 if typing.TYPE_CHECKING:
     from hotpath.kernels.cpu.interface import Kernels
@@ -51,7 +52,16 @@ def create(network: "Network", kernels: "Kernels") -> Family:
 
 def points_settings(network: "Network") -> PointsSettings:
     """The numbers of ``select`` that the kernels take."""
-    return vote_settings(network)
+    return PointsSettings(
+        size=network.map_size,
+        stride=network.stride,
+        penalty=network.penalty,
+        window_influence=network.window_influence,
+        size_lr=network.size_lr,
+        power=network.size_lr_power,
+        score=network.score,
+        limits=geometry.box_limits(network),
+    )
 
 
 class Points(Vote):

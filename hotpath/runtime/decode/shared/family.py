@@ -16,7 +16,7 @@ Chosen = typing.Tuple[int, float]  # the winning cell in row-major order, its sc
 
 
 class Family:
-    """A family's part of a frame. Most families define only ``select``.
+    """A family's part of a frame. Most families define only ``select``, in NumPy.
 
     Attributes:
         settings: the numbers of ``select`` that the kernels take; None if it is in NumPy.

@@ -5,7 +5,6 @@ import typing
 import numpy as np
 
 from hotpath.base.toml_keys import Key, Keys
-from hotpath.kernels.settings import PointsSettings
 from hotpath.kernels.votes import argmax
 from hotpath.runtime.decode.shared.family import Chosen, Family, Scale
 from hotpath.runtime.decode.shared.keys import LIMITS
@@ -24,20 +23,6 @@ VOTE_KEYS: Keys = dict(
     # 2 as Ocean and LightTrack, which smooth twice
     size_lr_power=Key(int, 1, low=0, high=2),
 )
-
-
-def vote_settings(network: "Network") -> PointsSettings:
-    """The numbers of ``Vote`` that the kernels take."""
-    return PointsSettings(
-        size=network.map_size,
-        stride=network.stride,
-        penalty=network.penalty,
-        window_influence=network.window_influence,
-        size_lr=network.size_lr,
-        power=network.size_lr_power,
-        score=network.score,
-        limits=geometry.box_limits(network),
-    )
 
 
 class Vote(Family):

@@ -48,7 +48,7 @@ class Board(NamedTuple):
         decoder, encoder: names of ``hotpath.video.hardware``, hardware that may be there.
         after_build: what to do with a bundle, if Hotpath itself does not run on the board.
         gpu, memory, precision, search, sensors: one dict for each section, with all of its keys
-            (``board.gpu["windows"]``).
+            (``board.gpu["compute_capability"]``).
         software: dict of release family -> dict of library -> version.
     """
 

@@ -34,7 +34,6 @@ TOP: Keys = {
 SECTIONS: Dict[str, Keys] = {
     "gpu": {
         "compute_capability": Key(str, None),
-        "windows": Key(int, 1, low=1),  # that one call of a network takes, for several targets
     },
     "memory": {
         "size_gb": AMOUNT,  # from which TensorRT's builder takes a part

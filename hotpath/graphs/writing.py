@@ -14,13 +14,12 @@ from typing import Any, Dict, Mapping
 from onnx import ModelProto, TensorProto
 
 from hotpath.base import cache
-from hotpath.graphs import assemble, batch, byte_pictures, models
+from hotpath.graphs import assemble, byte_pictures, models
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network
 
 MOST_NETWORKS = 64  # networks that are kept; those that were used longest ago go first
 UNUSED_S = 3600.0  # age from which one may go: another process may be reading a younger one
-COUNTS = 2, 4, 8  # windows of a GPU's calls; a processor gains nothing by them
 
 
 def make(
@@ -126,22 +125,15 @@ def write(
             "shapes": {value.name: models.shape_of(value) for value in values},
         }
 
-    description: Dict[str, Any] = {
+    return {
         "precision": graphs.precision,
         "exemplar": written("exemplar.onnx", graphs.exemplar),
         "search": written("search.onnx", graphs.search),
-        "several": {},
         "features": graphs.features,
         "image": graphs.image,
         "maps": graphs.maps,
         "search_features": graphs.search_features,
     }
-    for count in () if in_bytes else COUNTS:
-        model = batch.several(graphs.search, count)
-        if model is None:
-            break
-        description["several"][count] = written(f"search-{count}.onnx", model)
-    return description
 
 
 def _kept(path: str) -> str:

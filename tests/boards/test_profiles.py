@@ -75,7 +75,7 @@ def test_a_board_of_ones_own_needs_only_what_has_no_default(tmp_path):
         ),
         (('"computer"', '"jetson"'), "compute_capability is missing"),
         (("[precision]", "[search]\ndefault = 1\n[precision]"), "default must be text"),
-        (("[precision]", "[gpu]\nwindows = 0\n[precision]"), "windows must lie in 1"),
+        (("[precision]", "[gpu]\nwindows = 4\n[precision]"), "windows is not a known key"),
         (("[precision]", "[search]\nbudget = 1\n[precision]"), "budget is not a known key"),
         (("title", "network = 1\ntitle"), "network must be a name"),
         (("[precision]", 'decoder = ["nvdec"]\n[precision]'), "decoder must be one of .* 'nvdec'"),

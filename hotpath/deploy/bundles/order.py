@@ -27,7 +27,6 @@ class Order:
         force: whether to build a precision that the board lacks.
 
     Attributes:
-        windows: the most that one call of the network shall take.
         target: folder of the bundle.
 
     Raises:
@@ -48,7 +47,6 @@ class Order:
         self.board, self.network, self.precision = board, network, precision
         self.networks_dir, self.calibration = networks_dir, calibration
         self.force, self.engine = force, engine or board.engine
-        self.windows: int = board.gpu["windows"]
         precisions = board.precision
         if precision not in precisions["exists"] and not force:
             why = precisions["why"].get(precision, f"it has no {precision.upper()} unit")

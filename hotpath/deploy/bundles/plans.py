@@ -107,14 +107,12 @@ class Builder:
                 what="precision",
             )
 
-    def build(self, path: Union[str, pathlib.Path], what: str, windows: int = 1) -> bytes:
+    def build(self, path: Union[str, pathlib.Path], what: str) -> bytes:
         """Build one plan.
 
         Args:
             path: path of the ONNX model.
             what: its name in the progress lines.
-            windows: the most that a call of the plan takes; above 1 the first axis of the model's
-                inputs must have any length.
 
         Returns:
             The plan.
@@ -140,14 +138,12 @@ class Builder:
             self._halve(network)
         self._is_mixed = not self.strong and self._keep_floats(network)
         config = self._configure()
-        self._add_profile(network, config, windows)
         is_limited = self._leave_libraries_out(config)
         with building(what, self._say):
             plan = self._builder.build_serialized_network(network, config)
         if plan is None and is_limited:
             self._say(f"{what}: not without cuBLAS and cuDNN ({self._logger.last()}); once more")
             config = self._configure()
-            self._add_profile(network, config, windows)
             with building(what, self._say):
                 plan = self._builder.build_serialized_network(network, config)
         if plan is None:
@@ -158,19 +154,6 @@ class Builder:
             )
         self._keep_timing(config)
         return bytes(plan)
-
-    def _add_profile(self, network: Any, config: Any, windows: int) -> None:
-        """Let a plan take 1 to ``windows`` windows. Its kernels are chosen for one window."""
-        if windows == 1:
-            return
-        profile = self._builder.create_optimization_profile()
-        for index in range(network.num_inputs):
-            tensor = network.get_input(index)
-            least, most = ((count, *tuple(tensor.shape)[1:]) for count in (1, windows))
-            profile.set_shape(tensor.name, least, least, most)
-        config.add_optimization_profile(profile)
-        if self._calibrator is not None:
-            config.set_calibration_profile(profile)
 
     def _leave_libraries_out(self, config: Any) -> bool:
         """Let a board with little memory do without ``LIBRARIES``; returns whether it does."""

@@ -1,9 +1,8 @@
 """The prepared folder, from which a board continues a TensorRT build.
 
 It holds ONNX models in up to four forms (whole or cut at the correlations; float32, or float16 for
-TensorRT 11), each for one window and perhaps for any number, the network's TOML, and
-``prepared.json``. The board needs only TensorRT to go on. To prepare a network takes onnx, and ONNX
-Runtime for the check.
+TensorRT 11), the network's TOML, and ``prepared.json``. The board needs only TensorRT to go on. To
+prepare a network takes onnx, and ONNX Runtime for the check.
 """
 
 import functools
@@ -27,7 +26,7 @@ from hotpath.runtime.networks import bundle, onnx_budget, sha256_of
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-FILE, FORMAT = "prepared.json", 5
+FILE, FORMAT = "prepared.json", 6
 # the pip of JetPack 4 finds no onnx, and a newer one only with another NumPy, which crashes there
 INSTALL = f"run `{package('onnx')}`, or " if sys.version_info >= (3, 8) else ""
 SHIPPED = pathlib.Path(__file__).resolve().parent / "shipped"
@@ -51,7 +50,7 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
     """
     network = order.network
     try:
-        from hotpath.graphs import batch, convert, cut, models
+        from hotpath.graphs import convert, cut
     except ImportError:
         return _copy_shipped(folder, order, say)
     paths = order.paths()
@@ -80,11 +79,6 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
             forms["cut"] = cut.cut(graphs)
         except BadNetwork as error:
             say(f"TensorRT before 8.5.1 can't run it: {error}")
-    several = {}  # for any number of windows
-    for name, form in forms.items() if order.windows > 1 else ():
-        parts = [batch.several(models.infer_shapes(part)) for part in form.parts]
-        if None not in parts:
-            several[name] = {f"{name}-windows{n}": part for n, part in enumerate(parts)}
     half: Any = convert.with_half_ends if order.half_tensors else None  # for TensorRT 11
     if order.precision == "fp16":
         half = functools.partial(convert.to_float16, ends=order.half_tensors)
@@ -98,10 +92,7 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
     }
 
     def put(place: pathlib.Path) -> Values:
-        saved = {name: _save(place, name, form, seen, half, say) for name, form in forms.items()}
-        for name, parts in several.items():
-            saved[name]["windows"] = _save_models(place, parts, half, lambda sentence: None)
-        return saved
+        return {name: _save(place, name, form, seen, half, say) for name, form in forms.items()}
 
     _write(folder, order, values, put)
     say(f"prepared {folder}: {len(forms)} form{'s' if len(forms) > 1 else ''}")
@@ -217,7 +208,6 @@ def _for_board(order: Order) -> Values:
         "board": order.board.name,
         "precision": order.precision,
         "half_tensors": order.half_tensors,
-        "windows": order.windows,
         "memory_gb": float(least or 4),
     }
 

@@ -14,8 +14,8 @@ __device__ void write(float* out, int index, float value) { out[index] = value; 
 __device__ void write(unsigned short* out, int index, float value) { out[index] = hp_half(value); }
 
 template <class Number>
-__device__ void depthwise(const Number* search, const Number* exemplar, int each, int rows,
-                          int columns, int h, int w, int padding, Number* out, float* weights) {
+__device__ void depthwise(const Number* search, const Number* exemplar, int rows, int columns,
+                          int h, int w, int padding, Number* out, float* weights) {
   const int plane = blockIdx.z * gridDim.y + blockIdx.y;
   for (int i = threadIdx.x; i < h * w; i += blockDim.x)
     weights[i] = read(exemplar, plane * h * w + i);
@@ -25,8 +25,7 @@ __device__ void depthwise(const Number* search, const Number* exemplar, int each
   const int index = blockIdx.x * blockDim.x + threadIdx.x;
   if (index >= out_rows * out_columns) return;
   const int top = index / out_columns - padding, left = index % out_columns - padding;
-  const int region = (blockIdx.z / each) * gridDim.y + blockIdx.y;
-  const Number* pixels = search + region * rows * columns;
+  const Number* pixels = search + blockIdx.y * rows * columns;
   float sum = 0.0f;
   for (int i = 0; i < h; ++i) {
     const int row = top + i;
@@ -42,19 +41,19 @@ __device__ void depthwise(const Number* search, const Number* exemplar, int each
 
 }  // namespace
 
-// Each channel separately: search (windows, channels, rows, columns), exemplar (windows * each,
-// channels, h, w), out (windows * each, channels, rows + 2*padding - h + 1,
-// columns + 2*padding - w + 1); zeros around the search region. Grid: (blocks that cover the outputs
-// of a channel, channels, windows * each). Dynamic shared memory: h * w floats.
+// Each channel separately: search (channels, rows, columns), exemplar (count, channels, h, w), out
+// (count, channels, rows + 2*padding - h + 1, columns + 2*padding - w + 1); zeros around the search
+// region. Grid: (blocks that cover the outputs of a channel, channels, count). Dynamic shared memory:
+// h * w floats.
 extern "C" __global__ void __launch_bounds__(256)
     hp_correlate_depthwise(const void* __restrict__ search, const void* __restrict__ exemplar,
-                           int each, int rows, int columns, int h, int w, int padding, int half,
+                           int rows, int columns, int h, int w, int padding, int half,
                            void* __restrict__ out) {
   extern __shared__ float weights[];
   if (half)
-    depthwise((const unsigned short*)search, (const unsigned short*)exemplar, each, rows, columns,
-              h, w, padding, (unsigned short*)out, weights);
+    depthwise((const unsigned short*)search, (const unsigned short*)exemplar, rows, columns, h, w,
+              padding, (unsigned short*)out, weights);
   else
-    depthwise((const float*)search, (const float*)exemplar, each, rows, columns, h, w, padding,
+    depthwise((const float*)search, (const float*)exemplar, rows, columns, h, w, padding,
               (float*)out, weights);
 }

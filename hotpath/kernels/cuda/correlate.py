@@ -42,18 +42,16 @@ class Correlate:
         exemplar_shape: Tuple[int, int, int, int],
         padding: int,
         stream: Any,
-        windows: int = 1,
     ) -> None:
-        """Slide each exemplar over its search region, each channel separately.
+        """Slide each exemplar over the search region, each channel separately.
 
         Args:
-            search, exemplar, out: addresses; ``out`` is (windows * count, C,
-                H + 2*padding - h + 1, W + 2*padding - w + 1).
-            search_shape: (C, H, W) of one region; there are ``windows`` of them.
-            exemplar_shape: (count, C, h, w) of one region's exemplars.
+            search, exemplar, out: addresses; ``out`` is (count, C, H + 2*padding - h + 1,
+                W + 2*padding - w + 1).
+            search_shape: (C, H, W).
+            exemplar_shape: (count, C, h, w).
             padding: zeros on each side of the search region.
             stream: stream of the device.
-            windows: how many regions, each with its own exemplars.
 
         Raises:
             ValueError: the exemplar is larger than the search region or than shared memory.
@@ -63,12 +61,12 @@ class Correlate:
         out_rows, out_columns = rows + 2 * padding - h + 1, columns + 2 * padding - w + 1
         if same != channels or min(out_rows, out_columns) < 1 or h * w > MOST_WEIGHTS:
             raise ValueError(f"{exemplar_shape} over {search_shape}")
-        sizes = count, rows, columns, h, w, padding
+        sizes = rows, columns, h, w, padding
         arguments = [np.uint64(search), np.uint64(exemplar)] + [np.int32(size) for size in sizes]
         blocks = (out_rows * out_columns + BLOCK - 1) // BLOCK
         self.device.launch(
             self._depthwise,
-            (blocks, channels, windows * count),
+            (blocks, channels, count),
             (BLOCK, 1, 1),
             arguments + [self._half, np.uint64(out)],
             stream,

@@ -6,7 +6,7 @@ passes through the host between the steps of a frame. It is the engine for the G
 
 import importlib
 from types import ModuleType
-from typing import Any, Dict, List
+from typing import Any, Dict
 
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.onnxruntime import as_written
@@ -68,18 +68,12 @@ class Engine(GpuEngine):
         self._frame = [self._captured(graphs.search)]
         self.search(self.exemplar())  # libraries set themselves up in their first call
 
-    def _takes(self, count: int) -> bool:
-        return count in self._graphs.several
-
-    def _parts_for(self, count: int) -> List[Any]:
-        return [self._captured(self._graphs.several[count], count)]
-
-    def _captured(self, model: Any, windows: int = 1) -> Any:
+    def _captured(self, model: Any) -> Any:
         """A session that replays a CUDA graph, where all its nodes run on the GPU."""
         try:
-            return _OnStream(self._library, self, model, windows, graph=True)
+            return _OnStream(self._library, self, model, graph=True)
         except (BadNetwork, NetworkFailed):  # a node is left to the processor
-            return _OnStream(self._library, self, model, windows)
+            return _OnStream(self._library, self, model)
 
     def describe(self) -> Dict[str, Any]:
         """Return a dict: engine, library version, device, precision."""
@@ -93,7 +87,7 @@ class Engine(GpuEngine):
 
 
 class _OnStream:
-    """A session for a number of windows, bound to device memory and the engine's stream.
+    """A session for one window, bound to device memory and the engine's stream.
 
     With ``graph``, the provider captures a CUDA graph in the first run with a set of addresses, and
     replays it in later runs with the same set. A kernel of such a network takes less time than its
@@ -101,7 +95,7 @@ class _OnStream:
     """
 
     def __init__(
-        self, library: ModuleType, engine: Engine, model: Any, windows: int = 1, graph: bool = False
+        self, library: ModuleType, engine: Engine, model: Any, graph: bool = False
     ) -> None:
         import numpy as np
 
@@ -112,13 +106,12 @@ class _OnStream:
         self._library, self._graph = library, graph
         self._inputs = [value.name for value in self._session.get_inputs()]
         self._names = self._inputs + [value.name for value in self._session.get_outputs()]
-        shapes = {name: engine.shape(name) for name in self._names}
-        self._shapes = {name: (windows * shape[0],) + shape[1:] for name, shape in shapes.items()}
+        self._shapes = {name: engine.shape(name) for name in self._names}
         self._addresses = {name: engine.place_of(name) for name in self._names}
         self._kept: Dict[Any, Any] = {}  # addresses -> what a run with them takes
         self._given: Any = None  # what the next run takes; None after an address has changed
         if graph:
-            self.run(self._handle, windows)
+            self.run(self._handle)
 
     def _open(self, library: ModuleType, engine: Engine, model: Any, graph: bool) -> Any:
         """Open a session of a model on the engine's stream."""
@@ -170,8 +163,8 @@ class _OnStream:
             self._kept[key] = binding, options
         return self._kept[key]
 
-    def run(self, handle: Any, windows: int = 1) -> None:
-        """Enqueue the session on its own stream, for its own number of windows."""
+    def run(self, handle: Any) -> None:
+        """Enqueue the session on its own stream."""
         if handle != self._handle:
             raise RuntimeError("a session runs on its engine's stream only")
         try:

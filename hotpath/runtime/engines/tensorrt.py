@@ -130,13 +130,10 @@ class Engine(GpuEngine):
         self._plans: Table = {}  # name of a file -> its plan, which contexts share
         atexit.register(_close, weakref.ref(self))  # runs before the device's, registered earlier
         run = bundle.run
-        self._windows: int = run.get("windows", 1)  # the most of a call
         try:
             dtype, seen = run.get("dtype", "float32"), run.get("seen")
             self._allocate(run["shapes"], run["features"], run["maps"], seen, dtype)
             self._load(trt, run)
-            if self._windows > 1:
-                self.most = self._windows
         except Exception:
             self.close()
             raise
@@ -177,16 +174,8 @@ class Engine(GpuEngine):
         self._plans, self._runtime = {}, None
         super().close()
 
-    def _takes(self, count: int) -> bool:
-        return count <= self._windows
-
-    def _parts_for(self, count: int) -> List[Any]:
-        """Parts for any number of windows, with contexts of their own, bound to the places."""
-        return self._another_frame()
-
     def _another_frame(self) -> List[Any]:
-        # NVIDIA's guide, "CUDA Graphs": one execution context for each captured graph, since
-        # another shape changes the context's state (NVIDIA/TensorRT#3798)
+        # NVIDIA's guide, "CUDA Graphs": one execution context for each captured graph
         return self._parts(self._trt, self.bundle.run["parts"])
 
     def _part(self, trt: ModuleType, name: str) -> Any:
@@ -204,8 +193,6 @@ class Engine(GpuEngine):
         kind = trt.float16 if self.dtype == "float16" else trt.float32
         for tensor, (shape, dtype) in part.tensors.items():
             expected = self._shapes.get(tensor)
-            if expected is not None and shape[0] < 0:  # any number of windows
-                expected = (-1, *expected[1:])
             if expected != shape or dtype != kind:
                 what = f"{dtype} {shape}, not {self.dtype} {expected}"
                 raise BadBundle(
@@ -252,8 +239,7 @@ class Plan:
     TensorRT 8.5 and later address tensors by name, earlier versions by number.
 
     Attributes:
-        tensors: dict of tensor name -> (shape, dtype). Axis 0 is -1 if the plan takes several
-            windows.
+        tensors: dict of tensor name -> (shape, dtype).
     """
 
     def __init__(self, trt: ModuleType, engine: Any, context: Any, logger: Any) -> None:
@@ -263,19 +249,13 @@ class Plan:
         if hasattr(engine, "num_io_tensors"):
             names = keys = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
             shape_of, dtype_of = engine.get_tensor_shape, engine.get_tensor_dtype
-            inputs = [n for n in names if engine.get_tensor_mode(n) == trt.TensorIOMode.INPUT]
-            self._set_shape: Any = getattr(context, "set_input_shape", None)
         else:
             keys = range(engine.num_bindings)
             names = [engine.get_binding_name(i) for i in keys]
             self._bindings = [0] * len(keys)
             shape_of, dtype_of = engine.get_binding_shape, engine.get_binding_dtype
-            inputs = [i for i in keys if engine.binding_is_input(i)]
-            self._set_shape = getattr(context, "set_binding_shape", None)
         self._names = names
-        self._windows = 0  # no shape was set
         self.tensors = {n: (tuple(shape_of(key)), dtype_of(key)) for n, key in zip(names, keys)}
-        self._sized = {key: tuple(shape_of(key))[1:] for key in inputs if shape_of(key)[0] < 0}
 
     def bind(self, name: str, address: int) -> None:
         """Move a tensor to an address of the device, if it is one of this plan's."""
@@ -286,12 +266,8 @@ class Plan:
         else:
             self._check(self._context.set_tensor_address(name, address))
 
-    def run(self, handle: Any, windows: int = 1) -> None:
-        """Enqueue the plan on the stream of a handle for that many windows. Returns at once."""
-        if windows != self._windows:
-            for key, sides in self._sized.items():
-                self._check(self._set_shape(key, (windows, *sides)))
-            self._windows = windows
+    def run(self, handle: Any) -> None:
+        """Enqueue the plan on the stream of a handle. Returns at once."""
         if self._bindings:
             self._check(self._context.execute_async_v2(self._bindings, handle))
         else:
@@ -314,9 +290,9 @@ class Correlation:
         if name in self._addresses:
             self._addresses[name] = address
 
-    def run(self, handle: Any, windows: int = 1) -> None:
-        """Enqueue the correlation on the engine's stream for that many windows."""
+    def run(self, handle: Any) -> None:
+        """Enqueue the correlation on the engine's stream."""
         step, engine = self._step, self._engine
         shapes = engine.shape(step["search"])[1:], engine.shape(step["exemplar"])
         addresses = [self._addresses[step[key]] for key in KEYS]
-        self._kernels.depthwise(*addresses, *shapes, step["padding"], engine.stream, windows)
+        self._kernels.depthwise(*addresses, *shapes, step["padding"], engine.stream)

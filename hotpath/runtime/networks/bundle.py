@@ -28,7 +28,7 @@ from hotpath.runtime.networks import default_of, load_network
 
 PathLike = Union[str, pathlib.Path]
 
-FORMAT = 1
+FORMAT = 2
 FILE = "bundle.json"
 MOST_BYTES = 1 << 20  # of it; ours have a few thousand
 FOLDER = "engines"

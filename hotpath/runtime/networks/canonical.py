@@ -8,7 +8,6 @@ in a computer's bundle.
 
     exemplar.onnx    the picture of the exemplar -> features
     search.onnx      the picture of a window, features -> maps, and the window's features
-    search-N.onnx    for a GPU, the same of N windows in one call if the graph allows it
     graphs.json      their inputs and outputs (``Graphs``)
 """
 
@@ -61,7 +60,6 @@ FORM = {  # of the description
     "precision": NAME,
     "exemplar": MODEL,
     "search": MODEL,
-    "several": {str: MODEL},
     "features": [NAME],
     "image": (NAME, NAME),
     "maps": [NAME],
@@ -93,8 +91,6 @@ class Graphs(NamedTuple):
     Attributes:
         precision: the numbers that the network's files have: "fp32" or "int8".
         exemplar, search: the two ``Model``.
-        several: dict of a number of windows -> ``Model``. Empty if the graph may mix windows, and
-            in forms of bytes, which processors take.
         features: names of the tensors that the exemplar gives to the frames.
         image: names of the two pictures, ("exemplar", "search").
         maps: names of the outputs, in the order of the family (``hotpath.runtime.decode.shapes``).
@@ -104,7 +100,6 @@ class Graphs(NamedTuple):
     precision: str
     exemplar: Any
     search: Any
-    several: Mapping[int, Any]
     features: Tuple[str, ...]
     image: Tuple[str, str]
     maps: Tuple[str, ...]
@@ -184,14 +179,10 @@ def _graphs(folder: str, values: Dict[str, Any]) -> Graphs:
         return Model(path, *pictures, entry["keeps_floats"], entry["shapes"])
 
     exemplar, search = values["image"]
-    several = {int(count): model(entry) for count, entry in values["several"].items()}
-    if min(several, default=2) < 2:
-        raise ValueError("several has a count below 2")
     return Graphs(
         precision=values["precision"],
         exemplar=model(values["exemplar"]),
         search=model(values["search"]),
-        several=several,
         features=tuple(values["features"]),
         image=(exemplar, search),
         maps=tuple(values["maps"]),

@@ -7,7 +7,6 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 from hotpath.deploy.film import film
-from hotpath.graphs import batch
 from hotpath.runtime.frames.camera_frames import PlanarFrame
 from hotpath.runtime.identity.identity import PROBATION
 from hotpath.runtime.options import Options
@@ -103,14 +102,6 @@ LARGER = [{"change": 8}, {"change": SEARCHED + 6}]  # frames, while tracked and 
 @pytest.mark.parametrize("options", [*KINDS, *LARGER])
 def test_states_and_boxes_are_the_hosts(tmp_path, options):
     report = track(own_network(tmp_path), **options)
-    check(report["found"], report["wanted"])
-    assert report["counts"] == [1, 2, 4]
-
-
-def test_graphs_of_one_window_give_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr(batch, "several", lambda model, count=None: None)
-    # graphs that were made ready for several are another's
-    report = track(own_network(tmp_path).rename(tmp_path / "apart.toml"))
     check(report["found"], report["wanted"])
     assert report["counts"] == [1, 2, 3, 4]
 

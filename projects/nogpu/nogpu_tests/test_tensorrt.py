@@ -52,17 +52,16 @@ def quiet(sentence):
     pass
 
 
-def make_prepared(folder, name, precision="fp16", windows=1):
+def make_prepared(folder, name, precision="fp16"):
     network = load_network(NETWORKS[name](folder))
     prepared = folder / "prepared"
     order = Order(boards.load_board("jetson_nano"), network, precision)
-    order.windows = windows
     preparations.prepare(prepared, order, quiet)
     return network, prepared
 
 
-def make_bundle(folder, name="tiny", precision="fp16", windows=1):
-    network, prepared = make_prepared(folder, name, precision, windows)
+def make_bundle(folder, name="tiny", precision="fp16"):
+    network, prepared = make_prepared(folder, name, precision)
     return network, tensorrt.build_prepared(prepared, folder / "bundle", quiet)
 
 
@@ -211,14 +210,6 @@ def test_a_frame_allocates_nothing_and_waits_once(board, tmp_path):
     assert after["downloads"] - before["downloads"] == 2
 
 
-@pytest.mark.parametrize("board", FAMILIES, indirect=True)
-def test_a_plan_takes_up_to_four_windows_and_is_best_for_one(board, tmp_path):
-    _, made = make_bundle(tmp_path, windows=4)
-    assert made.run["windows"] == 4
-    profiles = [value[1:] for what, value in board.machine.seen if what == "profile"]
-    assert {tuple(shape[0] for shape in each) for each in profiles} == {(1, 1, 4)}
-
-
 def quantise_picture(path):
     """Put quantisers, in steps of two, behind a model's picture."""
     model = onnx.load(str(path))
@@ -251,7 +242,6 @@ def test_a_quantised_network_without_half_tensors_is_built(board, tmp_path, monk
     values = preparations.read(tmp_path / "prepared")
     for form in values["forms"].values():
         del form["half"]
-        form["windows"].pop("half")
     monkeypatch.setattr(preparations, "read", lambda folder: values)
     made = tensorrt.build_prepared(tmp_path / "prepared", tmp_path / "bundle", quiet)
     assert loading.open_setup(loading.Setup(bundle=made)).dtype == made.run["dtype"] == "float32"

@@ -79,28 +79,23 @@ def test_boxes_equal_those_of_the_host_and_a_frame_waits_once(tmp_path, name, fa
 
 
 @pytest.mark.parametrize(
-    "name, family, precision, windows, form",
+    "name, family, precision, form",
     [
-        # a plan for one, in places of their own
-        pytest.param("tiny", "8.2", "fp16", 1, "whole", marks=on("10020")),
-        pytest.param("tiny_cut", "8.2", "fp32", 1, "cut", marks=on("12060")),
-        pytest.param("tiny", "8.2", "fp32", 4, "whole", marks=on("10020")),
-        pytest.param("tiny_cut", "8.2", "fp16", 4, "cut", marks=on("12060")),
-        # whole it takes a fixed number of windows
-        pytest.param("tiny_cut", "8.6", "fp32", 4, "cut", marks=on("12060")),
-        pytest.param("tiny_cut", "10", "fp32", 4, "cut", marks=on("12060")),
-        pytest.param("tiny", "10", "fp16", 4, "whole", marks=on("12060")),
-        pytest.param("tiny", "11", "fp16", 4, "whole", marks=on("13020")),
+        pytest.param("tiny", "8.2", "fp16", "whole", marks=on("10020")),
+        pytest.param("tiny_cut", "8.2", "fp32", "cut", marks=on("12060")),
+        pytest.param("tiny_cut", "8.6", "fp32", "whole", marks=on("12060")),
+        pytest.param("tiny", "10", "fp16", "whole", marks=on("12060")),
+        pytest.param("tiny", "11", "fp16", "whole", marks=on("13020")),
     ],
 )
-def test_three_targets_and_a_search_are_one_call_and_equal_boxes(
-    tmp_path, name, family, precision, windows, form
+def test_three_targets_and_a_search_are_one_submission_and_equal_boxes(
+    tmp_path, name, family, precision, form
 ):
-    made = make(tmp_path / "gpu", name, family, precision, windows, **THRESHOLDS)
+    made = make(tmp_path / "gpu", name, family, precision, **THRESHOLDS)
     loaded = loading.load(Options(bundle=tmp_path / "gpu" / "bundle", log=quiet))
     options = Options(log=quiet)
     gpu = loading.create_device(*loaded, options)
-    assert (made.run["windows"], made.run["form"]) == (windows, form) and gpu.uses_graph
+    assert made.run["form"] == form and gpu.uses_graph
     assert list(loaded.engine.counts) == [1, 2, 3, 4]
     processor = Processor(loaded.network, loaded.engine, cpu.load())
     (found, costs), (wanted, _) = (three(device, options) for device in (gpu, processor))

@@ -228,7 +228,7 @@ def test_a_board_without_onnx_or_preparations_is_one_sentence(toml, tmp_path, ca
 @pytest.mark.parametrize(
     "key, wrong",
     [
-        ("windows", "x"),
+        ("memory_gb", "x"),
         ("forms", {}),
         ("network", None),
         ("files", []),

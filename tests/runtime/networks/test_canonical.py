@@ -144,20 +144,18 @@ def test_other_files_and_other_values_are_made_anew(tmp_path, network):
     )
 
 
-def test_files_have_fixed_names_and_shapes_a_window_count(tmp_path, network):
-    assert not loaded(network, tmp_path, []).several  # a processor looks at one window in a call
+def test_files_have_fixed_names_and_shapes(tmp_path, network):
     graphs = loaded(network, tmp_path, [], form=canonical.FLOATS)
-    assert graphs.image == ("exemplar", "search") and sorted(graphs.several) == [2, 4, 8]
-    for count, each in [(1, graphs.search), *graphs.several.items()]:
-        model = onnx.load(each.path)
-        onnx.checker.check_model(model)
-        shapes = {
-            value.name: [size.dim_value for size in value.type.tensor_type.shape.dim]
-            for value in [*model.graph.input, *model.graph.output]
-        }
-        assert shapes["search"] == [count, 3, 255, 255]
-        assert {*graphs.maps, *graphs.features, graphs.search_features} < {*shapes}
-        assert all(shapes[name][0] == count for name in graphs.maps)
+    assert graphs.image == ("exemplar", "search")
+    model = onnx.load(graphs.search.path)
+    onnx.checker.check_model(model)
+    shapes = {
+        value.name: [size.dim_value for size in value.type.tensor_type.shape.dim]
+        for value in [*model.graph.input, *model.graph.output]
+    }
+    assert shapes["search"] == [1, 3, 255, 255]
+    assert {*graphs.maps, *graphs.features, graphs.search_features} < {*shapes}
+    assert all(shapes[name][0] == 1 for name in graphs.maps)
 
 
 def test_a_folder_that_cannot_be_written_costs_only_time(tmp_path, network):
@@ -254,7 +252,6 @@ def rewritten(folder, place, key, value):
         ("search", "path", ["..", ".", "", "/etc/passwd", "../search.onnx", "a\0b", "no.onnx", 5]),
         ("search", "shapes", [{"x": "abc"}, {"x": [1.5]}, None]),
         (None, "image", ["ab", ["a"]]),
-        (None, "several", [{"1": {}}, {"x": {}}]),
     ],
 )
 def test_a_description_that_was_changed_is_refused(tmp_path, network, place, key, wrong):

@@ -85,11 +85,10 @@ def build_prepared(folder: pathlib.Path, target: pathlib.Path, say: Say) -> bund
     number = builder.gpu.compute_capability.replace(".", "")
     say(f"TensorRT {builder.version} on {builder.gpu.name} (sm_{number})")
     with Writer(target) as writer:
-        form, name, windows = _build_form(values, folder, builder, writer.folder, say)
+        form, name = _build_form(values, folder, builder, writer.folder, say)
         run = {key: form[key] for key in RUN_KEYS}
         run.update(exemplar=EXEMPLAR, parts=_plan_names(form)[1:], form=name)
         run["dtype"] = "float16" if _half_tensors(form, builder) else "float32"
-        run["windows"] = windows
         entries = {
             "network": values["network"],
             "board": values["board"],
@@ -121,34 +120,28 @@ def _build_form(
     builder: plans.Builder,
     out: pathlib.Path,
     say: Say,
-) -> Tuple[Table, str, int]:
+) -> Tuple[Table, str]:
     """Build the whole network. Where the parser refuses it, build it cut at the correlation.
 
     Returns:
-        The form, its name, and how many windows its plans take.
+        The form and its name.
 
     Raises:
         BuildFailed: TensorRT refuses each form.
     """
-    most, forms = values["windows"], values["forms"]
+    forms = values["forms"]
     names = ["whole", "cut"] if builder.takes_tensor_kernels else ["cut", "whole"]
     names = [name for name in names if name in forms]
-    tries = [(name, most) for name in names if most > 1 and "windows" in forms[name]]
-    tries += [(name, 1) for name in names]
-    for name, windows in tries:
+    for name in names:
         form = forms[name]
         try:
-            exemplar, *search = _models(values, form, builder)
-            if windows > 1:
-                search = _models(values, form["windows"], builder)
-            for model, plan in zip([exemplar, *search], _plan_names(form)):
-                count = 1 if plan == EXEMPLAR else windows
-                (out / plan).write_bytes(builder.build(folder / model, model, count))
-            return form, name, windows
+            for model, plan in zip(_models(values, form, builder), _plan_names(form)):
+                (out / plan).write_bytes(builder.build(folder / model, model))
+            return form, name
         except BuildFailed as error:
-            if (name, windows) == tries[-1]:
+            if name == names[-1]:
                 raise
-            say(f"{name}, {windows} windows: {error}; trying another form")
+            say(f"{name}: {error}; trying another form")
             for path in out.glob("*.plan"):
                 path.unlink()
     raise AssertionError("a prepared folder has a form")

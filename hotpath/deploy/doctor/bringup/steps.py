@@ -343,7 +343,7 @@ def _by_another_engine(state: State) -> np.ndarray:
 
 
 def targets(state: State) -> str:
-    """Follow two targets at once; lose one, and find it with the most windows of a call."""
+    """Follow two targets at once; lose one, and find it again."""
     problem, text = track_both(state.need_engine(), state.say)
     if problem:
         raise StepFailed(problem, OTHER_ENGINE)

@@ -72,7 +72,6 @@ class ConvertedEngine(CpuEngine):
             precision=bundle.precision,
             exemplar=models[0],
             search=models[1],
-            several={},  # a converted model has one size of its inputs
             features=tuple(run["features"]),
             image=IMAGES,
             maps=tuple(run["maps"]),

@@ -15,15 +15,15 @@ from hotpath.runtime.errors import BadNetwork
 
 ALIGNMENT = 256  # bytes: the addresses that TensorRT takes (NvInferRuntime.h, setTensorAddress)
 TYPES = ("float32", "float16")  # of tensors
-WINDOWS = 4  # that one submission takes where the network takes one in a call
+WINDOWS = 4  # that one submission takes; each call of the network takes one
 
 
 class GpuEngine(base.Engine):
     """An engine whose parts run on a GPU.
 
-    A part is an object with two methods. ``run(handle, windows)`` enqueues it on a stream for that
-    many windows and returns at once. ``bind(name, address)`` moves the tensor of that name to an
-    address, if the part has it.
+    A part is an object with two methods. ``run(handle)`` enqueues it on a stream for one window and
+    returns at once. ``bind(name, address)`` moves the tensor of that name to an address, if the
+    part has it.
 
     A subclass calls ``_allocate`` when it knows its tensors. Then it sets ``_exemplar`` (one part)
     and ``_frame`` (the parts of a window, in their order), and runs all parts once.
@@ -58,8 +58,7 @@ class GpuEngine(base.Engine):
         self.device = setup.device or devices.open_device()
         self._exemplar: Any = None
         self._frame: List[Any] = []
-        self._batches: Dict[int, List[Any]] = {}  # the parts for several windows in one call
-        self._frames: Dict[int, List[Any]] = {}  # those that take so many one after the other
+        self._frames: Dict[int, List[Any]] = {}  # the parts of so many windows, one after the other
         self._places: Dict[int, int] = {}  # id of parts of a window -> where they are bound
         self._loaded: Any = None  # what ``search`` has uploaded last
 
@@ -92,7 +91,6 @@ class GpuEngine(base.Engine):
         if search_features is not None and self.network.can_be_lost:
             self.shown = (search_features,)
         self._addresses: Dict[str, int] = {}
-        self._packed = True
         self._moved: Sequence[str] = ()  # names of the tensors that have several places
         self._host = {name: self._pinned(name) for name in ("exemplar", "search", *self.features)}
         self._floats = {name: _as_float(self._host[name]) for name in ("exemplar", "search")}
@@ -155,8 +153,7 @@ class GpuEngine(base.Engine):
 
     def apart(self, name: str) -> int:
         """Return the bytes from a window's tensor to that of the next window."""
-        size = self.size(name)
-        return size if self._packed else -(-size // ALIGNMENT) * ALIGNMENT
+        return -(-self.size(name) // ALIGNMENT) * ALIGNMENT
 
     def place_of(self, name: str) -> int:
         """Return the address of a tensor of the first window."""
@@ -166,41 +163,22 @@ class GpuEngine(base.Engine):
 
     @by_any_thread
     def prepare(self) -> None:
-        """Make places for ``most`` windows, and load the network for them, once.
-
-        If a call of the network takes several windows, their tensors are contiguous. Else each call
-        takes one window, and each window's tensors have an aligned address.
-        """
+        """Make aligned places for ``most`` windows, and load the network for them, once."""
         if len(self.counts) > 1:
             return
-        windows = self.most
-        batches = [count for count in range(2, windows + 1) if self._takes(count)]
-        self._packed = bool(batches)
-        self.counts = [1, *batches] if batches else range(1, windows + 1)
+        self.counts = range(1, self.most + 1)
         self._moved = ("search", *self.features, *self.maps, *self.shown)
-        if batches:  # so have those between its parts
-            self._moved = [name for name in self._shapes if name != "exemplar"]
         for name in self._moved:
             self.device.free(self._addresses.pop(name, 0))
             self._addresses[name] = self.device.alloc(self.apart(name) * max(self.counts))
         self._written = None
         self._move_to(self._frame, 0)
-        for count in batches:
-            self._batches[count] = self._parts_for(count)
-        for count in self.counts[1:] if not batches else ():
+        for count in self.counts[1:]:
             self._frames[count] = self._another_frame()
         handle = self.device.handle(self.stream)
         for count in self.counts:
             self.run(handle, count)
         self.device.synchronise(self.stream)
-
-    def _takes(self, count: int) -> bool:
-        """Whether one call of the network takes that many windows."""
-        return False
-
-    def _parts_for(self, count: int) -> List[Any]:
-        """Return the parts for that many windows in one call, bound to the places."""
-        raise NotImplementedError
 
     def _another_frame(self) -> List[Any]:
         """Return the parts of a window for one more captured graph; the same if it may share."""
@@ -221,7 +199,7 @@ class GpuEngine(base.Engine):
         if features != self._written:
             bind([self._exemplar], features)
             self._written = dict(features)
-        self._exemplar.run(handle, 1)
+        self._exemplar.run(handle)
 
     def run(self, handle: Any, count: int) -> None:
         """Enqueue the network on the stream, for the windows in the first places.
@@ -231,23 +209,19 @@ class GpuEngine(base.Engine):
             count: number of windows, one of ``counts``.
         """
         self._loaded = None
-        if count in self._batches:
-            for part in self._batches[count]:
-                part.run(handle, count)
-            return
         frame = self._frames.get(count, self._frame)
         for place in range(count):
             if place != self._places.get(id(frame), 0):
                 self._move_to(frame, place)
             for part in frame:
-                part.run(handle, 1)
+                part.run(handle)
 
     @by_any_thread
     def close(self) -> None:
         """Release the parts before the memory that they point to."""
         self._exemplar = None
         self._frame = []
-        self._batches, self._frames = {}, {}
+        self._frames = {}
         if self._opened:
             self.device.close()
 

@@ -33,7 +33,6 @@ RUN = {
     "shapes": {str: [Key(int, low=1, high=MOST_NUMBERS)]},
     # of all tensors; a bundle of an earlier version has float32 and does not say so
     "dtype": Key(str, default="float32", choices=("float32", "float16")),
-    "windows": Key(int, default=1, low=1, high=64),  # the most of a call
 }
 
 

@@ -60,7 +60,7 @@ class Part:
         if name in self.addresses:
             self.addresses[name] = address
 
-    def run(self, handle, windows):
+    def run(self, handle):
         engine = self.engine
         if handle != engine.device.handle(engine.stream):
             raise AssertionError("another stream than the engine's")
@@ -79,6 +79,6 @@ class Before:
     def bind(self, name, address):
         pass
 
-    def run(self, handle, windows):
+    def run(self, handle):
         self.engine.calls += 1
         self.engine.before_search()

@@ -38,8 +38,6 @@ DEVICE = (
 OLD_DRIVER = "CUDA initialization failure with error: 35"
 NO_PLAN = "Serialization assertion plan->header.magicTag == rt::kPLAN_MAGIC_TAG failed."
 NO_PROFILE = "Network has dynamic or shape inputs, but no optimization profile has been defined."
-NO_SHAPE = "IExecutionContext::enqueueV3: not all input shapes are specified"
-NOT_IN_PROFILE = "Static dimension or optimization profile of {} does not match the given shape"
 ALIGNMENT = 256  # bytes
 UNALIGNED = (
     "IExecutionContext::setTensorAddress: Error Code 3: API Usage Error (address of {} is not "
@@ -59,7 +57,6 @@ NetworkDefinitionCreationFlag = enum.IntEnum(
     "NetworkDefinitionCreationFlag", "EXPLICIT_BATCH STRONGLY_TYPED", start=0
 )
 MemoryPoolType = enum.Enum("MemoryPoolType", "WORKSPACE")
-TensorIOMode = enum.Enum("TensorIOMode", "NONE INPUT OUTPUT")
 TensorFormat = enum.IntEnum("TensorFormat", "LINEAR", start=0)
 _Severity = enum.IntEnum("Severity", "INTERNAL_ERROR ERROR WARNING INFO VERBOSE", start=0)
 ILogger = type("ILogger", (), dict(_Severity.__members__, Severity=_Severity))
@@ -169,21 +166,12 @@ class ITimingCache(_Fake):
         return IHostMemory(self._data or b"timing of " + __version__.encode())
 
 
-class IOptimizationProfile(_Fake):
-    def __init__(self):
-        self._shapes = {}
-
-    def set_shape(self, input, min, opt, max):
-        _machine.seen.append(("profile", (input, min, opt, max)))
-        self._shapes[input] = min, max
-
-
 class IBuilderConfig(_Fake):
     int8_calibrator = None
     max_workspace_size = 0
 
     def __init__(self):
-        self._flags, self._cache, self._profiles = set(), None, []
+        self._flags, self._cache = set(), None
         self._tactics = sum(1 << source for source in TacticSource)
 
     def set_flag(self, flag):
@@ -213,13 +201,6 @@ class IBuilderConfig(_Fake):
     def get_timing_cache(self):
         return self._cache
 
-    def add_optimization_profile(self, profile):
-        self._profiles.append(profile)
-        return len(self._profiles) - 1
-
-    def set_calibration_profile(self, profile):
-        return True
-
 
 class Builder(_Fake):
     def __init__(self, logger):
@@ -236,9 +217,6 @@ class Builder(_Fake):
     def create_builder_config(self):
         return IBuilderConfig()
 
-    def create_optimization_profile(self):
-        return IOptimizationProfile()
-
     def build_serialized_network(self, network, config):
         problem = _unbuildable(network._model, config)
         if problem:
@@ -252,7 +230,6 @@ class Builder(_Fake):
             "version": __version__,
             "capability": _machine.capability,
             "types": {tensor.name: tensor._kind for tensor in tensors},
-            "profile": config._profiles[0]._shapes if config._profiles else {},
         }
         return IHostMemory(MAGIC + json.dumps(head).encode() + b"\n" + network._model.data)
 
@@ -281,14 +258,14 @@ class Runtime(_Fake):
         if problem:
             self._logger.log(ILogger.ERROR, problem)
             return None
-        return ICudaEngine(models.Model(model), head["types"], head["profile"], self._logger)
+        return ICudaEngine(models.Model(model), head["types"], self._logger)
 
 
 class ICudaEngine(_Fake):
     num_io_tensors = num_bindings = property(lambda self: len(self._shapes))
 
-    def __init__(self, model, types, profile, logger):
-        self._model, self._types, self._profile, self._logger = model, types, profile, logger
+    def __init__(self, model, types, logger):
+        self._model, self._types, self._logger = model, types, logger
         self._shapes = dict(model.inputs, **model.outputs)
 
     def create_execution_context(self):
@@ -303,9 +280,6 @@ class ICudaEngine(_Fake):
 
     get_binding_name = get_tensor_name
 
-    def get_tensor_mode(self, name):
-        return TensorIOMode.INPUT if name in self._model.inputs else TensorIOMode.OUTPUT
-
     def get_tensor_shape(self, name):
         return self._shapes[name]
 
@@ -318,14 +292,11 @@ class ICudaEngine(_Fake):
     def get_binding_dtype(self, index):
         return _TYPES[self._types[list(self._shapes)[index]]]
 
-    def binding_is_input(self, index):
-        return index < len(self._model.inputs)
-
-    def _compute(self, addresses, inputs):
+    def _compute(self, addresses):
         kinds = self._types
         feed = {
             name: _array(addresses[name], shape, kinds[name]).astype(self._model.types[name])
-            for name, shape in inputs.items()
+            for name, shape in self._model.inputs.items()
         }
         results = _machine.spoil(self._session(feed)).values()
         for name, result in zip(self._model.outputs, results):
@@ -334,8 +305,7 @@ class ICudaEngine(_Fake):
 
 class IExecutionContext(_Fake):
     def __init__(self, engine):
-        self._engine, self._inputs = engine, dict(engine._model.inputs)
-        self._bound = {}
+        self._engine, self._bound = engine, {}
         self._is_new = True
         self._graph = None  # that captured it
 
@@ -343,23 +313,6 @@ class IExecutionContext(_Fake):
         if not self._is_aligned(name, address) or not self._is_free():
             return False
         self._bound[name] = address
-        return True
-
-    def set_input_shape(self, name, shape):
-        return self._set(name, shape)
-
-    def set_binding_shape(self, binding, shape):
-        return self._set(list(self._inputs)[binding], shape)
-
-    def _set(self, name, shape):
-        if not self._is_free():
-            return False
-        least, most = self._engine._profile.get(name, [self._inputs[name]] * 2)
-        fits = all(a <= b <= c for a, b, c in zip(least, shape, most))
-        if len(shape) != len(least) or not fits:
-            return self._refuse(NOT_IN_PROFILE.format(name))
-        self._inputs[name] = tuple(shape)
-        self._is_new = True
         return True
 
     def execute_async_v3(self, handle):
@@ -384,9 +337,7 @@ class IExecutionContext(_Fake):
         return is_free or self._refuse(HELD)
 
     def _run(self, addresses, handle):
-        addresses, inputs, engine = dict(addresses), dict(self._inputs), self._engine
-        if any(side < 0 for shape in inputs.values() for side in shape):
-            return self._refuse(NO_SHAPE)
+        addresses, engine = dict(addresses), self._engine
         if _machine.graph is not None:
             if not self._is_free():
                 return False
@@ -394,7 +345,7 @@ class IExecutionContext(_Fake):
         if self._is_new:
             _machine.take_memory()
             self._is_new = False
-        _machine.enqueue(handle, lambda: engine._compute(addresses, inputs))
+        _machine.enqueue(handle, lambda: engine._compute(addresses))
         return True
 
 
@@ -412,7 +363,7 @@ def _problems(model):
 
 def _unbuildable(model, config):
     """The message that the builder logs before it fails, or None if it can build."""
-    if any(shape[0] < 0 for shape in model.inputs.values()) and not config._profiles:
+    if any(shape[0] < 0 for shape in model.inputs.values()):
         return NO_PROFILE
     quantised = any(node.op_type == "QuantizeLinear" for node in model.nodes)
     if "INT8" not in config._flags or quantised:

@@ -12,12 +12,11 @@ from hotpath_nogpu.tensorrt.prepare import read_surfaces
 # Names of 8.6.1 that 8.2 lacks, by class, and the module's own by "tensorrt". No wheel of 8.2 tells
 # them, but the releases' notes do: they came with pools of memory (8.4) and names of tensors (8.5).
 LATER = {
-    "tensorrt": "MemoryPoolType TensorIOMode",
+    "tensorrt": "MemoryPoolType",
     "TacticSource": "EDGE_MASK_CONVOLUTIONS JIT_CONVOLUTIONS",
     "IBuilderConfig": "set_memory_pool_limit",
-    "ICudaEngine": "num_io_tensors get_tensor_name get_tensor_mode get_tensor_shape "
-    "get_tensor_dtype",
-    "IExecutionContext": "set_tensor_address execute_async_v3 set_input_shape",
+    "ICudaEngine": "num_io_tensors get_tensor_name get_tensor_shape get_tensor_dtype",
+    "IExecutionContext": "set_tensor_address execute_async_v3",
 }
 FAMILIES = {
     "8.2": ("8.2.1.8", "8.6.1", LATER),
@@ -39,7 +38,7 @@ class Machine:
         self.graph = None  # that is being captured
         self.seen = []  # (what, value): flags set, caches read
         self.enqueue = lambda handle, work: work()  # of a stream's handle
-        self.take_memory = lambda: None  # what a context does for a new shape
+        self.take_memory = lambda: None  # what a context does in its first call
         self.spoil = lambda outputs: outputs  # what plans compute in place of a dict of arrays
 
 

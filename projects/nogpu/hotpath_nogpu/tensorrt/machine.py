@@ -117,13 +117,12 @@ class Device:
         self.closed = True
 
     def _depthwise(
-        self, grid, block, shared, search, exemplar, each, rows, columns, h, w, padding, half, out
+        self, grid, block, shared, search, exemplar, rows, columns, h, w, padding, half, out
     ):
         _, channels, count = grid
-        regions = self._numbers(search, (count // each, channels, rows, columns), half)
+        region = self._numbers(search, (channels, rows, columns), half)
         kernels = self._numbers(exemplar, (count, channels, h, w), half)
-        pairs = zip(kernels, np.repeat(regions, each, axis=0))
-        found = np.stack([golden.correlate_depthwise(k, region, padding) for k, region in pairs])
+        found = np.stack([golden.correlate_depthwise(k, region, padding) for k in kernels])
         if grid[0] * block[0] < found[0, 0].size or shared != 4 * h * w:
             raise AssertionError("the grid does not cover the output")
         self._numbers(out, found.shape, half)[:] = found

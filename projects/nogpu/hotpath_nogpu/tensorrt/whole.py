@@ -57,14 +57,14 @@ def watch_captures(machine):
     graphs.Graph.__init__ = watched
 
 
-def make(folder, name, family, precision="fp32", windows=1, **tracking):
+def make(folder, name, family, precision="fp32", **tracking):
     """Build a bundle in a folder on a simulated Nano, as which this process goes on.
 
     Args:
         folder: an empty one; the bundle is in ``folder/bundle``.
         name: "tiny", or "tiny_cut", whose correlation is ours.
         family: of TensorRT's versions.
-        precision, windows: of the bundle.
+        precision: of the bundle.
         tracking: more keys of the network's TOML.
     """
     gpu = driver.describe_gpu()
@@ -80,7 +80,6 @@ def make(folder, name, family, precision="fp32", windows=1, **tracking):
     write = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}[name]
     network = load_network(write(folder, tiny.watched(**tracking)))
     board = boards.load_board("jetson_nano")
-    board.gpu["windows"] = windows
     prepared.prepare(folder / "prepared", Order(board, network, precision), quiet)
     made = tensorrt.build_prepared(folder / "prepared", folder / "bundle", quiet)
     found = detect.Detection()

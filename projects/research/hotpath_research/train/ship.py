@@ -19,8 +19,6 @@ from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.bundles.progress import say
 from hotpath.runtime.networks import load_network
 
-WINDOWS = 4  # as most boards' profiles have it
-
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run the command line and return the exit code."""
@@ -39,7 +37,6 @@ def main(arguments: Optional[List[str]] = None) -> int:
     def run() -> None:
         network = load_network(options.network)
         order = Order(load_board(HOST), network, "fp32", networks_dir=options.networks_dir)
-        order.windows = WINDOWS
         folder = pathlib.Path(options.out) / str(network.name)
         prepared.prepare(folder, order, say)
         values = prepared.read(folder)

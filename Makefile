@@ -17,7 +17,7 @@
 #: ALSO          more extras of pyproject.toml to install, such as dev (tests) or nvidia (for a GPU), and projects: research (training), fpga, lab (evaluate, tune), vehicle (MAVLink), bridges (ROS 2, MQTT, GStreamer)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup track engine overlay calib kestrel fps fakes fpga rknn compilers test test-thorough test-projects test-nightly test-all test-pythons test-avx2 test-arm docs lint release format clean
+.PHONY: help setup track engine overlay calib fps fakes fpga rknn compilers test test-thorough test-projects test-nightly test-all test-pythons test-avx2 test-arm docs lint release format clean
 
 PY := .venv/bin/python
 # The user's own python3 when it is new enough, else the newest one there is.
@@ -34,7 +34,7 @@ PYTHONS ?= 3.6 3.13 3.8 3.10# the longest first
 JOBS ?= $(shell nproc 2>/dev/null || echo 1)
 
 # Values reach commands by the environment: in a command's text, a quote in a name would end it.
-VALUES := VIDEO BOX NETWORK ENGINE SHOW BOARD PRECISION CLIPS CHECKPOINT UNSEEN FILMS PYTHON PYTHONS JOBS
+VALUES := VIDEO BOX NETWORK ENGINE SHOW BOARD PRECISION CLIPS PYTHON PYTHONS JOBS
 export $(VALUES)
 track engine fps calib: export NETWORKS_DIR := $(NETWORKS_DIR)
 $(foreach name,$(VALUES) NETWORKS_DIR,$(if $(filter command,$(firstword $(origin $(name)))),$(if $(findstring $$,$(value $(name))), \
@@ -105,14 +105,6 @@ calib: ## INT8 form of NETWORK from annotated clips: make calib CLIPS=DIR
 	@if [ -z "$$CLIPS" ]; then echo 'Name annotated clips: make calib CLIPS=DIR' >&2; exit 2; fi
 	$(TEST_NEEDS)
 	$(strip $(PY) -m hotpath.calib.int8 --network "$${NETWORK:-kestrel}" --clips "$$CLIPS" $(networks_dir) $(ARGS))
-
-kestrel: ## new weights and all that hangs on them: make kestrel CHECKPOINT=FILE CLIPS=DIR UNSEEN=DIR
-	@if [ -z "$(if $(and $(CHECKPOINT),$(CLIPS),$(UNSEEN)),given)" ]; then \
-	  echo 'Name a checkpoint, annotated clips, and clips that nothing was chosen by: make kestrel' \
-	    'CHECKPOINT=FILE CLIPS=DIR UNSEEN=DIR' >&2; exit 2; fi
-	$(TEST_NEEDS) research
-	$(PY) -m hotpath_research.train.release "$$CHECKPOINT" --clips "$$CLIPS" --validation "$$CLIPS" \
-	  --report "$$UNSEEN" $(call option,--name,NETWORK) $(call option,--films,FILMS) $(ARGS)
 
 # -- checks
 

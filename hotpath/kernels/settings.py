@@ -117,18 +117,6 @@ def with_prior(settings: SelectSettings, prior: SelectionPrior) -> SelectSetting
     return settings._replace(size_lr=rate, influence=influence)
 
 
-class ColourSettings(NamedTuple):
-    """Bins of colours, of OpenCV's hue (0 to 179), saturation and value."""
-
-    total: int  # of all bins; those of greys come last
-    hues: int  # bins of hue, and of brightness for each
-    levels: int
-    hue_width: int  # hues in a bin
-    level_width: int  # values of brightness in a bin; the same of greys
-    grey_width: int
-    grey: int  # saturation below which a pixel has no hue
-
-
 class FrameSettings(NamedTuple):
     """All settings of a network for the GPU."""
 

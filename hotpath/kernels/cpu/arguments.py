@@ -22,8 +22,6 @@ FUNCTIONS = {
     "hp_points_select": "i p",
     "hp_centre_select": "i p",
     "hp_propose": "i pppppp",
-    "hp_colour_project": "v pppqqppp",
-    "hp_colour_histogram": "v pppqqpp",
     "hp_pooling_describe": "v pppqpp",
     "hp_moments_add": "v pppqdpp",
     "hp_regression_weigh": "v pppqpp",

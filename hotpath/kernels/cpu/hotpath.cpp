@@ -17,6 +17,5 @@ void hp_planes_to_bgr(const hp_planes* planes, i64 width, i64 height, uint8_t* o
 
 }  // extern "C"
 
-#include "colour.h"
 #include "fabric.h"
 #include "sizes.h"

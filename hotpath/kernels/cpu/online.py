@@ -1,4 +1,4 @@
-"""The arithmetic of colours and of the online classifier in C++: ``colour.h``, ``online.h``."""
+"""The arithmetic of the online classifier in C++, ``online.h``."""
 
 import ctypes
 from typing import Any, Optional, Sequence, Tuple
@@ -7,79 +7,9 @@ import numpy as np
 
 from hotpath.kernels.cpu import structures
 from hotpath.kernels.cpu.arguments import address
-from hotpath.kernels.settings import ColourSettings
 
 LANES = 16  # values that are worked on at once
 BATCH = 32  # samples that are taken at once
-
-
-class Colours:
-    """Maps and histograms of colours. ``hotpath.runtime.frames.colour`` defines the results.
-
-    Args:
-        library: the loaded kernels.
-        settings: the bins.
-    """
-
-    def __init__(self, library: ctypes.CDLL, settings: ColourSettings) -> None:
-        self._count = settings.total
-        self._tables = tables(settings)
-        places = structures.addresses(self._tables)
-        self._record = structures.Colours(settings.total, settings.grey, *places)
-        self._at = ctypes.addressof(self._record)
-        self._strides = np.zeros(3, np.int64)
-        self._strides_at = address(self._strides)
-        self._bins = np.zeros(0, np.uint8)
-        self._project, self._histogram = library.hp_colour_project, library.hp_colour_histogram
-
-    def project(self, picture: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """Return how likely each pixel belongs to the target: float32 (H, W).
-
-        Args:
-            picture: BGR uint8 (H, W, 3), any strides.
-            target: float64 (count,), its histogram.
-        """
-        image = self._taken(picture)
-        height, width = picture.shape[:2]
-        if target.dtype != np.float64 or target.shape != (self._count,):
-            raise ValueError(f"target: {target.dtype} {target.shape}")
-        target = np.ascontiguousarray(target)
-        if self._bins.size < height * width:
-            self._bins = np.zeros(height * width, np.uint8)
-        out = np.empty((height, width), np.float32)
-        self._project(*image, address(target), address(self._bins), address(out))
-        return out
-
-    def histogram(self, picture: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """The weights of the pixels in each bin: float64 (count,), sum 1.
-
-        Args:
-            picture: as in ``project``.
-            weights: float64 (H * W,), C-contiguous.
-        """
-        image = self._taken(picture)
-        if weights.dtype != np.float64 or weights.shape != (image[3] * image[4],):
-            raise ValueError(f"weights: {weights.dtype} {weights.shape}")
-        out = np.empty(self._count)
-        self._histogram(*image, address(weights), address(out))
-        return out
-
-    def _taken(self, picture: np.ndarray) -> Tuple[int, int, int, int, int]:
-        """Return a picture, with its height and width at the end, as both functions take it."""
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-            raise ValueError(f"picture: {picture.dtype} {picture.shape}")
-        self._strides[:] = picture.strides
-        height, width = picture.shape[:2]
-        return self._at, address(picture), self._strides_at, height, width
-
-
-def tables(settings: ColourSettings) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(hues, levels, greys) of ``hp_colours``; no pixel is divided for its bin."""
-    values = np.arange(256)
-    hues = np.minimum(values // settings.hue_width, settings.hues - 1) * settings.levels
-    levels = values // settings.level_width
-    greys = settings.hues * settings.levels + values // settings.grey_width
-    return hues.astype(np.int32), levels.astype(np.int32), greys.astype(np.int32)
 
 
 class Pooling:

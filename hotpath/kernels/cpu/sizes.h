@@ -10,7 +10,6 @@ extern "C" i64 hp_size_of(const char* name) {
   HP_SIZE(hp_place);
   HP_SIZE(hp_crop_job);
   HP_SIZE(hp_planes);
-  HP_SIZE(hp_colours);
   HP_SIZE(hp_pooling);
   HP_SIZE(hp_samples);
   HP_SIZE(hp_regression);

@@ -10,7 +10,7 @@ import numpy as np
 
 from hotpath.kernels import records, structures
 
-HEADERS = ("select", "plan", "planes", "colour", "online", "fabric")
+HEADERS = ("select", "plan", "planes", "online", "fabric")
 STRUCTURES = structures.read(*(f"cpu/{name}.h" for name in HEADERS))
 Two, Four = ctypes.c_double * 2, ctypes.c_double * 4
 
@@ -19,7 +19,6 @@ Place = STRUCTURES["hp_place"]
 Proposing = STRUCTURES["hp_proposing"]
 CropJob = STRUCTURES["hp_crop_job"]
 Planes = STRUCTURES["hp_planes"]
-Colours = STRUCTURES["hp_colours"]
 Pooling = STRUCTURES["hp_pooling"]
 Samples = STRUCTURES["hp_samples"]
 Regression = STRUCTURES["hp_regression"]

@@ -1,54 +1,46 @@
 """The target's colours: how alike two boxes are, and where in a picture such colours are.
 
 Pixels are sorted into bins of hue and brightness. Grey pixels are sorted only by brightness.
-
-``project`` and ``histogram`` are the definition. kernels/cpu computes the same in C++.
 """
 
-from typing import Any, Callable, Iterable, Optional, Tuple
+from typing import Iterable, Optional, Tuple
 
 import cv2
 import numpy as np
 
-from hotpath.kernels.cpu.interface import Kernels
-from hotpath.kernels.cpu.online import Colours
-from hotpath.kernels.settings import ColourSettings
 from hotpath.runtime.frames.pictures import AnyFrame, every_pixel
 
 PATCH = 24  # pixels a side of the picture that a histogram is made of
 HUES, LEVELS, GREYS = 15, 4, 8
 BINS = HUES * LEVELS + GREYS
 GREY = 40  # saturation below which a pixel has no hue
-HUE_WIDTH, LEVEL_WIDTH, GREY_WIDTH = 180 // HUES, 256 // LEVELS, 256 // GREYS
 SAMPLES = 5  # along the target's shorter side, of the map
 MOST_SAMPLES = 160  # samples along the longer side of the picture
 
+_VALUES = np.arange(256)
+# tables of a byte: the first bin of a hue, what a brightness adds to it, and the bin of a grey
+_HUES = (np.minimum(_VALUES * HUES // 180, HUES - 1) * LEVELS).astype(np.uint8)
+_LEVELS = (_VALUES * LEVELS // 256).astype(np.uint8)
+_GREYS = (HUES * LEVELS + _VALUES * GREYS // 256).astype(np.uint8)
 _STEP = (np.arange(PATCH) + 0.5) / PATCH - 0.5
 MIDDLE = np.clip(0.6 - np.hypot(_STEP[:, None], _STEP), 0, None).ravel()
 
 
-def compiled(kernels: Kernels) -> Any:
-    """``project`` and ``histogram`` in C++, or None (see ``hotpath.kernels.cpu.binding``)."""
-    settings = ColourSettings(BINS, HUES, LEVELS, HUE_WIDTH, LEVEL_WIDTH, GREY_WIDTH, GREY)
-    return kernels.new(Colours, settings)
-
-
 def bins(picture: np.ndarray) -> np.ndarray:
-    """The bin of each pixel: int (H, W) from BGR uint8 (H, W, 3)."""
-    hsv = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_BGR2HSV).astype(np.intp)
-    hue, saturation, value = hsv[..., 0], hsv[..., 1], hsv[..., 2]
-    coloured = np.minimum(hue // HUE_WIDTH, HUES - 1) * LEVELS + value // LEVEL_WIDTH
-    return np.asarray(np.where(saturation < GREY, HUES * LEVELS + value // GREY_WIDTH, coloured))
+    """The bin of each pixel: uint8 (H, W) from BGR uint8 (H, W, 3)."""
+    hsv = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_BGR2HSV)
+    hue, saturation, value = cv2.split(hsv)
+    coloured = cv2.add(cv2.LUT(hue, _HUES), cv2.LUT(value, _LEVELS))
+    return np.asarray(np.where(saturation < GREY, cv2.LUT(value, _GREYS), coloured))
 
 
-def histogram(picture: np.ndarray, weights: np.ndarray = MIDDLE) -> np.ndarray:
+def histogram(picture: np.ndarray) -> np.ndarray:
     """Hue and brightness in a box, where the middle weighs more: float64 (BINS,), sum 1.
 
     Args:
         picture: BGR uint8 (PATCH, PATCH, 3), the box resized.
-        weights: float64 (PATCH * PATCH,), how much each pixel counts.
     """
-    counts = np.bincount(bins(picture).ravel(), weights, minlength=BINS)
+    counts = np.bincount(bins(picture).ravel(), MIDDLE, minlength=BINS)
     return np.asarray(counts / counts.sum())
 
 
@@ -72,7 +64,9 @@ def project(picture: np.ndarray, target: np.ndarray) -> np.ndarray:
     """
     index = bins(picture)
     scene = np.bincount(index.ravel(), minlength=BINS) / float(index.size)
-    return np.asarray((target / np.maximum(target + scene, 1e-9)).astype(np.float32)[index])
+    told = np.zeros(256, np.float32)
+    told[:BINS] = target / np.maximum(target + scene, 1e-9)
+    return np.asarray(cv2.LUT(index, told))
 
 
 class ColourMap:
@@ -82,25 +76,18 @@ class ColourMap:
         frame: frame of any kind; few of its pixels are read.
         size: (w, h) of the target, frame pixels.
         target: its ``histogram``.
-        projected: ``project``, or the same in C++.
 
     Attributes:
         alike: float32 (rows, columns), mean of ``project`` over a box of the target's size.
         step: frame pixels from one place of the map to the next.
     """
 
-    def __init__(
-        self,
-        frame: AnyFrame,
-        size: np.ndarray,
-        target: np.ndarray,
-        projected: Callable[[np.ndarray, np.ndarray], np.ndarray] = project,
-    ) -> None:
+    def __init__(self, frame: AnyFrame, size: np.ndarray, target: np.ndarray) -> None:
         height, width = frame.shape[:2]
         step = int(max(1, min(size) // SAMPLES, max(height, width) // MOST_SAMPLES))
         self.step = min(step, height, width)  # so that there are pixels in a narrow picture too
         cells = max(1, int(size[0] / self.step)), max(1, int(size[1] / self.step))
-        self.alike = cv2.boxFilter(projected(every_pixel(frame, self.step), target), -1, cells)
+        self.alike = cv2.boxFilter(project(every_pixel(frame, self.step), target), -1, cells)
 
     def best(
         self, visited: Iterable[Tuple[float, float]], apart: float

@@ -1,6 +1,6 @@
 """The cues that tell where a lost target is: score, appearance and colours."""
 
-from typing import Any, Callable, Optional, Sequence, Tuple
+from typing import Callable, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -134,14 +134,9 @@ class ColoursUnder:
 
     Attributes:
         border: colour of the pixels outside the frame, (3,) uint8, BGR.
-        project: ``project`` of ``hotpath.runtime.frames.colour``, in C++ if the kernels are
-        compiled.
     """
 
     def __init__(self, network: Network, kernels: Kernels) -> None:
-        fast = colour.compiled(kernels)
-        self._histogram: Any = fast.histogram if fast else colour.histogram
-        self.project: Any = fast.project if fast else colour.project
         patch = np.zeros((3, colour.PATCH, colour.PATCH), np.uint8)
         self._crops = KernelCrops(network, kernels, patch, is_input=False)
         self._picture = patch.transpose(1, 2, 0)
@@ -157,4 +152,4 @@ class ColoursUnder:
         cx, cy, w, h = state.tolist()
         window = int(cx - w / 2), int(cy - h / 2), max(1, int(w)), max(1, int(h))
         self._crops.window(frame, window, self.border)
-        return np.asarray(self._histogram(self._picture, colour.MIDDLE))
+        return colour.histogram(self._picture)

@@ -321,7 +321,7 @@ class Search:
         if self._colours is None:
             size = self._certain[2:]
             target = self._cues.colour
-            self._colours = ColourMap(frame, size, target, self._colours_under.project)
+            self._colours = ColourMap(frame, size, target)
         return self._colours
 
     def update(

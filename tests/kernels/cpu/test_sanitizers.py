@@ -10,7 +10,7 @@ from tests.support import ROOT
 from tests.support.needs import lacks, needs_compiler
 
 FLAGS = "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined"
-TESTS = ("colour", "crop", "families", "online", "planes", "select")
+TESTS = ("crop", "families", "online", "planes", "select")
 TOO_SMALL = """
 import numpy as np
 from tests.kernels.cpu.test_select import STATE, both, network, random_maps

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.runtime.frames.colour import PATCH, ColourMap
+from hotpath.runtime.frames.colour import BINS, PATCH, ColourMap, bins, project
 from hotpath.runtime.frames.colour import histogram as histogram_of
 
 RED, GREEN = (40, 30, 220), (60, 200, 40)
@@ -35,6 +35,22 @@ def propose(picture, size, colour, visited, apart):
 
 def alike(one, other):
     return np.sqrt(one * other).sum()
+
+
+def test_a_bin_is_12_hues_and_64_levels_or_32_greys():
+    colours = np.random.RandomState(4).randint(0, 256, (90, 130, 3)).astype(np.uint8)
+    colours[:40] //= 8
+    sparse = colours[3::7, 2::5]
+    found, hsv = bins(sparse), cv2.cvtColor(sparse.copy(), cv2.COLOR_BGR2HSV).astype(int)
+    hue, saturation, value = hsv[..., 0], hsv[..., 1], hsv[..., 2]
+    np.testing.assert_array_equal(
+        found, np.where(saturation < 40, 60 + value // 32, hue // 12 * 4 + value // 64)
+    )
+    target = np.random.RandomState(3).dirichlet(np.ones(BINS))
+    shares = np.bincount(found.ravel(), minlength=BINS) / found.size
+    told = project(sparse, target)
+    assert told.dtype == np.float32
+    np.testing.assert_allclose(told, (target / (target + shares))[found], rtol=1e-6)
 
 
 def test_a_box_is_like_itself_and_unlike_another_colour(picture, red):

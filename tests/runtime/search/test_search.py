@@ -117,7 +117,7 @@ class Begun:
         cues.of = lambda frame, place, result, score, appearance=None: next(self._now)
         cues.best = lambda frame, states, scores, appearance, needed: (0, next(self._now))
         self.identity = Identity(rules_of(network), cues)
-        colours = SimpleNamespace(project=colour.project)
+        colours = SimpleNamespace()
         knows = SimpleNamespace(
             begin=lambda *given: None, appearance=lambda result: np.zeros(len(result.scores))
         )

@@ -56,7 +56,6 @@ def test_all_files_are_in_one_package_and_import_from_there(wheel):
     assert names == ["hotpath"]
     assert (wheel / "hotpath" / "py.typed").exists()
     assert (wheel / "hotpath/app/links/page/static/index.html").exists()
-    assert (wheel / "hotpath/app/links/page/openapi.json").exists()
     assert (wheel / "hotpath" / "kernels" / "hotpath.h").exists()
     networks = wheel / "hotpath" / "runtime" / "networks"
     for name in ("kestrel", "kestrel_small"):

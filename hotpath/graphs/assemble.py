@@ -18,10 +18,10 @@ from hotpath.runtime import decode
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network, shapes_text, without_ones
 
-__all__ = ["Graphs", "IMAGES", "build", "shape_of"]
+__all__ = ["AssembledGraphs", "IMAGES", "build", "shape_of"]
 
 
-class Graphs(NamedTuple):
+class AssembledGraphs(NamedTuple):
     """The two models of a network.
 
     Attributes:
@@ -46,7 +46,7 @@ class Graphs(NamedTuple):
         return "int8" if any(map(convert.is_quantised, (self.exemplar, self.search))) else "fp32"
 
 
-def build(network: Network, paths: Mapping[str, pathlib.Path]) -> Graphs:
+def build(network: Network, paths: Mapping[str, pathlib.Path]) -> AssembledGraphs:
     """Build both graphs of a network.
 
     Args:
@@ -54,7 +54,7 @@ def build(network: Network, paths: Mapping[str, pathlib.Path]) -> Graphs:
         paths: dict of part name -> path, as ``network.locate()`` gives it.
 
     Returns:
-        ``Graphs``.
+        ``AssembledGraphs``.
 
     Raises:
         BadNetwork: a file is no ONNX or can't be lifted, or its tensors don't fit the TOML.
@@ -78,7 +78,7 @@ def build(network: Network, paths: Mapping[str, pathlib.Path]) -> Graphs:
         ) from None
     features = tuple(value.name for value in exemplar.graph.output)
     outputs = tuple(value.name for value in search.graph.output)
-    return Graphs(exemplar, search, features, IMAGES, outputs)
+    return AssembledGraphs(exemplar, search, features, IMAGES, outputs)
 
 
 def _normalised(exemplar: ModelProto, search: ModelProto) -> Tuple[ModelProto, ModelProto]:
@@ -179,7 +179,7 @@ def _by_shape(
     return chosen
 
 
-def with_search_features(network: Network, graphs: Graphs) -> Graphs:
+def with_search_features(network: Network, graphs: AssembledGraphs) -> AssembledGraphs:
     """Add the search region's features as an output of the search graph, if it has them.
 
     In networks with pixel-wise correlation (NanoTrack, LightTrack, Kestrel) the exemplar's
@@ -188,11 +188,11 @@ def with_search_features(network: Network, graphs: Graphs) -> Graphs:
 
     Args:
         network: uses ``correlation``, and ``stride`` if its family has it.
-        graphs: its ``Graphs``; not changed.
+        graphs: its ``AssembledGraphs``; not changed.
 
     Returns:
-        ``Graphs``. The output ``search_features`` is (1, channels, cells); the cells are a square
-        in row-major order.
+        ``AssembledGraphs``. The output ``search_features`` is (1, channels, cells); the cells are a
+        square in row-major order.
     """
     if network.correlation not in ("pixelwise", "both") or not hasattr(network, "stride"):
         return graphs

@@ -13,22 +13,22 @@ import numpy as np
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
 from hotpath.graphs import models
-from hotpath.graphs.assemble import Graphs
+from hotpath.graphs.assemble import AssembledGraphs
 from hotpath.runtime.network import Network
 
 PLANES = (0, 3, 1, 2)  # axes of (n, h, w, 3) as (n, 3, h, w)
 
 
-def with_byte_pictures(network: Network, graphs: Graphs) -> Graphs:
+def with_byte_pictures(network: Network, graphs: AssembledGraphs) -> AssembledGraphs:
     """Let both models take uint8 pictures.
 
     Args:
         network: uses ``mean`` and ``scale``, with which a picture is normalised.
-        graphs: its ``assemble.Graphs``.
+        graphs: its ``assemble.AssembledGraphs``.
 
     Returns:
-        ``Graphs`` whose picture inputs are uint8, not normalised; each model that this would
-        change is as it was.
+        ``AssembledGraphs`` whose picture inputs are uint8, not normalised; each model that this
+        would change is as it was.
     """
     exemplar, search = (
         _with_byte_picture(model, name, network)

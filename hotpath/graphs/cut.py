@@ -16,7 +16,7 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 from hotpath.graphs import models
-from hotpath.graphs.assemble import Graphs
+from hotpath.graphs.assemble import AssembledGraphs
 from hotpath.runtime.errors import BadNetwork
 
 Step = namedtuple("Step", "kind search exemplar out padding")
@@ -44,7 +44,7 @@ Attributes:
 """
 
 
-def find(graphs: Graphs) -> List[NodeProto]:
+def find(graphs: AssembledGraphs) -> List[NodeProto]:
     """The nodes of a search graph that correlate, in their order."""
     features = set(graphs.features)
     return [
@@ -54,11 +54,11 @@ def find(graphs: Graphs) -> List[NodeProto]:
     ]
 
 
-def cut(graphs: Graphs, correlations: bool = True) -> Cut:
+def cut(graphs: AssembledGraphs, correlations: bool = True) -> Cut:
     """Take the correlations out of a network.
 
     Args:
-        graphs: ``assemble.Graphs``; not changed.
+        graphs: ``assemble.AssembledGraphs``; not changed.
         correlations: False to leave them in: the network is one part.
 
     Returns:
@@ -78,11 +78,11 @@ class _Cutter:
     """A graph while its correlations are taken out.
 
     Args:
-        graphs: the ``Graphs`` that are cut.
+        graphs: the ``AssembledGraphs`` that are cut.
         exemplar, search: copies of their models, which are changed.
     """
 
-    def __init__(self, graphs: Graphs, exemplar: ModelProto, search: ModelProto) -> None:
+    def __init__(self, graphs: AssembledGraphs, exemplar: ModelProto, search: ModelProto) -> None:
         self.graphs, self.exemplar, self.search = graphs, exemplar, search
         self.features = list(graphs.features)
         self.taken: List[Step] = []

@@ -31,11 +31,11 @@ from hotpath.graphs import (
 )
 from hotpath.graphs.errors import BadTable
 from hotpath.runtime import load_tracker
-from hotpath.runtime.engines.onnxruntime import Bound, as_written
+from hotpath.runtime.engines.onnxruntime import BoundSession, as_written
 from hotpath.runtime.engines.shared import precision
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import FOLDER, load_network
-from hotpath.runtime.networks.canonical import Model
+from hotpath.runtime.networks.canonical import CanonicalModel
 from hotpath.video.clips import find_clips
 from tests.support.clips import write_clip
 from tests.support.errors import refusal
@@ -342,8 +342,8 @@ def test_the_layer_that_loses_most_is_kept_in_floats_first(tmp_path):
     fused = ranges.session(kept).run(["t2"], feed)[0]
     path = tmp_path / "chain.onnx"
     onnx.save(kept, str(path))
-    model_file = Model(str(path), (), (), models.has_float_layer(kept.graph))
-    bound = Bound(onnxruntime, "chain", model_file, 1)
+    model_file = CanonicalModel(str(path), (), (), models.has_float_layer(kept.graph))
+    bound = BoundSession(onnxruntime, "chain", model_file, 1)
     bound.arrays["t0"][...] = feed["t0"]
     bound.run()
     for found in (fused, bound.arrays["t2"]):

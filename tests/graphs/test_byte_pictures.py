@@ -46,7 +46,7 @@ class Plain:
         for name, model in (("exemplar", graphs.exemplar), ("search", graphs.search)):
             path = str(folder / name)
             onnx.save(model, path)
-            bound.append(engine.bind(canonical.Model(path, in_bytes, (), False), 1))
+            bound.append(engine.bind(canonical.CanonicalModel(path, in_bytes, (), False), 1))
         (self._exemplar, self._search), self._graphs = bound, graphs
         self.exemplar_crop, self.search_crop = (
             each.arrays[name] for each, name in zip(bound, graphs.image)
@@ -93,7 +93,7 @@ def _is_bytes(model, name):
 )
 def test_a_quantiser_goes_only_where_it_keeps_all_bytes(kestrel, step, zero, is_kept):
     model = _quantising(step, zero)
-    graphs = assemble.Graphs(model, model, ("y",), ("x", "x"), ("y",))
+    graphs = assemble.AssembledGraphs(model, model, ("y",), ("x", "x"), ("y",))
     got = byte_pictures.with_byte_pictures(kestrel, graphs)
     assert _is_bytes(got.search, "x") is is_kept
     assert len(got.search.graph.node) == (1 if is_kept else 2)
@@ -113,7 +113,7 @@ def _quantising(step, zero):
 
 def test_openvino_gives_the_same_bits_in_either_order(tmp_path):
     pytest.importorskip("openvino")
-    if not openvino.Engine.computes_int8():
+    if not openvino.OpenVinoEngine.computes_int8():
         pytest.skip("OpenVINO computes in floats here")
     network = load_network(str(ROOT / "hotpath/runtime/networks/int8/kestrel_small-int8.toml"))
     engine = engines.create("openvino", network, network.locate())

@@ -19,7 +19,7 @@ class Fpga(Processor):
     """Runs windows in an FPGA.
 
     Args:
-        engine: ``hotpath.runtime.engines.overlay.Engine``.
+        engine: ``hotpath.runtime.engines.overlay.OverlayEngine``.
         kernels: they select, and crop windows that are too wide for the fabric.
     """
 

@@ -1,7 +1,8 @@
 """Engines run networks: one file each, found by its name (``hotpath.runtime.engines.base``).
 
-To list the engines imports none of them. Only those that are asked for are imported. ``shared/``
-has what engines share; a file whose name begins with ``_`` is no engine.
+To list the engines imports none of them. Only those that are asked for are imported. Each
+file names its class as ``ENGINE``. ``shared/`` has what engines share; a file whose name begins
+with ``_`` is no engine.
 """
 
 import importlib
@@ -41,7 +42,7 @@ def find(name: str) -> Type[Engine]:
     if name not in names():
         there = ", ".join(names())
         raise NoEngine(f"no engine is called {name!r}; there are: {there}", what="unknown name")
-    engine: Type[Engine] = importlib.import_module(__name__ + "." + name).Engine
+    engine: Type[Engine] = importlib.import_module(__name__ + "." + name).ENGINE
     return engine
 
 

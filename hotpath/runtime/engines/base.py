@@ -152,7 +152,7 @@ class Engine:
         return canonical.FLOATS
 
     def read_graphs(self, setup: Setup) -> Any:
-        """Read the network, from its bundle or from its own files: a ``canonical.Graphs``.
+        """Read the network, from its bundle or from its own files: a ``canonical.CanonicalModels``.
 
         Raises:
             BadNetwork: see ``canonical.load``.

@@ -9,11 +9,11 @@ from typing import Any, Dict, Set
 
 from hotpath.base.commands import make
 from hotpath.runtime.engines.base import Setup
-from hotpath.runtime.engines.shared.converted import ConvertedEngine, Model
+from hotpath.runtime.engines.shared.converted import ConvertedEngine, ConvertedModel
 from hotpath.runtime.errors import BadNetwork
 
 
-class Engine(ConvertedEngine):
+class NcnnEngine(ConvertedEngine):
     """Runs a bundle of ncnn models on the processor."""
 
     name = "ncnn"
@@ -27,14 +27,22 @@ class Engine(ConvertedEngine):
         super().__init__(setup)
 
     def bind(self, model: Any, threads: int) -> Any:
-        return _Bound(self._library, self.network.name, model, threads, self._graphs.precision)
+        return _NcnnModel(self._library, self.network.name, model, threads, self._graphs.precision)
 
 
-class _Bound:
+ENGINE = NcnnEngine
+
+
+class _NcnnModel:
     """A loaded model with fixed arrays as inputs and outputs. ncnn names them in0, out0."""
 
     def __init__(
-        self, library: ModuleType, network_name: str, model: Model, threads: int, precision: str
+        self,
+        library: ModuleType,
+        network_name: str,
+        model: ConvertedModel,
+        threads: int,
+        precision: str,
     ) -> None:
         import numpy as np
 

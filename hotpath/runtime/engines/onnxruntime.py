@@ -51,7 +51,7 @@ def as_written(library: ModuleType, has_float_layer: bool) -> Dict[str, Any]:
     return {"disabled_optimizers": ["WeightBiasQuantization"]}
 
 
-class Engine(CpuEngine):
+class OnnxRuntimeEngine(CpuEngine):
     """Runs a network's ONNX files with ONNX Runtime on the processor."""
 
     name = "onnxruntime"
@@ -70,16 +70,19 @@ class Engine(CpuEngine):
         return super().check_bundle(run, settings)
 
     def bind(self, model: Any, threads: int) -> Any:
-        return Bound(self._library, self.network.name, model, threads)
+        return BoundSession(self._library, self.network.name, model, threads)
 
 
-class Bound:
+ENGINE = OnnxRuntimeEngine
+
+
+class BoundSession:
     """A session with fixed arrays as inputs and outputs.
 
     Args:
         library: ONNX Runtime.
         network_name: name of the network, for messages.
-        model: a ``hotpath.runtime.networks.canonical.Model``.
+        model: a ``hotpath.runtime.networks.canonical.CanonicalModel``.
         threads: threads of one call.
 
     Attributes:

@@ -14,7 +14,7 @@ from hotpath.runtime.engines.shared.gpu import GpuEngine
 from hotpath.runtime.errors import BadNetwork, NetworkFailed, NoEngine
 
 
-class Engine(GpuEngine):
+class OnnxRuntimeGpuEngine(GpuEngine):
     """Runs a network's ONNX files with ONNX Runtime on an NVIDIA GPU.
 
     Class attributes:
@@ -86,6 +86,9 @@ class Engine(GpuEngine):
         }
 
 
+ENGINE = OnnxRuntimeGpuEngine
+
+
 class _OnStream:
     """A session for one window, bound to device memory and the engine's stream.
 
@@ -95,7 +98,7 @@ class _OnStream:
     """
 
     def __init__(
-        self, library: ModuleType, engine: Engine, model: Any, graph: bool = False
+        self, library: ModuleType, engine: OnnxRuntimeGpuEngine, model: Any, graph: bool = False
     ) -> None:
         import numpy as np
 
@@ -113,7 +116,9 @@ class _OnStream:
         if graph:
             self.run(self._handle)
 
-    def _open(self, library: ModuleType, engine: Engine, model: Any, graph: bool) -> Any:
+    def _open(
+        self, library: ModuleType, engine: OnnxRuntimeGpuEngine, model: Any, graph: bool
+    ) -> Any:
         """Open a session of a model on the engine's stream."""
         chosen = {"user_compute_stream": str(self._handle), "device_id": "0"}
         if graph:

@@ -31,7 +31,7 @@ TELEMETRY = "openvino_telemetry"  # the package that sends events
 LOADING = threading.RLock()  # what a load changes belongs to the process
 
 
-class Engine(CpuEngine):
+class OpenVinoEngine(CpuEngine):
     """Runs a network's ONNX files with OpenVINO on the processor.
 
     "auto" tries it before ONNX Runtime, because it took 0.72, 0.91 and 0.84 of the time on
@@ -68,7 +68,9 @@ class Engine(CpuEngine):
 
     def bind(self, model: Any, threads: int) -> Any:
         try:
-            return _Bound(self._library, compile_on_cpu(self._library, model.path, threads), model)
+            return _BoundRequest(
+                self._library, compile_on_cpu(self._library, model.path, threads), model
+            )
         except Exception as error:  # of several classes, which differ by version
             reason = str(error).strip().rpartition("\n")[2]  # the places in its source come first
             raise BadNetwork(
@@ -80,6 +82,9 @@ class Engine(CpuEngine):
     @property
     def version(self) -> Optional[str]:
         return str(self._library.get_version().split("-")[0])
+
+
+ENGINE = OpenVinoEngine
 
 
 def load_library() -> ModuleType:
@@ -126,8 +131,8 @@ def compile_on_cpu(library: ModuleType, model: Union[bytes, str], threads: int, 
         return core.compile_model(core.read_model(model), "CPU", settings)
 
 
-class _Bound:
-    """A request of a compiled ``hotpath.runtime.networks.canonical.Model`` with fixed arrays.
+class _BoundRequest:
+    """A request of a compiled ``CanonicalModel`` with fixed arrays.
 
     The arrays of ``pixels`` are views (n, 3, h, w) of memory that is (n, h, w, 3).
     """

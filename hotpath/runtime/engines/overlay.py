@@ -13,8 +13,7 @@ from hotpath.base import toml_keys
 from hotpath.base.commands import PYNQ, make
 from hotpath.base.errors import FabricFailed
 from hotpath.base.toml_keys import FileName, Key, Table
-from hotpath.runtime.engines.base import Engine as Base
-from hotpath.runtime.engines.base import Setup
+from hotpath.runtime.engines.base import Engine, Setup
 from hotpath.runtime.errors import BadBundle
 from hotpath.runtime.networks.bundle import Bundle
 
@@ -53,7 +52,7 @@ SETTINGS = {
 }
 
 
-class Engine(Base):
+class OverlayEngine(Engine):
     """Runs a bundle on the overlay of an FPGA board. The overlay also crops.
 
     The constructor runs the bundle's known answer once.
@@ -256,6 +255,9 @@ class Engine(Base):
         """Leave the fabric idle, and release its memory."""
         self.fabric.close()
         self._image = self.exemplar_crop = self.search_crop = None
+
+
+ENGINE = OverlayEngine
 
 
 def layout() -> str:

@@ -12,11 +12,11 @@ from typing import Any, Dict, Optional
 
 from hotpath.base.commands import make
 from hotpath.runtime.engines.base import Setup
-from hotpath.runtime.engines.shared.converted import ConvertedEngine, Model
+from hotpath.runtime.engines.shared.converted import ConvertedEngine, ConvertedModel
 from hotpath.runtime.errors import BadNetwork, NetworkFailed, NoEngine
 
 
-class Engine(ConvertedEngine):
+class RknnEngine(ConvertedEngine):
     """Runs a bundle of RKNN models on the NPU."""
 
     name = "rknn"
@@ -32,7 +32,7 @@ class Engine(ConvertedEngine):
         super().__init__(setup)
 
     def bind(self, model: Any, threads: int) -> Any:
-        return _Bound(self._library, self.network.name, model)
+        return _RknnModel(self._library, self.network.name, model)
 
     @property
     def version(self) -> Optional[str]:
@@ -50,10 +50,13 @@ class Engine(ConvertedEngine):
         super().close()
 
 
-class _Bound:
+ENGINE = RknnEngine
+
+
+class _RknnModel:
     """A loaded model. Its inputs and outputs are copied from and to fixed arrays."""
 
-    def __init__(self, library: Any, network_name: str, model: Model) -> None:
+    def __init__(self, library: Any, network_name: str, model: ConvertedModel) -> None:
         import numpy as np
 
         self._name = network_name

@@ -97,7 +97,7 @@ def make_logger(trt: Any) -> Any:
     return Logger()
 
 
-class Engine(GpuEngine):
+class TensorRtEngine(GpuEngine):
     """Runs a bundle of TensorRT plans on an NVIDIA GPU.
 
     Raises:
@@ -227,6 +227,9 @@ class Engine(GpuEngine):
         raise BadBundle(f"{what}: {words}; run `{self.bundle.command}`", what="not loaded")
 
 
+ENGINE = TensorRtEngine
+
+
 def _close(engine: Any) -> None:
     """Close an engine at the end of the process, if it is still there."""
     if engine() is not None:
@@ -281,7 +284,7 @@ class Plan:
 class Correlation:
     """A correlation between two plans: a kernel of this project, with its addresses."""
 
-    def __init__(self, engine: Engine, kernels: Any, step: Table) -> None:
+    def __init__(self, engine: TensorRtEngine, kernels: Any, step: Table) -> None:
         self._engine, self._kernels, self._step = engine, kernels, step
         self._addresses = {step[key]: engine.place_of(step[key]) for key in KEYS}
 

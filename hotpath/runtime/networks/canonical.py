@@ -8,7 +8,7 @@ in a computer's bundle.
 
     exemplar.onnx    the picture of the exemplar -> features
     search.onnx      the picture of a window, features -> maps, and the window's features
-    graphs.json      their inputs and outputs (``Graphs``)
+    graphs.json      their inputs and outputs (``CanonicalModels``)
 """
 
 import contextlib
@@ -67,7 +67,7 @@ FORM = {  # of the description
 }
 
 
-class Model(NamedTuple):
+class CanonicalModel(NamedTuple):
     """One ONNX file.
 
     Attributes:
@@ -85,12 +85,12 @@ class Model(NamedTuple):
     shapes: Mapping[str, Sequence[int]] = {}
 
 
-class Graphs(NamedTuple):
+class CanonicalModels(NamedTuple):
     """The models of a network.
 
     Attributes:
         precision: the numbers that the network's files have: "fp32" or "int8".
-        exemplar, search: the two ``Model``.
+        exemplar, search: the two ``CanonicalModel``.
         features: names of the tensors that the exemplar gives to the frames.
         image: names of the two pictures, ("exemplar", "search").
         maps: names of the outputs, in the order of the family (``hotpath.runtime.decode.shapes``).
@@ -112,7 +112,7 @@ def load(
     form: str = BYTES,
     log: Optional[Callable[[str], None]] = None,
     folder: str = FOLDER,
-) -> Graphs:
+) -> CanonicalModels:
     """Load the canonical files of a network, and make them first if they are missing.
 
     Args:
@@ -148,7 +148,7 @@ def load(
     return read(own)
 
 
-def read(folder: str) -> Graphs:
+def read(folder: str) -> CanonicalModels:
     """The models in a folder.
 
     Raises:
@@ -165,21 +165,21 @@ def read(folder: str) -> Graphs:
         ) from None
 
 
-def _graphs(folder: str, values: Dict[str, Any]) -> Graphs:
-    """The ``Graphs`` of a description; raises ``ValueError`` where an entry is of another kind."""
+def _graphs(folder: str, values: Dict[str, Any]) -> CanonicalModels:
+    """The ``CanonicalModels`` of a description; raises ``ValueError`` for a wrong entry."""
     toml_keys.check(values, FORM, DESCRIPTION)
 
-    def model(entry: Dict[str, Any]) -> Model:
+    def model(entry: Dict[str, Any]) -> CanonicalModel:
         path = os.path.join(folder, entry["path"])
         inside = os.path.dirname(os.path.realpath(path)) == os.path.realpath(folder)
         if not inside or not os.path.isfile(path):
             raise ValueError("{!r} is not a file of it".format(entry["path"]))
         onnx_budget.check(path)
         pictures = tuple(entry["bytes"]), tuple(entry["pixels"])
-        return Model(path, *pictures, entry["keeps_floats"], entry["shapes"])
+        return CanonicalModel(path, *pictures, entry["keeps_floats"], entry["shapes"])
 
     exemplar, search = values["image"]
-    return Graphs(
+    return CanonicalModels(
         precision=values["precision"],
         exemplar=model(values["exemplar"]),
         search=model(values["search"]),

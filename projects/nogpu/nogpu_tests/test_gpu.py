@@ -15,7 +15,7 @@ from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.identity.learner.definition import Pooling
 from hotpath.runtime.identity.learner.ridge import samples_of
 from hotpath.runtime.search.windows import PRIORS
-from hotpath_nogpu.cuda.engine import Engine
+from hotpath_nogpu.cuda.engine import TinyGpuEngine
 from hotpath_nogpu.cuda.film import Film
 from hotpath_nogpu.tensorrt import machine
 from nogpu_tests.cuda.test_frame import COPIES
@@ -88,9 +88,9 @@ def test_boxes_of_every_list_of_windows_are_the_processors(monkeypatch, most, ch
     monkeypatch.setattr(windows, "MOST_BYTES", most)
     device, net = devices.open_device(), networks.network(**dict(SMALL, **changes))
     for graph in (False, True):
-        on = Gpu(net, Engine(device, net), cpu.load(), graph=graph)
+        on = Gpu(net, TinyGpuEngine(device, net), cpu.load(), graph=graph)
         assert on.uses_graph == graph
-        compare(on, Processor(net, Engine(device, net), cpu.load()))
+        compare(on, Processor(net, TinyGpuEngine(device, net), cpu.load()))
     device.close()
 
 
@@ -119,7 +119,7 @@ def broken(monkeypatch):
     """(a ``Broken`` device, an engine on it, a ``Gpu`` without CUDA graphs)."""
     monkeypatch.setattr(compiler, "binary", lambda path, *rest: path)
     device, net = Broken(), networks.network(**SMALL)
-    engine = Engine(device, net)
+    engine = TinyGpuEngine(device, net)
     engine.capturable = False
     return device, engine, Gpu(net, engine, cpu.load())
 

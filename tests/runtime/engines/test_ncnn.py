@@ -102,7 +102,7 @@ def test_boxes_in_half_precision_overlap_those_in_float32(bundles, clip):
 def test_it_runs_bundles_only():
     network = load_network("kestrel")
     with pytest.raises(NoEngine, match="ncnn .*`make engine"):
-        adapter.Engine(Setup(network, network.locate()))
+        adapter.NcnnEngine(Setup(network, network.locate()))
 
 
 def test_a_file_that_ncnn_cannot_read_is_named(bundles, tmp_path):
@@ -110,7 +110,7 @@ def test_a_file_that_ncnn_cannot_read_is_named(bundles, tmp_path):
     (tmp_path / "broken.param").write_text("no model\n")
     bundle.path = lambda name: tmp_path / "broken.param"
     with pytest.raises(BadNetwork, match=r"broken\.param of kestrel"):
-        adapter.Engine(Setup(load_network("kestrel"), {}, bundle=bundle))
+        adapter.NcnnEngine(Setup(load_network("kestrel"), {}, bundle=bundle))
 
 
 def test_a_manifest_that_does_not_fit_is_refused(bundles):
@@ -122,11 +122,11 @@ def test_a_manifest_that_does_not_fit_is_refused(bundles):
         ({"models": dict(run["models"], search=search)}, r"search.inputs\[0\]\[1\]\[2\] must lie"),
     ):
         with pytest.raises(ValueError, match=reason):
-            adapter.Engine.check_bundle(dict(run, **change), {})
+            adapter.NcnnEngine.check_bundle(dict(run, **change), {})
 
 
 def test_a_part_that_is_no_part_of_the_bundle_is_refused(bundles):
     bundle = Bundle(bundles["fp32"])
     bundle.run["models"]["search"]["bin"] = "other.bin"
     with pytest.raises(BadBundle, match=r"other\.bin is none of its parts"):
-        bundle.check_run(adapter.Engine.check_bundle(bundle.run, {}))
+        bundle.check_run(adapter.NcnnEngine.check_bundle(bundle.run, {}))

@@ -11,7 +11,7 @@ from hotpath.base import toml_keys
 from hotpath.base.toml_keys import Key, Table
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.shared.cpu import CpuEngine
-from hotpath.runtime.networks.canonical import Graphs
+from hotpath.runtime.networks.canonical import CanonicalModels
 
 if TYPE_CHECKING:
     from hotpath.runtime.networks.bundle import Bundle
@@ -28,7 +28,7 @@ RUN = {
 }
 
 
-class Model(NamedTuple):
+class ConvertedModel(NamedTuple):
     """One of the two models: paths of its files, and its tensors in the model's order."""
 
     paths: Dict[str, str]
@@ -60,15 +60,15 @@ class ConvertedEngine(CpuEngine):
             raise ValueError("run.models lacks a tensor that run names")
         return [each.get(key, "") for each in (exemplar, search) for key in cls.files]
 
-    def read_graphs(self, setup: Setup) -> Graphs:
+    def read_graphs(self, setup: Setup) -> CanonicalModels:
         bundle = self.bundle_of(setup)
         run = bundle.run
         models = []
         for name in IMAGES:
             entry = run["models"][name]
             paths = {key: str(bundle.path(entry[key])) for key in self.files}
-            models.append(Model(paths, entry["inputs"], entry["outputs"]))
-        return Graphs(
+            models.append(ConvertedModel(paths, entry["inputs"], entry["outputs"]))
+        return CanonicalModels(
             precision=bundle.precision,
             exemplar=models[0],
             search=models[1],

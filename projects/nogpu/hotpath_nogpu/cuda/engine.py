@@ -12,7 +12,7 @@ from hotpath_nogpu.cuda import build
 NETWORK = os.path.join(build.HERE, "network.cu")
 
 
-class Engine(GpuEngine):
+class TinyGpuEngine(GpuEngine):
     """Its network takes one window in a call; it shows features where targets are watched."""
 
     name = "tiny"
@@ -29,11 +29,13 @@ class Engine(GpuEngine):
         self._allocate(shapes, ["target"], ["scores", "distances"], "seen")
         self.calls = 0
         self.before_search = lambda: None  # a test replaces it by what a library must not do
-        self._exemplar = Part(self, "tiny_exemplar", ["exemplar", "target"], (1, 3), [side])
+        self._exemplar = TinyGpuKernel(
+            self, "tiny_exemplar", ["exemplar", "target"], (1, 3), [side]
+        )
         sizes = [region, cells, network.stride]
         self._frame = [
             Before(self),
-            Part(
+            TinyGpuKernel(
                 self,
                 "tiny_search",
                 ["search", "target", "scores", "distances"],
@@ -42,10 +44,12 @@ class Engine(GpuEngine):
             ),
         ]
         if self.shown:
-            self._frame.append(Part(self, "tiny_seen", ["search", "seen"], (cells,) * 2, sizes))
+            self._frame.append(
+                TinyGpuKernel(self, "tiny_seen", ["search", "seen"], (cells,) * 2, sizes)
+            )
 
 
-class Part:
+class TinyGpuKernel:
     """A kernel; ``numbers`` stand after the tensors that it reads."""
 
     READ = {"tiny_exemplar": 1, "tiny_search": 2, "tiny_seen": 1}

@@ -33,7 +33,7 @@ class OnFakeStream(adapter._OnStream):
         super().run(handle)
 
 
-class OnHost(adapter.Engine):
+class OnHost(adapter.OnnxRuntimeGpuEngine):
     """The engine on the host's memory, which captures no CUDA graph."""
 
     provider, memory = "CPUExecutionProvider", "cpu"

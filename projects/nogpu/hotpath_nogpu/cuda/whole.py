@@ -14,7 +14,7 @@ from hotpath.runtime.devices.gpu import Gpu
 from hotpath.runtime.errors import NetworkFailed
 from hotpath_nogpu.cuda import build
 from hotpath_nogpu.cuda.counting import counts
-from hotpath_nogpu.cuda.engine import Engine
+from hotpath_nogpu.cuda.engine import TinyGpuEngine
 from hotpath_nogpu.cuda.film import Film
 from tests.support.kernel_networks import LOSSY, network
 
@@ -40,7 +40,7 @@ def track(
     device = devices.open_device(library)
     build.match_compiler(device.driver_version)
     net = network(**LOSSY)
-    engine, film = Engine(device, net), Film(0)
+    engine, film = TinyGpuEngine(device, net), Film(0)
     engine.before_search = behaviours(device, engine)[behaviour]
     gpu = Gpu(net, engine, cpu.load(), logged.append, graph=graph, timed=timed)
     calls = engine.calls

@@ -12,7 +12,7 @@ from hotpath.runtime.errors import BadFrame
 from hotpath.runtime.tracker.tracker import Tracker
 from hotpath_nogpu.cuda import build
 from hotpath_nogpu.cuda.counting import counts
-from hotpath_nogpu.cuda.engine import Engine
+from hotpath_nogpu.cuda.engine import TinyGpuEngine
 from hotpath_nogpu.cuda.film import Film
 from tests.support.kernel_networks import LOSSY, network
 
@@ -54,7 +54,7 @@ def gpu():
     device = devices.open_device("auto")
     build.match_compiler(device.driver_version)
     net = network(**LOSSY)
-    opened = Gpu(net, Engine(device, net), cpu.load())
+    opened = Gpu(net, TinyGpuEngine(device, net), cpu.load())
     yield opened
     opened.close()
     device.close()

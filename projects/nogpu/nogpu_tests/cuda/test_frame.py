@@ -14,7 +14,7 @@ from hotpath.kernels import cpu
 from hotpath.kernels.cuda import compile as compiler
 from hotpath.kernels.cuda import device as devices
 from hotpath.runtime.devices.gpu import Gpu
-from hotpath_nogpu.cuda.engine import Engine
+from hotpath_nogpu.cuda.engine import TinyGpuEngine
 from hotpath_nogpu.cuda.film import Film, track_by_definition
 from hotpath_nogpu.cuda.whole import track
 from hotpath_nogpu.gpu import STAND_IN, python
@@ -189,7 +189,7 @@ def test_another_gpus_kernels_and_wrong_arguments_are_sentences(messages):
 @fake_gpu()
 def test_only_the_memory_of_packed_frames_is_write_combined():
     gpu, fake, net = devices.open_device(), ctypes.CDLL("libcuda.so.1"), network(border="zero")
-    engine = Engine(gpu, net)
+    engine = TinyGpuEngine(gpu, net)
     before = fake.fake_count(b"write_combined")
     windows = Gpu(net, engine, cpu.load())
     assert fake.fake_count(b"write_combined") == before + 1

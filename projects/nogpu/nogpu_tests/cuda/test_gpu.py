@@ -19,7 +19,7 @@ from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.tracker.tracker import Tracker
 from hotpath_nogpu.cuda.counting import counts
-from hotpath_nogpu.cuda.engine import Engine
+from hotpath_nogpu.cuda.engine import TinyGpuEngine
 from hotpath_nogpu.cuda.film import Film, track_by_definition
 from tests.support.kernel_networks import LOSSY, network
 
@@ -38,7 +38,7 @@ pytestmark = on_the_gpu()
 
 
 def opened(device, net, **options):
-    return Gpu(net, Engine(device, net), cpu.load(), **options)
+    return Gpu(net, TinyGpuEngine(device, net), cpu.load(), **options)
 
 
 def test_the_kind_of_frames_may_change():
@@ -141,7 +141,7 @@ def test_several_targets_are_found_as_each_alone():
 def test_what_is_closed_frees_its_memory():
     """What is closed frees all its memory, and later calls raise ``NotReady``."""
     device, net = devices.open_device(), network()
-    engine, film = Engine(device, net), Film(3)
+    engine, film = TinyGpuEngine(device, net), Film(3)
     engine.prepare()
     before = len(device._memory)
     for graph in (False, True):
@@ -217,7 +217,7 @@ def test_tensors_are_aligned():
     device = devices.open_device()
     for changes in ({"search": 129, "map_size": 9}, {"search": 255}):
         net = network(**LOSSY, **changes)
-        engine = Engine(device, net)
+        engine = TinyGpuEngine(device, net)
         bound = []
         for part in engine._frame[1:]:
             part.bind = functools.partial(_note, bound, part.bind)

@@ -26,8 +26,9 @@ def test_an_engine_is_built_by_its_file_and_a_near_name_is_told():
 def test_a_new_engine_takes_a_networks_own_files_unedited(tmp_path, monkeypatch):
     (tmp_path / "abacus.py").write_text(
         "from hotpath.runtime.engines import base\n"
-        "class Engine(base.Engine):\n"
+        "class AbacusEngine(base.Engine):\n"
         "    name, runs_files = 'abacus', True\n"
+        "ENGINE = AbacusEngine\n"
     )
     monkeypatch.setattr(engines.engines, "__path__", [*engines.engines.__path__, str(tmp_path)])
     assert build_of("abacus") is engines.build_files

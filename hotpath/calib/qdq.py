@@ -23,7 +23,7 @@ from hotpath.base import cache, toml, toml_text
 from hotpath.calib import no_ties
 from hotpath.calib.ranges import Ranges
 from hotpath.graphs import counting, quantisable
-from hotpath.graphs.errors import BadTable
+from hotpath.graphs.errors import BadRangeTable
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network
 
@@ -76,7 +76,7 @@ def quantised(
     try:
         quantizer.quantize_model()
     except (ValueError, KeyError) as error:
-        raise BadTable(
+        raise BadRangeTable(
             f"the table lacks a range ({str(error).splitlines()[0][:160]}); calibrate this "
             "network again",
             what="no range",

@@ -11,7 +11,7 @@ from typing import Dict
 
 import numpy as np
 
-from hotpath.graphs.errors import BadTable
+from hotpath.graphs.errors import BadRangeTable
 
 LEVELS = 127
 
@@ -20,13 +20,13 @@ def header(version: str) -> str:
     """The first line for a version such as "8.2.1" or "10.3.0"."""
     numbers = re.findall(r"[0-9]+", str(version))[:3]
     if not numbers or not re.match(r"[0-9]", str(version)):
-        raise BadTable(
+        raise BadRangeTable(
             f"TensorRT {version!r} is not a version; give one such as 8.2.1 or 10.3.0",
             what="not a version",
         )
     major, minor, patch = ([int(number) for number in numbers] + [0, 0])[:3]
     if major >= 11:
-        raise BadTable(
+        raise BadRangeTable(
             f"TensorRT {version} reads no calibration cache; use the Q/DQ network "
             "(NAME-int8-symmetric.toml)",
             what="too new",
@@ -45,7 +45,7 @@ def text(scales: Dict[str, str], version: str) -> str:
     """Return the cache's text for what ``scales`` gives."""
     for name in scales:
         if "\n" in name or "\r" in name:
-            raise BadTable(
+            raise BadRangeTable(
                 f"the tensor name {name!r} spans lines; rename it in the ONNX", what="spans lines"
             )
     return "\n".join([header(version), *(f"{n}: {digits}" for n, digits in scales.items()), ""])

@@ -3,5 +3,5 @@
 from hotpath.base.errors import HotpathError
 
 
-class BadTable(HotpathError):
+class BadRangeTable(HotpathError):
     """A table of ranges can't be read, is empty, or belongs to another network."""

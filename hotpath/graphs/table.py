@@ -17,7 +17,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from hotpath.base import cache
 from hotpath.base.commands import reason
-from hotpath.graphs.errors import BadTable
+from hotpath.graphs.errors import BadRangeTable
 from hotpath.runtime.network import Network
 
 Table = Dict[str, Any]  # of ranges
@@ -51,13 +51,13 @@ def read(
         with open(path) as file:
             table = json.load(file)
     except (OSError, ValueError) as error:
-        raise BadTable(
+        raise BadRangeTable(
             f"{path} can't be read as a table of ranges: {reason(error)}; make one "
             "with `hotpath int8`",
             what="not read",
         ) from None
     if not isinstance(table, dict) or table.get("format") != FORMAT or "tensors" not in table:
-        raise BadTable(
+        raise BadRangeTable(
             f"{path} is not a table of ranges of this version; make one with `hotpath int8`",
             what="other version",
         )
@@ -66,7 +66,7 @@ def read(
         if measured == own:
             measured = measured + " with other files"
             own = "these"
-        raise BadTable(
+        raise BadRangeTable(
             f"{path} was measured on {measured}, not on {own}; calibrate {network.name} again",
             what="other files",
         )

@@ -43,7 +43,7 @@ MATRICES = {
 }
 
 
-class Samples(NamedTuple):
+class PlaneViews(NamedTuple):
     """Views of the planes: a pixel (y, x) has ``luma[y, x]``, ``u[y >> sy, x >> sx]`` and ``v``."""
 
     luma: np.ndarray  # (H, W) uint8
@@ -67,7 +67,7 @@ class Planes:
 
     Attributes:
         shape: (height, width, 3), as a BGR array of this picture has.
-        samples: ``Samples``; None for BGRx.
+        samples: ``PlaneViews``; None for BGRx.
         factors: the ``Matrix``.
         record: kernels keep the addresses of the samples here; None before they were asked for.
 
@@ -161,7 +161,7 @@ def _check(picture: Planes) -> None:
         raise ValueError(f"{kind} of {width}x{height} with planes {actual}")
 
 
-def _samples(picture: Planes) -> Samples:
+def _samples(picture: Planes) -> PlaneViews:
     kind, planes = picture.kind, picture.planes
     u: Optional[np.ndarray] = None
     v: Optional[np.ndarray] = None
@@ -177,7 +177,7 @@ def _samples(picture: Planes) -> Samples:
         luma = planes[0][:, first::2][:, : picture.width]
         u, v = planes[0][:, 1 - first :: 4], planes[0][:, 3 - first :: 4]
     shifts: Tuple[int, int] = KINDS[kind] or (0, 0)
-    return Samples(luma, u, v, shifts[0], shifts[1])
+    return PlaneViews(luma, u, v, shifts[0], shifts[1])
 
 
 def row_bytes_of(kind: str, width: int) -> List[int]:

@@ -15,11 +15,11 @@ from hotpath import boards
 from hotpath.base.errors import NoCompiler, NotOnGpu
 from hotpath.base.log import reporter, users_level
 from hotpath.kernels import cpu
-from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.cpu.interface import CpuKernels
 from hotpath.runtime import engines
 from hotpath.runtime.choice import choose, choose_witness, told
 from hotpath.runtime.devices.base import Device
-from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.devices.processor import CpuDevice
 from hotpath.runtime.engines.base import Engine, Setup
 from hotpath.runtime.engines.shared.precision import SUFFIX, int8_form, open_precision
 from hotpath.runtime.errors import BadOption
@@ -42,7 +42,7 @@ class Loaded(NamedTuple):
 
     network: Network
     engine: Engine
-    kernels: Kernels
+    kernels: CpuKernels
 
 
 def load(options: Options) -> Loaded:
@@ -162,14 +162,14 @@ def _close(device: Device) -> None:
 
 
 def create_tracker(
-    network: Network, engine: Engine, kernels: Kernels, options: Options = DEFAULTS
+    network: Network, engine: Engine, kernels: CpuKernels, options: Options = DEFAULTS
 ) -> Tracker:
     """Make a tracker with its own device. See ``create_device`` and ``tracker_on``."""
     return tracker_on(create_device(network, engine, kernels, options), options)
 
 
 def create_device(
-    network: Network, engine: Engine, kernels: Kernels, options: Options = DEFAULTS
+    network: Network, engine: Engine, kernels: CpuKernels, options: Options = DEFAULTS
 ) -> Device:
     """The device of an engine: the GPU or the FPGA where the whole frame runs there.
 
@@ -190,22 +190,22 @@ def create_device(
     return device
 
 
-def _device_of(network: Network, engine: Engine, kernels: Kernels, options: Options) -> Device:
+def _device_of(network: Network, engine: Engine, kernels: CpuKernels, options: Options) -> Device:
     if engine.device is not None:
-        from hotpath.runtime.devices.gpu import Gpu
+        from hotpath.runtime.devices.gpu import GpuDevice
 
         try:
-            return Gpu(network, engine, kernels, log=options.log)
+            return GpuDevice(network, engine, kernels, log=options.log)
         except (NotOnGpu, NoCompiler) as error:
             if options.log is not None:
                 options.log(f"crop and select run on the processor: {error}")
     if engine.fabric is not None:
-        from hotpath.runtime.devices.fpga import Fpga
+        from hotpath.runtime.devices.fpga import FpgaDevice
 
-        return Fpga(network, engine, kernels)
+        return FpgaDevice(network, engine, kernels)
     if kernels.slower:
         warnings.warn(cpu.SlowKernels(kernels.slower), stacklevel=users_level())
-    return Processor(network, engine, kernels)
+    return CpuDevice(network, engine, kernels)
 
 
 def tracker_on(

@@ -29,7 +29,7 @@ from hotpath.graphs import (
     quantisable,
     table,
 )
-from hotpath.graphs.errors import BadTable
+from hotpath.graphs.errors import BadRangeTable
 from hotpath.runtime import load_tracker
 from hotpath.runtime.engines.onnxruntime import BoundSession, as_written
 from hotpath.runtime.engines.shared import precision
@@ -155,11 +155,11 @@ def test_a_table_of_another_network_or_none_at_all_is_refused(done, tmp_path):
     model = onnx.load(str(path))
     model.doc_string = "another"
     onnx.save(model, str(path))
-    with refusal(BadTable, "other files"):
+    with refusal(BadRangeTable, "other files"):
         table.read(done[0] / "tiny-ranges.json", other)
     for text in ("{}", "not json"):
         (tmp_path / "t.json").write_text(text)
-        with pytest.raises(BadTable, match="make one with"):
+        with pytest.raises(BadRangeTable, match="make one with"):
             table.read(tmp_path / "t.json")
 
 
@@ -253,11 +253,11 @@ def test_the_cache_survives_a_round_trip_with_odd_names():
 def test_a_cache_without_the_boards_own_header_is_refused():
     for version, number in (("7.1.3", 7103), ("8.5.10", 8510), ("8.6", 8600), ("10.3.0", 100300)):
         assert calibration_cache.header(version) == f"TRT-{number}-EntropyCalibration2"
-    with refusal(BadTable, "too new"):
+    with refusal(BadRangeTable, "too new"):
         calibration_cache.header("11.4.1")
-    with refusal(BadTable, "not a version"):
+    with refusal(BadRangeTable, "not a version"):
         calibration_cache.header("newest")
-    with refusal(BadTable, "spans lines"):
+    with refusal(BadRangeTable, "spans lines"):
         calibration_cache.text({"a\nb": "3c010a14"}, "8.2.1")
 
 
@@ -357,7 +357,7 @@ def test_the_layer_that_loses_most_is_kept_in_floats_first(tmp_path):
 def test_a_missing_range_is_refused(place):
     network = load_network(place / "tiny.toml")
     search = quantisable.parts(network, network.locate())["search"]
-    with refusal(BadTable, "no range"):
+    with refusal(BadRangeTable, "no range"):
         qdq.quantised(search, {"nothing": (0.0, 1.0)})
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hotpath.base.errors import NetworkFailed
 from hotpath.kernels.cpu import select
-from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.cpu.interface import CpuKernels
 from hotpath.kernels.settings import ARGMAX, MOST_PROPOSALS, SelectionPrior
 from hotpath.runtime.decode.shared.proposals import Proposals
 from hotpath.runtime.devices.gpu import frame_settings
@@ -60,7 +60,7 @@ class InCpp:
 
     def __call__(self, net, maps, state, prior, threads=0, half=False, gap=0):
         _, scale = geometry.search_window(net, np.array(state, np.float64))
-        places = compiled.kernels().new(select.Proposals, frame_settings(net).select, prior)
+        places = compiled.kernels().new(select.CompiledProposals, frame_settings(net).select, prior)
         try:
             return places.propose(maps, np.array(state, np.float64), scale, *FRAME)
         except NetworkFailed:
@@ -84,7 +84,7 @@ def defined(net, maps, state, prior):
     net = net._replace(**changes)
     state = np.array(state, np.float64)
     _, scale = geometry.search_window(net, state)
-    places = Proposals(net, Kernels(), prior._replace(size_lr=None, influence=None))
+    places = Proposals(net, CpuKernels(), prior._replace(size_lr=None, influence=None))
     try:
         return places.propose(maps, state, scale, *FRAME)
     except NetworkFailed:

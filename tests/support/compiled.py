@@ -25,7 +25,7 @@ def variants(flags):
     FOLDER.mkdir(parents=True, exist_ok=True)
     try:
         return {name: _one(extra) for name, extra in flags.items()}
-    except build.CannotBuild as error:
+    except build.NoCompiledKernels as error:
         if "no C++ compiler" not in str(error):
             raise
         return {}
@@ -35,7 +35,7 @@ def _one(flags):
     name = hashlib.sha256(repr(flags).encode()).hexdigest()[:8] + ".lock"
     with open(str(FOLDER / name), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another process may compile the same
-        return binding.Kernels(library(flags))
+        return binding.CompiledKernels(library(flags))
 
 
 def library(flags):

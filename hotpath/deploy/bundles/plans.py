@@ -59,7 +59,7 @@ class Builder:
 
     Attributes:
         version: version of TensorRT.
-        gpu: ``hotpath.kernels.cuda.driver.Gpu``.
+        gpu: ``hotpath.kernels.cuda.driver.GpuFacts``.
         strong: whether the model's own types decide the precision (TensorRT 11).
 
     Raises:

@@ -8,7 +8,7 @@ from hotpath.kernels.cpu import build, slower
 def main() -> int:
     try:
         library = build.library()
-    except build.CannotBuild as error:
+    except build.NoCompiledKernels as error:
         print(slower(error))
         return 0
     print(f"{library.path}\ncompiled with {library.compiler} {' '.join(library.flags)}")

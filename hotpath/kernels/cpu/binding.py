@@ -12,7 +12,7 @@ import numpy as np
 from hotpath.kernels import records
 from hotpath.kernels.cpu import arguments, interface, structures
 from hotpath.kernels.cpu.arguments import Frame, address, check_frame
-from hotpath.kernels.cpu.build import Library
+from hotpath.kernels.cpu.build import CompiledLibrary
 from hotpath.kernels.cpu.interface import PLAIN, Part
 from hotpath.kernels.settings import Border, InputSettings, WindowSettings
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 MOST_BOUND = 8  # arrays whose addresses are kept: a tracker has an input or two, and a patch
 
 
-class Kernels(interface.Kernels):
+class CompiledKernels(interface.CpuKernels):
     """The hot path in C++.
 
     Args:
-        library: ``build.Library``.
+        library: ``build.CompiledLibrary``.
 
     Attributes:
         handle: the library's functions, for ``hotpath.kernels.fpga.native``.
@@ -35,7 +35,7 @@ class Kernels(interface.Kernels):
 
     name = "c++"
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: CompiledLibrary) -> None:
         self._library = library
         self.handle = arguments.declare(library.handle)
         self._crop, self._warp = self.handle.hp_crop, self.handle.hp_warp
@@ -77,7 +77,7 @@ class Kernels(interface.Kernels):
         self._warp(self._job_at, self._window_at)
 
     def around(self, settings: WindowSettings, out: np.ndarray, packing: InputSettings) -> "Around":
-        return Around(Kernels(self._library), settings, out, packing)
+        return Around(CompiledKernels(self._library), settings, out, packing)
 
     def fill_job(
         self,
@@ -145,13 +145,17 @@ class Around:
     """Crops windows around a target, in frames that are arrays, with one call each.
 
     Args:
-        kernels: the ``Kernels``. Nothing else may use them.
+        kernels: the ``CompiledKernels``. Nothing else may use them.
         settings: settings of the windows.
-        out, packing: as ``Kernels.crop`` takes them.
+        out, packing: as ``CompiledKernels.crop`` takes them.
     """
 
     def __init__(
-        self, kernels: Kernels, settings: WindowSettings, out: np.ndarray, packing: InputSettings
+        self,
+        kernels: CompiledKernels,
+        settings: WindowSettings,
+        out: np.ndarray,
+        packing: InputSettings,
     ) -> None:
         self._kernels, self._out, self._packing = kernels, out, packing
         self._geometry = records.record(settings)

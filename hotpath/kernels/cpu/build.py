@@ -56,7 +56,7 @@ WHEEL = STATIC + ("-fno-exceptions", "-fno-threadsafe-statics", "-DHP_WHEEL")
 BUNDLED = os.path.join(HERE, "levels")
 
 
-class Library(NamedTuple):
+class CompiledLibrary(NamedTuple):
     """The compiled kernels."""
 
     handle: ctypes.PyDLL  # the loaded library; a call of it holds the interpreter's lock
@@ -65,13 +65,13 @@ class Library(NamedTuple):
     flags: Sequence[str]
 
 
-class CannotBuild(Exception):
+class NoCompiledKernels(Exception):
     """There is no compiler, or it failed. The message says which."""
 
 
 def library(
     extra_flags: Sequence[str] = (), folders: Optional[Sequence[Optional[str]]] = None
-) -> Library:
+) -> CompiledLibrary:
     """Load the compiled kernels; compile them first if that has not been done.
 
     Args:
@@ -93,23 +93,23 @@ def library(
         name = f"hotpath-{cache.digest(facts, [SOURCE] + HEADERS)}.so"
         try:
             handle, path = _load_from(folders, name, compiler, flags)
-        except CannotBuild as error:
+        except NoCompiledKernels as error:
             problems.append(str(error))
             continue
-        return Library(handle, path, compiler, flags)
-    raise CannotBuild(problems[-1])
+        return CompiledLibrary(handle, path, compiler, flags)
+    raise NoCompiledKernels(problems[-1])
 
 
-def bundled(features: Sequence[str], folder: str = BUNDLED) -> Library:
+def bundled(features: Sequence[str], folder: str = BUNDLED) -> CompiledLibrary:
     """Load the fastest library of a wheel that a processor with these features runs."""
     for name, flags, needed in LEVELS:
         path = os.path.join(folder, name + ".so")
         if set(needed) <= set(features) and os.path.exists(path):
             try:
-                return Library(ctypes.PyDLL(path), path, "a release", flags)
+                return CompiledLibrary(ctypes.PyDLL(path), path, "a release", flags)
             except OSError as error:  # another C library, or a folder that may hold no programs
-                raise CannotBuild(f"{path} can't be loaded: {error}") from None
-    raise CannotBuild(f"{folder} holds no library for this processor")
+                raise NoCompiledKernels(f"{path} can't be loaded: {error}") from None
+    raise NoCompiledKernels(f"{folder} holds no library for this processor")
 
 
 def build_levels(
@@ -132,7 +132,7 @@ def _compiler() -> str:
         if path:
             return path
     managers = (command for command in INSTALL if shutil.which(command.split()[0]))
-    raise CannotBuild(f"no C++ compiler; run `{next(managers, INSTALL[0])}`")
+    raise NoCompiledKernels(f"no C++ compiler; run `{next(managers, INSTALL[0])}`")
 
 
 def _load_from(
@@ -156,7 +156,7 @@ def _load_from(
         finally:
             if temporary:
                 shutil.rmtree(temporary, ignore_errors=True)  # the loaded library stays usable
-    raise CannotBuild(problem)
+    raise NoCompiledKernels(problem)
 
 
 def _open(path: str, compiler: str, flags: Sequence[str]) -> ctypes.PyDLL:
@@ -191,7 +191,7 @@ def _compile(compiler: str, flags: Sequence[str], path: str) -> None:
         partial = os.path.join(folder, os.path.basename(path))
         done = _run([compiler] + list(flags) + ["-o", partial, SOURCE])
         if done.returncode:
-            raise CannotBuild(f"{compiler} fails: {first_error(done.stderr)}")
+            raise NoCompiledKernels(f"{compiler} fails: {first_error(done.stderr)}")
         with open(partial, "rb") as file:
             cache.seal(path, file.read())
         os.chmod(path, 0o755)
@@ -210,9 +210,9 @@ def _run(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
             timeout=TIMEOUT_S,
         )
     except subprocess.TimeoutExpired:
-        raise CannotBuild(f"{command[0]} took over {TIMEOUT_S} s") from None
+        raise NoCompiledKernels(f"{command[0]} took over {TIMEOUT_S} s") from None
     except OSError as error:
-        raise CannotBuild(f"{command[0]} does not run: {error.strerror}") from None
+        raise NoCompiledKernels(f"{command[0]} does not run: {error.strerror}") from None
 
 
 def _cpu_flags() -> str:

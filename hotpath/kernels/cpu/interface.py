@@ -28,7 +28,7 @@ Part = TypeVar("Part")
 Around = Callable[[np.ndarray, np.ndarray, float, np.ndarray], Tuple[float, float]]
 
 
-class Kernels:
+class CpuKernels:
     """The crop and other computations of a processor, for one thread at a time.
 
     Attributes:

@@ -12,7 +12,7 @@ LANES = 16  # values that are worked on at once
 BATCH = 32  # samples that are taken at once
 
 
-class Pooling:
+class CompiledPooling:
     """Features under boxes. ``hotpath.runtime.identity.learner.definition`` defines the results.
 
     Args:
@@ -27,6 +27,8 @@ class Pooling:
         size: numbers that describe a box.
         at: address of its record.
     """
+
+    definition = "Pooling"  # the class in ``definition.py``
 
     def __init__(
         self,
@@ -89,7 +91,7 @@ class Pooling:
         return address(features)
 
 
-class Moments:
+class CompiledMoments:
     """Mean of x and of x x^T of one class, up to the diagonal.
 
     Args:
@@ -102,7 +104,7 @@ class Moments:
         self.addresses = self.mean.ctypes.data, self.square.ctypes.data
 
 
-class Regression:
+class CompiledRegression:
     """Moments and their solution. ``hotpath.runtime.identity.learner.definition`` defines the
     results.
 
@@ -117,6 +119,8 @@ class Regression:
         size: numbers of a sample.
         at: address of its record.
     """
+
+    definition = "Regression"  # the class in ``definition.py``
 
     def __init__(self, library: ctypes.CDLL, size: int, ridge: float, tiny: float) -> None:
         self._library, self.size = library, size
@@ -138,13 +142,13 @@ class Regression:
         self._add, self._judge = library.hp_moments_add, library.hp_regression_judge
         self._weigh, self._solve = library.hp_regression_weigh, library.hp_regression_solve
 
-    def moments(self) -> Moments:
+    def moments(self) -> CompiledMoments:
         """Memory for the samples of one class."""
-        return Moments(self.size)
+        return CompiledMoments(self.size)
 
     def add(
         self,
-        moments: Moments,
+        moments: CompiledMoments,
         samples: np.ndarray,
         weights: Optional[np.ndarray],
         rate: float,
@@ -157,7 +161,7 @@ class Regression:
         share_at = None if share is None else address(share)
         self._add(self.at, at, share_at, len(values), rate, *moments.addresses)
 
-    def weigh(self, terms: Sequence[Tuple[Moments, float, float]]) -> None:
+    def weigh(self, terms: Sequence[Tuple[CompiledMoments, float, float]]) -> None:
         """Compute A and b from (moments, share, sign of the class)."""
         if terms != self._terms:  # they stay the same once both classes were seen
             at = np.array([moments.addresses for moments, _, _ in terms], np.uintp).T.copy()
@@ -198,7 +202,7 @@ def _symmetric(size: int) -> np.ndarray:
     return np.zeros(LANES**2 * blocks * (blocks + 1) // 2, np.float32)
 
 
-class Samples:
+class CompiledSamples:
     """The samples to learn a frame from. ``hotpath.runtime.identity.learner.definition`` defines
     them.
 
@@ -212,6 +216,8 @@ class Samples:
         step: from one negative to the next, sides of the target.
         most: negatives on each side of the middle, along x and along y.
     """
+
+    definition = "Samples"  # the class in ``definition.py``
 
     def __init__(
         self,
@@ -237,8 +243,8 @@ class Samples:
 
     def of_frame(
         self,
-        pooling: Pooling,
-        regression: Regression,
+        pooling: CompiledPooling,
+        regression: CompiledRegression,
         state: np.ndarray,
         features: np.ndarray,
         centre: Sequence[float],

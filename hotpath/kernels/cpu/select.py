@@ -122,7 +122,7 @@ class Select:
         self._given = watched if same else (None,) * 4
 
 
-class Proposals:
+class CompiledProposals:
     """Places of one network's windows in C++. ``hotpath.runtime.decode.shared.proposals`` has the
     definition.
 

@@ -13,7 +13,7 @@ from hotpath.kernels.cuda import device
 TO_GPU, FROM_GPU = cupy.cuda.runtime.memcpyHostToDevice, cupy.cuda.runtime.memcpyDeviceToHost
 
 
-class Device(device.Device):
+class CupyDevice(device.CudaDevice):
     """A GPU that CuPy drives."""
 
     name = "cupy"
@@ -91,3 +91,6 @@ class Device(device.Device):
 
     def elapsed_ms(self, first: Any, second: Any) -> float:
         return cupy.cuda.get_elapsed_time(first, second)
+
+
+DEVICE = CupyDevice

@@ -1,6 +1,7 @@
 """A GPU through the library that is installed: CuPy, or PyCUDA where CuPy has no build (Nano).
 
-``cupy_launch`` and ``pycuda_launch`` each have a ``Device`` that derives from the one below.
+``cupy_launch`` and ``pycuda_launch`` each derive one from ``CudaDevice``, and name it as
+``DEVICE``.
 
 On a Nano and a TX2 the processor's caches hold no pinned memory, since the GPU does not see them
 (NVIDIA, "CUDA for Tegra"). Writes to write-combined memory are gathered into bursts. An upload
@@ -28,7 +29,7 @@ CUDA_LIBRARIES.update(nvrtc="cuda-nvrtc", cudart="cuda-cudart")
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-class Device:
+class CudaDevice:
     """A GPU. Its methods raise ``GpuFailed``.
 
     The thread that opened it may use it, and others inside ``current``, one thread at a time.
@@ -184,7 +185,7 @@ def open_device(library: str = "auto") -> Any:
         library: "auto", "cupy" or "pycuda".
 
     Returns:
-        A ``Device``, see above.
+        A ``CudaDevice``, see above.
 
     Raises:
         NoGpu: no driver, no GPU, or no library.
@@ -207,7 +208,7 @@ def open_device(library: str = "auto") -> Any:
         launch = importlib.import_module(f"{__package__}.{library}_launch")
     except ImportError as error:
         raise NoGpu(_not_imported(library, error)) from None
-    return launch.Device()
+    return launch.DEVICE()
 
 
 def _not_imported(library: str, error: ImportError) -> str:

@@ -16,7 +16,7 @@ NO_TIMING = 2  # CU_EVENT_DISABLE_TIMING
 YIELD = 2  # CU_CTX_SCHED_YIELD
 
 
-class Gpu(NamedTuple):
+class GpuFacts(NamedTuple):
     """A GPU.
 
     Attributes:
@@ -47,7 +47,7 @@ def load() -> ctypes.CDLL:
         ) from None
 
 
-def describe_gpu() -> Gpu:
+def describe_gpu() -> GpuFacts:
     """Ask the driver for the first GPU.
 
     Raises:
@@ -66,7 +66,7 @@ def describe_gpu() -> Gpu:
     result = library.cuDriverGetVersion(ctypes.byref(number))
     _check(library, result, "the driver gives no version")
     version = f"{number.value // 1000}.{number.value % 1000 // 10}"
-    return Gpu(name.value.decode("utf-8", "replace"), "{}.{}".format(*capability), version)
+    return GpuFacts(name.value.decode("utf-8", "replace"), "{}.{}".format(*capability), version)
 
 
 def let_threads_yield() -> None:

@@ -22,7 +22,7 @@ class NoGraph(Exception):
     """This driver has no graphs, or it refused this one. The message says why."""
 
 
-class Driver:
+class GraphDriver:
     """The driver's functions for graphs.
 
     Args:
@@ -58,11 +58,11 @@ class Driver:
         return error_text(self._library, error)
 
 
-class Graph:
+class CudaGraph:
     """The work that ``body`` puts on a stream, as one graph.
 
     Args:
-        driver: ``Driver``.
+        driver: ``GraphDriver``.
         stream: handle of a stream, not of the default one.
         body: called once. It may launch kernels and copy asynchronously, nothing else.
 
@@ -70,8 +70,8 @@ class Graph:
         NoGraph: the driver refused. The stream can be used as before.
     """
 
-    def __init__(self, driver: Driver, stream: int, body: Callable[[], None]) -> None:
-        self._driver, self._graph = driver, None  # type: Driver, Any
+    def __init__(self, driver: GraphDriver, stream: int, body: Callable[[], None]) -> None:
+        self._driver, self._graph = driver, None  # type: GraphDriver, Any
         self._check(driver.begin_capture(stream), "capture does not begin")
         description, executable = HANDLE(), HANDLE()
         try:

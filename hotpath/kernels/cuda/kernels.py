@@ -18,7 +18,7 @@ REQUESTS_AT = 64  # bytes from a frame's record to those of the windows
 POINTS, CENTRE = 0, 1  # families, as in peaks.cu
 
 
-class Kernels:
+class CudaKernels:
     """Gather, crop, places and pooling for windows with their records at one address.
 
     Args:

@@ -14,7 +14,7 @@ from hotpath.kernels.cuda import device
 NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING, for which PyCUDA has no name: no wait for other threads
 
 
-class Device(device.Device):
+class PycudaDevice(device.CudaDevice):
     """A GPU that PyCUDA drives. It shares the process's primary context with TensorRT."""
 
     name = "pycuda"
@@ -106,3 +106,6 @@ class Device(device.Device):
         if hasattr(self._thread, "has_opened"):  # else at the end of the process
             self._context.pop()
             self._context = None
+
+
+DEVICE = PycudaDevice

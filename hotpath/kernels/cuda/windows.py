@@ -22,7 +22,7 @@ from hotpath.base.errors import GpuFailed, HotpathError
 from hotpath.kernels.cuda import driver, frames, graphs, records
 from hotpath.kernels.cuda.arrays import OnDevice
 from hotpath.kernels.cuda.device import by_any_thread
-from hotpath.kernels.cuda.kernels import REQUESTS_AT, Kernels
+from hotpath.kernels.cuda.kernels import REQUESTS_AT, CudaKernels
 from hotpath.kernels.settings import (
     ARGMAX,
     MOST_PROPOSALS,
@@ -40,7 +40,7 @@ NUMBERS = 10  # of a ``Window``
 Rectangle = Tuple[float, float, float, float]  # x, y, w, h, frame pixels
 
 
-class Target(NamedTuple):
+class GpuTarget(NamedTuple):
     """The data of a target on the GPU.
 
     Attributes:
@@ -52,9 +52,10 @@ class Target(NamedTuple):
     border: Sequence[int]
 
 
-# A window of a frame: its ``Target``; [cx, cy, w, h] of the target before the frame, (x, y, w, h)
-# of the window, both in frame pixels, (x, y) search pixels per frame pixel; the places it proposes.
-Window = Tuple[Target, Sequence[float], SelectionPrior]
+# A window of a frame: its ``GpuTarget``; [cx, cy, w, h] of the target before the frame, (x, y, w,
+# h) of the window, both in frame pixels, (x, y) search pixels per frame pixel; the places it
+# proposes.
+Window = Tuple[GpuTarget, Sequence[float], SelectionPrior]
 
 # The places of a window, the best one first: float64 (n, 4) [cx, cy, w, h] in frame pixels, n
 # scores of 0 to 1, n cells; and float32 (n, parts * channels), the features under them. If no
@@ -62,7 +63,7 @@ Window = Tuple[Target, Sequence[float], SelectionPrior]
 Placed = Tuple[np.ndarray, List[float], List[int], Optional[np.ndarray]]
 
 
-class Windows:
+class CudaWindows:
     """Runs windows of frames.
 
     Args:
@@ -105,7 +106,7 @@ class Windows:
         self.stream = self._handle = device.handle(engine.stream)
         self._marks = {step: device.event() for step in STEPS} if timed else {}
         self._done = device.event()
-        self._graphs: Dict[int, graphs.Graph] = {}
+        self._graphs: Dict[int, graphs.CudaGraph] = {}
         self._staging = np.zeros(0, np.uint8)
         self._pixels_at = 0
         self._kernels: Any = None
@@ -122,7 +123,7 @@ class Windows:
     def _allocate(self) -> None:
         """Load the kernels, and take all memory but that of the pixels."""
         device, engine, most = self.device, self.engine, self.most
-        self._kernels = Kernels(device, self._settings, engine, most)
+        self._kernels = CudaKernels(device, self._settings, engine, most)
         kernels = self._kernels
         self._record = device.pinned(REQUESTS_AT + most * records.SIZE_OF_REQUEST)
         self._frame = frames.Record(self._record[: ctypes.sizeof(records.Frame)])
@@ -183,7 +184,9 @@ class Windows:
         """Capture the graph of that many windows."""
         body = functools.partial(self._enqueue, count, self._handle)
         try:
-            self._graphs[count] = graphs.Graph(graphs.Driver(driver.load()), self._handle, body)
+            self._graphs[count] = graphs.CudaGraph(
+                graphs.GraphDriver(driver.load()), self._handle, body
+            )
         except (graphs.NoGraph, HotpathError) as error:
             self._give_up_graphs(str(error))
 
@@ -197,7 +200,9 @@ class Windows:
     # ---- a target
 
     @by_any_thread
-    def exemplar(self, frame: frames.AnyFrame, place: Rectangle, border: Sequence[int]) -> Target:
+    def exemplar(
+        self, frame: frames.AnyFrame, place: Rectangle, border: Sequence[int]
+    ) -> GpuTarget:
         """Crop the exemplar of a target, and compute its features.
 
         Args:
@@ -210,7 +215,7 @@ class Windows:
         """
         device, engine, stream = self.device, self.engine, self._stream
         features: List[int] = []
-        target = Target((), border)
+        target = GpuTarget((), border)
         window = target, (0.0,) * 4 + tuple(place) + (1.0, 1.0), ARGMAX
         try:
             for name in engine.features:
@@ -225,7 +230,7 @@ class Windows:
             self._settle()
             self.free(target._replace(features=tuple(features)))
             raise
-        return Target(tuple(features), border)
+        return GpuTarget(tuple(features), border)
 
     @by_any_thread
     def read(self, frame: OnDevice, part: Tuple[int, int, int, int]) -> List[np.ndarray]:
@@ -250,7 +255,7 @@ class Windows:
         return parts
 
     @by_any_thread
-    def free(self, target: Target) -> None:
+    def free(self, target: GpuTarget) -> None:
         """Free the memory of a target. No work is in flight between calls."""
         for address in target.features:
             self.device.free(address)
@@ -351,7 +356,7 @@ class Windows:
         if used:
             self.device.upload(self._pixels_at, self._staging[:used], self._stream)
 
-    def _own(self, n: int, target: Target, prior: SelectionPrior) -> None:
+    def _own(self, n: int, target: GpuTarget, prior: SelectionPrior) -> None:
         """Write what stays the same while a target keeps its place among the windows."""
         record = self._looks[n]
         record.features[: len(target.features)] = target.features

@@ -33,7 +33,7 @@ CLOCK_MARGIN = 1.01
 GIVEN = ("PROGRAM", "REGION0", "REGION1", "REGION2", "FRAME", "STRIDE", "LINE", "BORDER")
 
 
-class Buffer:
+class SharedBuffer:
     """Memory that processor and fabric share.
 
     Attributes:
@@ -147,8 +147,8 @@ class Fabric:
         else:
             self._cell.write(tables.REGISTERS[name], value)
 
-    def allocate(self, count: int) -> Buffer:
-        """A ``Buffer`` of at least ``count`` bytes.
+    def allocate(self, count: int) -> SharedBuffer:
+        """A ``SharedBuffer`` of at least ``count`` bytes.
 
         Raises:
             FabricFailed: there is no such memory, or not where the accelerator reaches.
@@ -162,7 +162,7 @@ class Fabric:
                 "use it, or give Linux a larger CMA"
             ) from error
         self.check_place(int(held.device_address), count, WORD)
-        buffer = Buffer(held)
+        buffer = SharedBuffer(held)
         # else lines of a cache that hold its first contents may be written over results later
         buffer.flush()
         return buffer

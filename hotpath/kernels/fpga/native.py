@@ -10,7 +10,7 @@ from typing import Any, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.cpu.interface import CpuKernels
 from hotpath.kernels.cpu.structures import WindowJob
 from hotpath.kernels.fpga import resize
 
@@ -18,7 +18,7 @@ DONE, LINE_TOO_LONG, PIXELS_TOO_MANY = range(3)  # of a window
 
 
 class Native:
-    """The compiled functions; ``handle``: of ``Kernels``."""
+    """The compiled functions; ``handle``: of ``CpuKernels``."""
 
     def __init__(self, handle: ctypes.CDLL) -> None:
         self._window, self._floats = handle.hp_fabric_window, handle.hp_fabric_floats
@@ -61,6 +61,6 @@ class Native:
         self._floats(memory, ctypes.addressof(jobs), len(jobs))
 
 
-def native(kernels: Kernels) -> Any:
+def native(kernels: CpuKernels) -> Any:
     """``Native``, or None without a compiler."""
     return Native(kernels.handle) if kernels.handle else None

@@ -24,13 +24,13 @@ START, STOP = 1, 2
 IS_BUSY, IS_DONE, IS_ERROR = 1, 2, 4
 
 
-class BadTable(HotpathError):
+class BadCommandTable(HotpathError):
     """A field or a value that a command does not have."""
 
 
 def read_toml(path: pathlib.Path) -> Dict[str, Any]:
-    """The contents of a TOML file; raises ``BadTable``."""
-    return toml.read(path, BadTable)
+    """The contents of a TOML file; raises ``BadCommandTable``."""
+    return toml.read(path, BadCommandTable)
 
 
 TABLE = read_toml(pathlib.Path(__file__).with_name("tables.toml"))
@@ -63,7 +63,7 @@ def pack(command: str, **fields: int) -> bytes:
         BadTable: no such command or field, or a value that its bits can't hold.
     """
     if command not in FIELDS:
-        raise BadTable(
+        raise BadCommandTable(
             "no command {!r}; there are: {}".format(command, ", ".join(FIELDS)),
             what="unknown command",
         )
@@ -71,7 +71,7 @@ def pack(command: str, **fields: int) -> bytes:
     fields["opcode"] = OPCODES[command]
     for name, value in fields.items():
         if name not in FIELDS[command]:
-            raise BadTable(
+            raise BadCommandTable(
                 "{} has no field {!r}; it has: {}".format(
                     command, name, ", ".join(FIELDS[command])
                 ),
@@ -80,7 +80,7 @@ def pack(command: str, **fields: int) -> bytes:
         word, low, bits = FIELDS[command][name]
         value = int(value)
         if not 0 <= value < 1 << bits:
-            raise BadTable(
+            raise BadCommandTable(
                 f"{command} {name} = {value}: not a number of {bits} bits", what="wrong value"
             )
         words[word] |= value << low
@@ -97,12 +97,14 @@ def unpack(data: bytes) -> Tuple[str, Fields]:
         BadTable: not 64 bytes, or an unknown opcode.
     """
     if len(data) != COMMAND_BYTES:
-        raise BadTable(f"a command has {COMMAND_BYTES} bytes, not {len(data)}", what="wrong size")
+        raise BadCommandTable(
+            f"a command has {COMMAND_BYTES} bytes, not {len(data)}", what="wrong size"
+        )
     words = struct.unpack("<16I", bytes(data))
     word, low, bits = TABLE["command"]["ALL"]["opcode"]
     opcode = words[word] >> low & (1 << bits) - 1
     if opcode not in NAMES:
-        raise BadTable(f"no command has opcode {opcode}", what="no command")
+        raise BadCommandTable(f"no command has opcode {opcode}", what="no command")
     command = NAMES[opcode]
     fields = {
         name: words[word] >> low & (1 << bits) - 1

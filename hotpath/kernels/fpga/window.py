@@ -7,7 +7,7 @@ from typing import Any, Dict, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.cpu.interface import CpuKernels
 from hotpath.kernels.fpga import native, resize
 from hotpath.kernels.fpga.fabric import Fabric
 
@@ -17,7 +17,7 @@ MOST_ROWS = (1 << 15) - 1  # what an entry of ROWS can number
 PAGE = 4096
 
 
-class Pictures:
+class WindowPictures:
     """One window's pixels and tables in the fabric's memory.
 
     Args:
@@ -26,7 +26,7 @@ class Pictures:
         kernels: the processor's crop, for windows whose rows are longer.
     """
 
-    def __init__(self, fabric: Fabric, side: int, line_bytes: int, kernels: Kernels) -> None:
+    def __init__(self, fabric: Fabric, side: int, line_bytes: int, kernels: CpuKernels) -> None:
         self.fabric = fabric
         self.kernels = kernels
         self._line = line_bytes - BEAT
@@ -110,15 +110,15 @@ class Crop:
         side: side of the crop, pixels.
 
     Attributes:
-        registers: what ``Pictures.take`` returned last.
+        registers: what ``WindowPictures.take`` returned last.
     """
 
-    def __init__(self, pictures: Pictures, side: int) -> None:
+    def __init__(self, pictures: WindowPictures, side: int) -> None:
         self.pictures, self.side = pictures, side
         self.registers: Tuple[int, ...] = ()
 
     def take(
         self, frame: np.ndarray, window: Sequence[int], border: Sequence[int], flush: bool = True
     ) -> None:
-        """Prepare a window for the next program; see ``Pictures.take``."""
+        """Prepare a window for the next program; see ``WindowPictures.take``."""
         self.registers = self.pictures.take(frame, window, border, self.side, flush)

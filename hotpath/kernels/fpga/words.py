@@ -7,10 +7,10 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.cpu.interface import CpuKernels
 from hotpath.kernels.cpu.structures import WordsJob
 from hotpath.kernels.fpga import native
-from hotpath.kernels.fpga.fabric import WORD, Buffer
+from hotpath.kernels.fpga.fabric import WORD, SharedBuffer
 
 
 def values_of(exponent: int) -> List[float]:
@@ -31,7 +31,7 @@ class Maps:
         arrays: tuple of float32 (1, channels, height, width), which ``read`` overwrites.
     """
 
-    def __init__(self, entries: Sequence[Dict[str, Any]], kernels: Kernels) -> None:
+    def __init__(self, entries: Sequence[Dict[str, Any]], kernels: CpuKernels) -> None:
         self._entries = entries
         self._values = [np.array(entry["values"], np.float32) for entry in entries]
         self.arrays: Tuple[np.ndarray, ...] = tuple(
@@ -52,7 +52,7 @@ class Maps:
             )
         )
 
-    def read(self, work: Buffer) -> None:
+    def read(self, work: SharedBuffer) -> None:
         """Read all maps from a target's memory."""
         if self._native is not None:
             self._native.floats(work.host, self._jobs)
@@ -60,7 +60,7 @@ class Maps:
         for words, table, out in zip(self.words(work), self._values, self.arrays):
             out[0] = table[words]
 
-    def words(self, work: Buffer) -> List[np.ndarray]:
+    def words(self, work: SharedBuffer) -> List[np.ndarray]:
         """The maps as the fabric wrote them: list of uint8 (channels, height, width)."""
         maps = []
         for entry, out in zip(self._entries, self.arrays):

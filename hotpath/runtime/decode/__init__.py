@@ -22,7 +22,7 @@ from hotpath.runtime.errors import BadNetwork
 if typing.TYPE_CHECKING:
     from types import ModuleType
 
-    from hotpath.kernels.cpu.interface import Kernels
+    from hotpath.kernels.cpu.interface import CpuKernels
     from hotpath.runtime.network import Network
 
 Shape = typing.Tuple[int, ...]
@@ -64,7 +64,7 @@ def unknown(family: str, there: "typing.Sequence[str]") -> str:
     return f"{family!r} is not known; {hint}"
 
 
-def create(network: "Network", kernels: "Kernels") -> Family:
+def create(network: "Network", kernels: "CpuKernels") -> Family:
     """Make the decoder of a network's family.
 
     Args:

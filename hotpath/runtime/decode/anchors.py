@@ -22,7 +22,7 @@ from hotpath.runtime.decode.shared.keys import MAP_SIZE, STRIDE
 from hotpath.runtime.decode.shared.voting import VOTE_KEYS, Vote
 
 if typing.TYPE_CHECKING:
-    from hotpath.kernels.cpu.interface import Kernels
+    from hotpath.kernels.cpu.interface import CpuKernels
     from hotpath.runtime.network import Network
 
 KEYS: typing.Dict[str, Keys] = {
@@ -45,7 +45,7 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
     return (1, channels, size, size), (1, 4 * count, size, size)
 
 
-def create(network: "Network", kernels: "Kernels") -> Family:
+def create(network: "Network", kernels: "CpuKernels") -> Family:
     """Make the decoder; it needs none of the kernels."""
     return Anchors(network)
 

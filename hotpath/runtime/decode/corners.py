@@ -25,7 +25,7 @@ from hotpath.runtime.errors import NetworkFailed
 from hotpath.runtime.frames import geometry
 
 if typing.TYPE_CHECKING:
-    from hotpath.kernels.cpu.interface import Kernels
+    from hotpath.kernels.cpu.interface import CpuKernels
     from hotpath.runtime.network import Network
 
 KEYS: typing.Dict[str, Keys] = {
@@ -54,7 +54,7 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
     return (1, 1, size, size), (1, 1, size, size)
 
 
-def create(network: "Network", kernels: "Kernels") -> Family:
+def create(network: "Network", kernels: "CpuKernels") -> Family:
     """Make the decoder; it needs none of the kernels."""
     return Corners(network)
 

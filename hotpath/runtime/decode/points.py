@@ -25,7 +25,7 @@ from hotpath.runtime.decode.shared.voting import VOTE_KEYS, Vote
 from hotpath.runtime.frames import geometry
 
 if typing.TYPE_CHECKING:
-    from hotpath.kernels.cpu.interface import Kernels
+    from hotpath.kernels.cpu.interface import CpuKernels
     from hotpath.runtime.network import Network
 
 KEYS: typing.Dict[str, Keys] = {
@@ -45,7 +45,7 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
     return score, (1, 4, size, size)
 
 
-def create(network: "Network", kernels: "Kernels") -> Family:
+def create(network: "Network", kernels: "CpuKernels") -> Family:
     """Make the decoder; it selects in C++ if the kernels are compiled."""
     return compiled(Points(network), kernels, points_settings(network))
 

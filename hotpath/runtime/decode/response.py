@@ -19,7 +19,7 @@ from hotpath.runtime.decode.shared.family import Chosen, Family, Maps, Scale
 from hotpath.runtime.decode.shared.keys import LARGEST_MAP, LARGEST_STRIDE
 
 if typing.TYPE_CHECKING:
-    from hotpath.kernels.cpu.interface import Kernels
+    from hotpath.kernels.cpu.interface import CpuKernels
     from hotpath.runtime.network import Network
 
 KEYS: typing.Dict[str, Keys] = {
@@ -52,7 +52,7 @@ def scales(network: "Network") -> "typing.Tuple[float, ...]":
     return tuple(network.scale_step ** float(step) for step in steps)
 
 
-def create(network: "Network", kernels: "Kernels") -> "Siamese":
+def create(network: "Network", kernels: "CpuKernels") -> "Siamese":
     """Make the decoder; it needs none of the kernels."""
     return Siamese(network)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from hotpath.base.errors import NetworkFailed
 from hotpath.kernels.cpu import select
-from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.cpu.interface import CpuKernels
 from hotpath.kernels.settings import ARGMAX, SelectionPrior
 from hotpath.runtime import decode
 from hotpath.runtime.frames.pictures import AnyFrame, checked_frame
@@ -76,6 +76,7 @@ class Device:
 
     Attributes:
         network, engine, kernels: the arguments.
+        title: the hardware, for a sentence.
         kernels_name: the kernels that crop and select: "c++", "numpy" or "cuda".
         windows: windows that one call of the network takes. ``run`` makes several calls for more.
         shows_features: whether ``WindowResult`` can have the features of the window.
@@ -87,12 +88,13 @@ class Device:
             there is none.
     """
 
+    title = ""
     kernels_name = ""
     windows = 1
     shows_features = False
     copies = False
 
-    def __init__(self, network: Network, engine: "Engine", kernels: Kernels) -> None:
+    def __init__(self, network: Network, engine: "Engine", kernels: CpuKernels) -> None:
         self.network, self.engine, self.kernels = network, engine, kernels
         self._places: Dict[SelectionPrior, Any] = {}  # what proposes places on the processor
         self.point_prompt: Any = None
@@ -167,7 +169,9 @@ class Device:
             return WindowResult(around, scale, features, maps)
         if prior not in self._places:
             settings = decode.create(self.network, self.kernels).settings
-            self._places[prior] = settings and self.kernels.new(select.Proposals, settings, prior)
+            self._places[prior] = settings and self.kernels.new(
+                select.CompiledProposals, settings, prior
+            )
         if self._places[prior] is None:  # nothing was compiled, or the family has no kernel
             from hotpath.runtime.decode.shared.proposals import Proposals
 

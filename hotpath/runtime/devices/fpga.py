@@ -7,21 +7,23 @@ from typing import Any, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.kernels.cpu.interface import Kernels
-from hotpath.runtime.devices.processor import Processor
+from hotpath.kernels.cpu.interface import CpuKernels
+from hotpath.runtime.devices.processor import CpuDevice
 from hotpath.runtime.frames.camera_frames import PlanarFrame
 from hotpath.runtime.frames.geometry import Crops
 from hotpath.runtime.frames.pictures import AnyFrame, bgr_of
 from hotpath.runtime.network import Network
 
 
-class Fpga(Processor):
+class FpgaDevice(CpuDevice):
     """Runs windows in an FPGA.
 
     Args:
         engine: ``hotpath.runtime.engines.overlay.OverlayEngine``.
         kernels: they select, and crop windows that are too wide for the fabric.
     """
+
+    title = "Fpga"
 
     def crops_into(self, out: Any) -> Crops:
         return FabricCrops(self.network, self.kernels, out)
@@ -36,7 +38,7 @@ class FabricCrops(Crops):
         crop: the engine's input, ``hotpath.kernels.fpga.window.Crop``.
     """
 
-    def __init__(self, network: Network, kernels: Kernels, crop: Any) -> None:
+    def __init__(self, network: Network, kernels: CpuKernels, crop: Any) -> None:
         super().__init__(network)
         self._kernels, self._crop = kernels, crop
 

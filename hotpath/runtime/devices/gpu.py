@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence,
 import cv2
 import numpy as np
 
-from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.cpu.interface import CpuKernels
 from hotpath.kernels.cuda import arrays, frames
 from hotpath.kernels.cuda.arrays import OnDevice
 from hotpath.kernels.cuda.frames import Nv12
-from hotpath.kernels.cuda.windows import Target, Windows
+from hotpath.kernels.cuda.windows import CudaWindows, GpuTarget
 from hotpath.kernels.planes import MATRICES, Planes
 from hotpath.kernels.settings import ARGMAX, FrameSettings, InputSettings
 from hotpath.runtime.decode.centre import centre_settings
@@ -74,10 +74,10 @@ class GpuPicture(CameraFrame):
 
     Args:
         frame: the frame.
-        windows: the ``Windows`` that copy a part.
+        windows: the ``CudaWindows`` that copy a part.
     """
 
-    def __init__(self, frame: OnDevice, windows: Windows) -> None:
+    def __init__(self, frame: OnDevice, windows: CudaWindows) -> None:
         super().__init__()
         self.shape = frame.shape
         self._frame, self._windows = frame, windows
@@ -124,16 +124,16 @@ class GpuPicture(CameraFrame):
         return self._planes
 
 
-class OnGpu(Exemplar):
+class GpuExemplar(Exemplar):
     """A target's features on the GPU.
 
     Args:
         border: see ``Exemplar``.
         target: the record that ``windows`` keeps of the target.
-        windows: the ``Windows``.
+        windows: the ``CudaWindows``.
     """
 
-    def __init__(self, border: np.ndarray, target: Target, windows: Windows) -> None:
+    def __init__(self, border: np.ndarray, target: GpuTarget, windows: CudaWindows) -> None:
         super().__init__(border)
         self.target, self._windows = target, windows
 
@@ -142,7 +142,7 @@ class OnGpu(Exemplar):
         self.target = self.target._replace(features=())
 
 
-class Gpu(Device):
+class GpuDevice(Device):
     """Runs windows on an NVIDIA GPU.
 
     It takes BGR arrays, and frames of cameras without a conversion on the processor:
@@ -153,13 +153,14 @@ class Gpu(Device):
     Args:
         network, engine, kernels: see ``Device``. The engine's ``device`` is open.
         log: function that takes one sentence if there is no CUDA graph.
-        options: options of ``hotpath.kernels.cuda.windows.Windows``: graph, timed. Without
+        options: options of ``hotpath.kernels.cuda.windows.CudaWindows``: graph, timed. Without
             ``timed`` all time counts for the step "network".
 
     Raises:
-        NotOnGpu, NoCompiler, GpuFailed: see ``Windows``.
+        NotOnGpu, NoCompiler, GpuFailed: see ``CudaWindows``.
     """
 
+    title = "Gpu"
     kernels_name = "cuda"
     engine: "GpuEngine"
     copies = True
@@ -168,14 +169,14 @@ class Gpu(Device):
         self,
         network: Network,
         engine: "Engine",
-        kernels: Kernels,
+        kernels: CpuKernels,
         log: Optional[Callable[[str], None]] = None,
         **options: bool,
     ) -> None:
         super().__init__(network, engine, kernels)
         settings = frame_settings(network)
         self.engine.prepare()
-        self._windows = Windows(engine.device, settings, engine, log=log, **options)
+        self._windows = CudaWindows(engine.device, settings, engine, log=log, **options)
         self.windows = self._windows.most
         self.shows_features = bool(self.engine.shown)
         self._is_timed = options.get("timed", False)
@@ -228,7 +229,7 @@ class Gpu(Device):
         border = geometry.border_colour(self.network, picture)
         place = geometry.exemplar_window(self.network, around)
         target = self._windows.exemplar(frame, place, border.tolist())
-        return OnGpu(border, target, self._windows)
+        return GpuExemplar(border, target, self._windows)
 
     def run(
         self, frame: Any, requests: Sequence[WindowRequest]

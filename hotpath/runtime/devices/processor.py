@@ -11,7 +11,7 @@ from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.cpu.interface import CpuKernels
 from hotpath.runtime.devices.base import STEPS, Device, Exemplar, StepMs, WindowRequest, copied
 from hotpath.runtime.engines.base import Engine
 from hotpath.runtime.frames import geometry
@@ -21,7 +21,7 @@ from hotpath.runtime.network import Network
 from hotpath.runtime.types import WindowResult
 
 
-class Features(Exemplar):
+class CpuExemplar(Exemplar):
     """A target's features.
 
     Args:
@@ -34,14 +34,16 @@ class Features(Exemplar):
         self.features = features
 
 
-class Processor(Device):
+class CpuDevice(Device):
     """Runs windows on the processor, or on an engine with the same interface.
 
     Args:
         network, engine, kernels: see ``Device``. The kernels crop and select.
     """
 
-    def __init__(self, network: Network, engine: Engine, kernels: Kernels) -> None:
+    title = "Processor"
+
+    def __init__(self, network: Network, engine: Engine, kernels: CpuKernels) -> None:
         super().__init__(network, engine, kernels)
         self.kernels_name = kernels.name
         self.shows_features = engine.search_features is not None
@@ -56,7 +58,7 @@ class Processor(Device):
         self.crops_into(out).window(frame, geometry.exemplar_window(network, around), border)
         if engine.exemplar_box is not None:
             engine.exemplar_box[...] = geometry.exemplar_box(network, around)
-        return Features(border, engine.exemplar())
+        return CpuExemplar(border, engine.exemplar())
 
     def run(
         self, frame: AnyFrame, requests: Sequence[WindowRequest]

@@ -20,8 +20,8 @@ from hotpath.runtime.networks.bundle import Bundle
 if TYPE_CHECKING:
     import numpy as np
 
-    from hotpath.kernels.cpu.interface import Kernels
-    from hotpath.kernels.fpga.fabric import Buffer, Fabric
+    from hotpath.kernels.cpu.interface import CpuKernels
+    from hotpath.kernels.fpga.fabric import Fabric, SharedBuffer
 
 COMMAND_ALIGNED = 64
 WORD = 16  # channels of a block of a map, as in hotpath.kernels.fpga.fabric
@@ -94,9 +94,9 @@ class OverlayEngine(Engine):
             self.fabric.close()
             raise
 
-    def _prepare(self, size: Table, kernels: "Kernels") -> None:
+    def _prepare(self, size: Table, kernels: "CpuKernels") -> None:
         """Check the fabric's size, load the image and set up the crops and the maps."""
-        from hotpath.kernels.fpga.window import Crop, Pictures
+        from hotpath.kernels.fpga.window import Crop, WindowPictures
         from hotpath.kernels.fpga.words import Maps, values_of
 
         self._check_size(size)
@@ -105,7 +105,7 @@ class OverlayEngine(Engine):
         self._image: Any = self.fabric.allocate(bundle.parts[run["image"]]["bytes"])
         self.fabric.check_place(self._image.address, 0, COMMAND_ALIGNED)
         self._load_image()
-        pictures = Pictures(self.fabric, max(self._sides), size["line_bytes"], kernels)
+        pictures = WindowPictures(self.fabric, max(self._sides), size["line_bytes"], kernels)
         self.exemplar_crop, self.search_crop = (Crop(pictures, side) for side in self._sides)
         entries, seen = list(run["maps"]), run.get("seen")
         if seen:
@@ -198,7 +198,7 @@ class OverlayEngine(Engine):
                 f"`{self.bundle.command}`"
             )
 
-    def exemplar(self) -> Tuple["Buffer", ...]:
+    def exemplar(self) -> Tuple["SharedBuffer", ...]:
         """Run the network on the exemplar; returns memory of the target that has its features.
 
         Raises:
@@ -214,14 +214,14 @@ class OverlayEngine(Engine):
         self._run("exemplar", work, self.exemplar_crop.registers)
         return (work,)
 
-    def search(self, features: Tuple["Buffer", ...]) -> "Tuple[np.ndarray, ...]":
+    def search(self, features: Tuple["SharedBuffer", ...]) -> "Tuple[np.ndarray, ...]":
         (work,) = features
         self._run("search", work, self.search_crop.registers)
         work.invalidate()
         self._maps.read(work)
         return self._shown
 
-    def _run(self, part: str, work: "Buffer", window: Tuple[int, ...]) -> None:
+    def _run(self, part: str, work: "SharedBuffer", window: Tuple[int, ...]) -> None:
         """Run a part's program with a target's memory; ``window``: registers of ``Crop``."""
         program = self._programs[part]
         image = self._image.address
@@ -237,7 +237,7 @@ class OverlayEngine(Engine):
         command = self._image.array[first : first + tables.COMMAND_BYTES].tobytes()
         try:
             kind = tables.unpack(command)[0]
-        except tables.BadTable:
+        except tables.BadCommandTable:
             kind = "none"
         return f"{number} ({kind}) of the {name} program"
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
-from hotpath.kernels.cpu.interface import PLAIN, Around, Kernels
+from hotpath.kernels.cpu.interface import PLAIN, Around, CpuKernels
 from hotpath.kernels.settings import BoxLimits, InputSettings, WindowSettings
 from hotpath.runtime.frames.pictures import AnyFrame, Picture
 from hotpath.runtime.types import Box
@@ -251,7 +251,7 @@ class KernelCrops(Crops):
     """
 
     def __init__(
-        self, network: "Network", kernels: Kernels, out: Any, is_input: bool = True
+        self, network: "Network", kernels: CpuKernels, out: Any, is_input: bool = True
     ) -> None:
         super().__init__(network)
         self._out, self._size, self._packing = out, (out.shape[-1], out.shape[-2]), PLAIN

@@ -4,7 +4,7 @@ from typing import Callable, Optional, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.cpu.interface import CpuKernels
 from hotpath.runtime.frames import colour
 from hotpath.runtime.frames.geometry import KernelCrops
 from hotpath.runtime.frames.pictures import AnyFrame
@@ -136,7 +136,7 @@ class ColoursUnder:
         border: colour of the pixels outside the frame, (3,) uint8, BGR.
     """
 
-    def __init__(self, network: Network, kernels: Kernels) -> None:
+    def __init__(self, network: Network, kernels: CpuKernels) -> None:
         patch = np.zeros((3, colour.PATCH, colour.PATCH), np.uint8)
         self._crops = KernelCrops(network, kernels, patch, is_input=False)
         self._picture = patch.transpose(1, 2, 0)

@@ -11,7 +11,7 @@ from typing import Deque, Optional, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.cpu.interface import CpuKernels
 from hotpath.kernels.votes import hanning_window, inner_hanning_window
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.boxes import overlaps
@@ -49,7 +49,7 @@ JUDGED, EARLY = 4, 12
 AT_FIRST, LATER = range(1, JUDGED), (JUDGED // 2,)  # frames after a judgement in which it learns
 
 
-def create(network: Network, kernels: Kernels, searches: bool = True) -> "Search":
+def create(network: Network, kernels: CpuKernels, searches: bool = True) -> "Search":
     """Make the ``Search`` for a target, with its classifier, colours and identity.
 
     Args:

@@ -4,7 +4,7 @@ import pathlib
 
 import hotpath_fpga as design
 from hotpath.graphs import quantisable, table
-from hotpath.graphs.errors import BadTable
+from hotpath.graphs.errors import BadRangeTable
 from hotpath.runtime.networks import sha256_of
 from hotpath_fpga.compiler import Compiler
 
@@ -30,7 +30,7 @@ def compile_network(network, paths=None, ranges=None, size_name="pynq_z2"):
     if not isinstance(ranges, dict):
         ranges = table.read(pathlib.Path(ranges))
     if ranges["files"] != {part: sha256_of(path) for part, path in paths.items()}:
-        raise BadTable(
+        raise BadRangeTable(
             "the table of ranges was measured on other files of {} than these; run `hotpath "
             "int8 --network {} --clips DIR` again".format(ranges["network"], network.given),
             what="other files",

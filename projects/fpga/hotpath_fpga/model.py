@@ -137,7 +137,7 @@ class Machine:
         data = self._take(self._registers["PROGRAM"] + number * tables.COMMAND_BYTES, 64)
         try:
             return tables.unpack(data.tobytes())
-        except tables.BadTable:
+        except tables.BadCommandTable:
             raise Fault("COMMAND") from None
 
     # -- memory

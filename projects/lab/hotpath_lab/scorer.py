@@ -10,7 +10,7 @@ import numpy as np
 from hotpath.calib.errors import BadRun
 from hotpath.kernels import cpu
 from hotpath.runtime import engines
-from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.devices.processor import CpuDevice
 from hotpath.runtime.errors import BadClips
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import sha256_of
@@ -80,7 +80,7 @@ class Scorer:
         network, engine = self._with(answers)
         network = copy.copy(network)  # the engine's does not change
         vars(network).update({key: numbers[key] for key in set(numbers) - set(answers)})
-        device = Processor(network, engine, self._parts[1])
+        device = CpuDevice(network, engine, self._parts[1])
         return Tracker(device, recover=self._searches)
 
     def _with(self, answers: dict[str, str]) -> tuple[Network, Any]:

@@ -22,7 +22,7 @@ from hotpath_nogpu.tensorrt import machine, whole
 def nano(monkeypatch, tmp_path):
     """This computer as a Nano with TensorRT 8.2."""
     monkeypatch.setattr(tensorrt, "CACHE", tmp_path / "cache")
-    played = machine.Board("8.2")
+    played = machine.FakeBoard("8.2")
     played.be("jetson_nano")
     yield played
     played.leave()
@@ -206,8 +206,8 @@ def test_a_kernel_that_computes_nonsense_is_found(nano, tmp_path, monkeypatch):
         for memory in self._memory.values():
             memory.view(np.uint8)[::7] = 63
 
-    right = machine.Device._depthwise
-    monkeypatch.setattr(machine.Device, "_depthwise", wrong)
+    right = machine.HostDevice._depthwise
+    monkeypatch.setattr(machine.HostDevice, "_depthwise", wrong)
     monkeypatch.setattr(steps, "STEPS", (steps.driver, steps.device, steps.correlation))
     _, told = bring_up(tmp_path, "kestrel")
     assert told["correlation"]["result"] == "failed"

@@ -10,8 +10,8 @@ from hotpath.kernels.cuda import device as devices
 from hotpath.kernels.cuda import windows
 from hotpath.kernels.settings import ARGMAX, SelectionPrior
 from hotpath.runtime.devices.base import WindowRequest
-from hotpath.runtime.devices.gpu import Gpu
-from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.devices.gpu import GpuDevice
+from hotpath.runtime.devices.processor import CpuDevice
 from hotpath.runtime.identity.learner.definition import Pooling
 from hotpath.runtime.identity.learner.ridge import samples_of
 from hotpath.runtime.search.windows import PRIORS
@@ -88,13 +88,13 @@ def test_boxes_of_every_list_of_windows_are_the_processors(monkeypatch, most, ch
     monkeypatch.setattr(windows, "MOST_BYTES", most)
     device, net = devices.open_device(), networks.network(**dict(SMALL, **changes))
     for graph in (False, True):
-        on = Gpu(net, TinyGpuEngine(device, net), cpu.load(), graph=graph)
+        on = GpuDevice(net, TinyGpuEngine(device, net), cpu.load(), graph=graph)
         assert on.uses_graph == graph
-        compare(on, Processor(net, TinyGpuEngine(device, net), cpu.load()))
+        compare(on, CpuDevice(net, TinyGpuEngine(device, net), cpu.load()))
     device.close()
 
 
-class Broken(machine.Device):
+class Broken(machine.HostDevice):
     """A device that computes nothing, whose uploads fail from one on."""
 
     fails_at = None
@@ -116,12 +116,12 @@ class Broken(machine.Device):
 
 
 def broken(monkeypatch):
-    """(a ``Broken`` device, an engine on it, a ``Gpu`` without CUDA graphs)."""
+    """(a ``Broken`` device, an engine on it, a ``GpuDevice`` without CUDA graphs)."""
     monkeypatch.setattr(compiler, "binary", lambda path, *rest: path)
     device, net = Broken(), networks.network(**SMALL)
     engine = TinyGpuEngine(device, net)
     engine.capturable = False
-    return device, engine, Gpu(net, engine, cpu.load())
+    return device, engine, GpuDevice(net, engine, cpu.load())
 
 
 @pytest.mark.parametrize("after", [0, 1])

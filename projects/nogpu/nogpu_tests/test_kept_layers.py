@@ -58,7 +58,7 @@ def test_a_prepared_folder_keeps_the_layers_of_the_report(tmp_path, keep):
 
 def test_the_builder_uses_float16_and_keeps_the_scales(tmp_path):
     _, values = prepare(tmp_path, KEPT)
-    board = machine.Board("8.6", "8.7")
+    board = machine.FakeBoard("8.6", "8.7")
     board.be("jetson_orin_nano")
     try:
         asked = {key: values[key] for key in plans.Request._fields if key in values}

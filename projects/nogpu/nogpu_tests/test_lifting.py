@@ -27,7 +27,7 @@ from hotpath.runtime import engines
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import load_network
 from hotpath_nogpu.tensorrt import fake
-from hotpath_nogpu.tensorrt.models import Model
+from hotpath_nogpu.tensorrt.models import FakeModel
 from tests.support import cut_check
 from tests.support.models import model_of
 
@@ -253,7 +253,7 @@ def by_board(name, network):
         forms = prepared.read(place)["forms"]
         family, form = ("8.2", "cut") if name == "jetson_nano" else ("10", "whole")
         for file in forms[form]["models"]:
-            model = Model((place / file).read_bytes())
+            model = FakeModel((place / file).read_bytes())
             assert not fake.make(family)._problems(model)
         graphs = canonical.models(network, network.locate())
         assert cut_check.difference(graphs, cut.cut(graphs)) <= cut_check.TOLERANCE

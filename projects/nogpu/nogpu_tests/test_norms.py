@@ -8,7 +8,7 @@ from onnx import TensorProto, numpy_helper
 from hotpath.deploy.bundles import plans
 from hotpath.graphs import IN_FLOAT32, convert
 from hotpath_nogpu.tensorrt import bindings
-from hotpath_nogpu.tensorrt.machine import Board
+from hotpath_nogpu.tensorrt.machine import FakeBoard
 from tests.support.models import model_of
 
 NEWER = [  # operator, its opset, inputs, attributes; how many outputs
@@ -139,7 +139,7 @@ def test_a_constant_of_a_shape_has_half_precision_too():
 def test_the_builder_keeps_layer_norms_in_float32(tmp_path, family, opset):
     path, prefix = tmp_path / "norm.onnx", "y/" if opset == 17 else ""
     onnx.save(convert.for_old_tensorrt(write_norm(path, opset=opset)), str(path))
-    board = Board(family)
+    board = FakeBoard(family)
     try:
         plans.Builder(plans.Request("fp16"), str(tmp_path), print).build(path, "norm")
     finally:

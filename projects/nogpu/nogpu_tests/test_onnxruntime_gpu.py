@@ -8,7 +8,7 @@ from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.errors import NoEngine
 from hotpath.runtime.networks import load_network
 from hotpath_nogpu.cuda.onnx_engine import OnHost, close, open_both
-from hotpath_nogpu.tensorrt.machine import Device
+from hotpath_nogpu.tensorrt.machine import HostDevice
 from tests.support import tiny
 from tests.support.errors import refusal
 
@@ -22,7 +22,7 @@ def network(tmp_path):
 
 def opened(network):
     """The engine on a device that is the host's memory."""
-    return OnHost(Setup(network, network.locate(), device=Device()))
+    return OnHost(Setup(network, network.locate(), device=HostDevice()))
 
 
 @pytest.fixture

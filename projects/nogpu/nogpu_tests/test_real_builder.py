@@ -25,7 +25,7 @@ from hotpath.deploy.bundles import plans
 from hotpath.kernels.cuda import driver
 from hotpath.runtime.engines import tensorrt as adapter
 
-driver.describe_gpu = lambda: driver.Gpu("none", "8.7", "12.9")
+driver.describe_gpu = lambda: driver.GpuFacts("none", "8.7", "12.9")
 adapter.load_library = lambda: trt
 folder = pathlib.Path(sys.argv[1])
 said, sizes = [], {}

@@ -24,7 +24,7 @@ from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels import cpu
 from hotpath.runtime import engines, loading
-from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.devices.processor import CpuDevice
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.errors import NoEngine
 from hotpath.runtime.networks import bundle, load_network
@@ -43,7 +43,7 @@ NETWORKS = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}
 def board(request, monkeypatch, tmp_path):
     """This computer as a Nano with one family of TensorRT."""
     monkeypatch.setattr(tensorrt, "CACHE", tmp_path / "cache")
-    played = machine.Board(getattr(request, "param", "8.2"))
+    played = machine.FakeBoard(getattr(request, "param", "8.2"))
     yield played
     played.leave()
 
@@ -68,7 +68,7 @@ def make_bundle(folder, name="tiny", precision="fp16"):
 def boxes(network, engine):
     """Track the film by the whole tracker; return the boxes."""
     pictures, truth = tiny.film(12)
-    tracker = Tracker(Processor(network, engine, cpu.load()))
+    tracker = Tracker(CpuDevice(network, engine, cpu.load()))
     return tiny.boxes_of(tracker, pictures, truth), np.array(truth[1:])
 
 
@@ -320,7 +320,7 @@ def test_what_a_board_lacks_is_one_sentence(monkeypatch, tmp_path, driver, tenso
         (tmp_path / "tensorrt.py").write_text(tensorrt + "\n")
         monkeypatch.syspath_prepend(str(tmp_path))
         monkeypatch.delitem(sys.modules, "tensorrt", raising=False)
-    played = None if driver is None else machine.Board(None, cu_init=driver)
+    played = None if driver is None else machine.FakeBoard(None, cu_init=driver)
     try:
         with pytest.raises((NoGpu, NoEngine), match=messages):
             plans.Builder(plans.Request("fp16"), str(tmp_path), quiet)

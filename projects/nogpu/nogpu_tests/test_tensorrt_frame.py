@@ -7,7 +7,7 @@ pytest.importorskip("onnxruntime")
 
 from hotpath.kernels import cpu
 from hotpath.runtime import load_tracker, loading
-from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.devices.processor import CpuDevice
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.tracker.tracker import Tracker
@@ -38,7 +38,7 @@ def opened(folder, **options):
 
 def on_the_host(tracker, **options):
     """A tracker of the same plans, with the processor's crop and select."""
-    return Tracker(Processor(tracker.network, tracker.engine, cpu.load()), **options)
+    return Tracker(CpuDevice(tracker.network, tracker.engine, cpu.load()), **options)
 
 
 def check_cost(frame):
@@ -62,7 +62,7 @@ def test_boxes_equal_those_of_the_host_and_a_frame_waits_once(tmp_path, name, fa
     made = make(tmp_path / "gpu", name, family, precision)
     tracker = opened(tmp_path / "gpu")
     boxes = boxes_of(tracker)
-    assert tracker.device.uses_graph and type(tracker.device).__name__ == "Gpu"
+    assert tracker.device.uses_graph and type(tracker.device).__name__ == "GpuDevice"
     assert tracker.engine.device.name == "pycuda" and made.compute_capability == "5.3"
     assert made.run["form"] == ("cut" if (name, family) == ("tiny_cut", "8.2") else "whole")
     assert tracker.engine.dtype == {"fp32": "float32", "fp16": "float16"}[precision]
@@ -97,7 +97,7 @@ def test_three_targets_and_a_search_are_one_submission_and_equal_boxes(
     gpu = loading.create_device(*loaded, options)
     assert made.run["form"] == form and gpu.uses_graph
     assert list(loaded.engine.counts) == [1, 2, 3, 4]
-    processor = Processor(loaded.network, loaded.engine, cpu.load())
+    processor = CpuDevice(loaded.network, loaded.engine, cpu.load())
     (found, costs), (wanted, _) = (three(device, options) for device in (gpu, processor))
     loaded.engine.close()
     for own, host in zip(found, wanted):

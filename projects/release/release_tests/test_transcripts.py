@@ -48,7 +48,7 @@ def test_an_orin_nano_prints_what_its_tutorial_says(tmp_path, capsys, monkeypatc
         printed += report(name, tmp_path / name, capsys)
     printed += (tmp_path / "jetson_orin_nano_jp6/etc/nv_tegra_release").read_text() + "\n"
     monkeypatch.setattr(tensorrt, "CACHE", tmp_path / "cache")
-    played = machine.Board("10", capability="8.7")
+    played = machine.FakeBoard("10", capability="8.7")
     played.be("jetson_orin_nano")
     try:
         evidence = str(tmp_path / "bringup.json")

@@ -55,7 +55,7 @@ def be_without_onnx(monkeypatch):
 def play(monkeypatch, tmp_path, name="jetson_nano", capability="5.3"):
     """This computer as a board with TensorRT 8.2."""
     monkeypatch.setattr(tensorrt, "CACHE", tmp_path / "cache")
-    board = machine.Board("8.2", capability)
+    board = machine.FakeBoard("8.2", capability)
     board.be(name)
     try:
         yield board

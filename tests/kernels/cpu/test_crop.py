@@ -44,7 +44,7 @@ def crops():
         variants["plain x86"] = ("-march=x86-64",)
         if "avx2" not in build._cpu_flags():
             del variants["avx2"]
-    return dict(compiled.variants(variants), numpy=interface.Kernels())
+    return dict(compiled.variants(variants), numpy=interface.CpuKernels())
 
 
 def noise(height, width, seed=0):
@@ -288,7 +288,7 @@ def frame_of(rows, columns, at_end):
     frame[:] = np.random.RandomState(1).randint(0, 256, frame.shape)
     return frame
 
-kernels = binding.Kernels(compiled.library(tuple(sys.argv[1:])))
+kernels = binding.CompiledKernels(compiled.library(tuple(sys.argv[1:])))
 out = np.zeros((1, 3, 63, 63), np.float32)
 for rows, columns in ((1, 1), (1, 2), (1, 3), (2, 5), (17, 31), (90, 160)):
     for frame in (frame_of(rows, columns, False), frame_of(rows, columns, True)):

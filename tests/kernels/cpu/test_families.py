@@ -101,7 +101,7 @@ def same(kernels, net, maps, state=STATE, scale=(1.5, 1.25)):
     compiled = decode.create(net, kernels)
     assert isinstance(compiled, Select)
     try:
-        expected = run(decode.create(net, interface.Kernels()), maps, state, scale)
+        expected = run(decode.create(net, interface.CpuKernels()), maps, state, scale)
     except NetworkFailed:
         with pytest.raises(NetworkFailed):
             run(compiled, maps, state, scale)

@@ -29,7 +29,7 @@ def boxes_of(random, count, reach):
 
 
 def regression_of(kernels, size, ridge=RIDGE, tiny=TINY):
-    return kernels.new(online.Regression, size, ridge, tiny)
+    return kernels.new(online.CompiledRegression, size, ridge, tiny)
 
 
 @examples(60, phases=NO_SHRINKING)
@@ -42,7 +42,7 @@ def test_boxes_are_described_as_by_the_definition(kernels, seed, shape, stride, 
     centre, scale = random.uniform(-50, 50, 4), tuple(random.uniform(0.2, 3, 2))
     boxes[:, :2] += centre[:2]
     form = first[0].mean(axis=1), side, stride, parts, LEAST_PART
-    models = definition.Pooling(*form), kernels.new(online.Pooling, *form)
+    models = definition.Pooling(*form), kernels.new(online.CompiledPooling, *form)
     described = [model.describe(now, boxes, centre, scale) for model in models]
     assert described[1].shape == (count, models[0].size) and models[0].size == models[1].size
     if channels > 1:  # a single number that is nearly the mean has no direction
@@ -108,7 +108,7 @@ def test_a_thousand_frames_do_not_drift_from_the_definition(kernels):
 
 
 def test_features_of_another_shape_are_refused(kernels):
-    pooling = kernels.new(online.Pooling, np.zeros(8, np.float32), 16, 16, 2, LEAST_PART)
+    pooling = kernels.new(online.CompiledPooling, np.zeros(8, np.float32), 16, 16, 2, LEAST_PART)
     with pytest.raises(ValueError, match="features"):
         pooling.describe(np.zeros((1, 8, 225), np.float32), np.zeros((1, 4)), (0, 0), (1, 1))
     with pytest.raises(ValueError, match="samples"):
@@ -116,7 +116,7 @@ def test_features_of_another_shape_are_refused(kernels):
     features, state = np.zeros((1, 8, 256), np.float32), np.ones(4)
     with pytest.raises(ValueError, match="33 of 9"):
         given = pooling, regression_of(kernels, 9), state, features, (0, 0), (1, 1)
-        kernels.new(online.Samples, *SAMPLES).of_frame(*given, 127.5, 2.0)
+        kernels.new(online.CompiledSamples, *SAMPLES).of_frame(*given, 127.5, 2.0)
 
 
 @examples(200, phases=NO_SHRINKING)
@@ -128,12 +128,12 @@ def test_the_samples_of_a_frame_are_those_of_the_definition(kernels, seed):
     features = features_of(random, 3, 16)
     mean = features_of(random, 3, 16)[0].mean(axis=1)
     pooling, regression = (
-        kernels.new(online.Pooling, mean, 16, 16, 2, LEAST_PART),
+        kernels.new(online.CompiledPooling, mean, 16, 16, 2, LEAST_PART),
         regression_of(kernels, 13),
     )
     regression.weights[:] = random.randn(13)
     frame = pooling, regression, state, features, centre, scale, 127.5, 2.0
-    *compiled, positives = kernels.new(online.Samples, *SAMPLES).of_frame(*frame)
+    *compiled, positives = kernels.new(online.CompiledSamples, *SAMPLES).of_frame(*frame)
     *defined, expected = definition.Samples(*SAMPLES).of_frame(*frame)
     assert positives == expected
     for values, definitive in zip(compiled[:2], defined[:2]):  # boxes and what is under them

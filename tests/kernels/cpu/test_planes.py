@@ -20,7 +20,7 @@ RANGES = sorted(MATRICES)
 def crops():
     """The implementations that this machine can build."""
     built = compiled.variants({"default": (), "portable": ("-DHP_PORTABLE",)})
-    return [interface.Kernels()] + list(built.values())
+    return [interface.CpuKernels()] + list(built.values())
 
 
 @examples(150)

@@ -79,7 +79,7 @@ def test_floats_of_a_maps_words(lane, channels):
         array, host = memory, memory.ctypes.data
 
     results = []
-    for each in (cpu.load(), interface.Kernels()):
+    for each in (cpu.load(), interface.CpuKernels()):
         maps = words.Maps(entries, each)
         maps.read(Work)
         results.append([array.copy() for array in maps.arrays])

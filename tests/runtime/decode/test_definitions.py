@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.cpu.interface import CpuKernels
 from hotpath.runtime import decode
 from hotpath.runtime.errors import NetworkFailed
 from tests.support.described import load_network
@@ -18,7 +18,7 @@ from tests.support.examples import examples
 on_each_python = pytest.mark.pythons("NumPy 1 and 2 promote integers differently")
 
 SEEDS = st.integers(0, 2**31)
-NO_KERNELS = Kernels()
+NO_KERNELS = CpuKernels()
 FRAME = (640, 480)
 
 settings.register_profile("decoders", max_examples=40, deadline=None)

@@ -8,7 +8,7 @@ import pytest
 from hotpath.kernels import cpu
 from hotpath.kernels.cpu import interface
 from hotpath.runtime import engines
-from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.devices.processor import CpuDevice
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.tracker.tracker import Tracker
 from tests.support import blobs
@@ -58,7 +58,7 @@ def test_boxes_are_those_of_the_definitions(name, tmp_path, networks_dir, clips,
         pytest.skip(str(error))
     for frames, box in clips[:count]:
         fast, slow = (
-            Tracker(Processor(network, engine, way)) for way in (kernels, interface.Kernels())
+            Tracker(CpuDevice(network, engine, way)) for way in (kernels, interface.CpuKernels())
         )
         fast.init(frames[0], box)
         slow.init(frames[0], box)

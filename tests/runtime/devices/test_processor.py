@@ -13,7 +13,7 @@ from hotpath.graphs import assemble
 from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import NetworkFailed, engines, load_tracker, loading
 from hotpath.runtime.devices.base import WindowRequest
-from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.devices.processor import CpuDevice
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.boxes import overlaps
 from hotpath.runtime.networks import load_network
@@ -101,7 +101,7 @@ def test_a_window_twice_as_wide_has_half_the_scale(tmp_path):
 
 @pytest.mark.parametrize("state", [np.full(4, np.nan), np.array([1.0, 2.0, np.inf, 4.0])])
 def test_a_box_that_is_not_finite_leaves_the_target_where_it_was(tmp_path, state):
-    class Astray(Processor):
+    class Astray(CpuDevice):
         def run(self, frame, requests):
             results, step_ms = super().run(frame, requests)
             return [each._replace(states=state[None]) for each in results], step_ms

@@ -44,7 +44,7 @@ def prepared(tmp_path_factory):
 def nano(monkeypatch, tmp_path):
     """This computer as a Nano with TensorRT 8.2."""
     monkeypatch.setattr(tensorrt, "CACHE", tmp_path / "cache")
-    played = machine.Board("8.2")
+    played = machine.FakeBoard("8.2")
     yield played
     played.leave()
 
@@ -197,7 +197,7 @@ def test_a_link_within_the_bundle_and_to_its_folder_is_followed(made, tmp_path):
 )
 def test_another_tensorrt_or_gpu_is_one_sentence(made, nano, release, capability, told):
     nano.leave()
-    other = machine.Board(release, capability=capability)
+    other = machine.FakeBoard(release, capability=capability)
     try:
         refused(made, "was built for " + told, COMMAND)
         assert not other.devices
@@ -429,7 +429,7 @@ def test_a_device_that_cannot_crop_leaves_that_to_the_processor(made):
     messages = []
     options = Options(log=messages.append)
     device = loading.create_device(made.load_network(), engine, cpu.load(), options)
-    assert type(device).__name__ == "Processor"
+    assert type(device).__name__ == "CpuDevice"
     assert any("on the processor" in sentence for sentence in messages)
 
 

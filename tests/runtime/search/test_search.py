@@ -11,7 +11,7 @@ from hotpath.kernels import cpu
 from hotpath.runtime import decode, load_targets, load_tracker, loading
 from hotpath.runtime.decode.shared.proposals import Proposals
 from hotpath.runtime.devices.base import WindowRequest
-from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.devices.processor import CpuDevice
 from hotpath.runtime.errors import NotReady
 from hotpath.runtime.frames import colour
 from hotpath.runtime.frames.boxes import overlap
@@ -218,7 +218,7 @@ def test_a_change_of_the_frames_size_does_not_end_the_search(toml):
     assert states.count(FOUND) == 1 and BACK <= states.index(FOUND)
 
 
-class Counting(Processor):
+class Counting(CpuDevice):
     """The processor; it counts the windows of each frame."""
 
     counts = ()

@@ -10,7 +10,7 @@ from onnx import helper
 
 from hotpath.kernels import cpu
 from hotpath.runtime import engines, load_targets, load_tracker
-from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.devices.processor import CpuDevice
 from hotpath.runtime.engines import openvino
 from hotpath.runtime.errors import BadFrame, NotReady
 from hotpath.runtime.networks import load_network
@@ -27,7 +27,7 @@ def network(tmp_path):
     return load_network(tiny.write_network(tmp_path))
 
 
-class Calls(Processor):
+class Calls(CpuDevice):
     """The processor; it keeps how many windows it was asked for at a time."""
 
     calls = ()

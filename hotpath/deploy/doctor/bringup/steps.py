@@ -35,7 +35,7 @@ from hotpath.kernels import cpu, golden
 from hotpath.kernels.fpga.answer import TURNS
 from hotpath.runtime import engines as runtime_engines
 from hotpath.runtime import loading
-from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.devices.processor import CpuDevice
 from hotpath.runtime.networks import default_of, load_network
 from hotpath.runtime.options import Options
 from hotpath.runtime.types import TRACKED
@@ -314,10 +314,10 @@ def boxes(state: State) -> str:
     loaded = state.need_engine()
     tracker = loading.create_tracker(*loaded, Options(log=state.say))
     boxes_here, overlap = _follow(state, state.network, tracker)
-    if isinstance(tracker.device, Processor):
+    if isinstance(tracker.device, CpuDevice):
         boxes_there, limit = _by_another_engine(state), OTHER_PX
     else:
-        processor = Processor(loaded.network, loaded.engine, cpu.load())
+        processor = CpuDevice(loaded.network, loaded.engine, cpu.load())
         host = loading.tracker_on(processor, Options(log=state.say))  # it chooses as the GPU's does
         boxes_there, limit = track_film(host, state.frames, state.truth[0])[0], CLOSE_PX
         by_steps = track_by_steps(loaded, state.frames, state.truth[0])
@@ -325,7 +325,7 @@ def boxes(state: State) -> str:
     worst = float(np.abs(boxes_here - boxes_there).max())
     if not worst <= limit:
         raise StepFailed(f"boxes differ from the processor's by {worst:.2f} pixels", OTHER_ENGINE)
-    kind = type(tracker.device).__name__
+    kind = tracker.device.title
     near = f"within {worst:.2g} pixels of the processor's"
     return f"{kind}: {FRAMES} frames, {near}, overlap with the film's target {overlap:.2f}"
 

@@ -52,9 +52,9 @@ def track_by_steps(
     loaded: loading.Loaded, frames: Sequence[np.ndarray], start: Sequence[float]
 ) -> Dict[str, float]:
     """As ``track_film`` on a GPU, whose events time each step, without a graph; only the times."""
-    from hotpath.runtime.devices.gpu import Gpu
+    from hotpath.runtime.devices.gpu import GpuDevice
 
-    gpu = Gpu(*loaded, timed=True)
+    gpu = GpuDevice(*loaded, timed=True)
     try:
         return track_film(Tracker(gpu), frames, start)[1]
     finally:

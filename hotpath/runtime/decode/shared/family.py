@@ -7,7 +7,7 @@ import numpy as np
 from hotpath.kernels.cpu.select import Select
 
 if typing.TYPE_CHECKING:
-    from hotpath.kernels.cpu.interface import Kernels
+    from hotpath.kernels.cpu.interface import CpuKernels
     from hotpath.kernels.settings import SelectSettings
 
 Maps = typing.Sequence[np.ndarray]
@@ -44,7 +44,7 @@ class Family:
         raise NotImplementedError
 
 
-def compiled(definition: Family, kernels: "Kernels", settings: "SelectSettings") -> Family:
+def compiled(definition: Family, kernels: "CpuKernels", settings: "SelectSettings") -> Family:
     """Return what selects: in C++ if the kernels are compiled, else the definition."""
     select: typing.Any = kernels.new(Select, settings)
     return definition if select is None else typing.cast(Family, select)

@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Tuple
 import numpy as np
 
 from hotpath.base.errors import NO_SCORE, NetworkFailed
-from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.cpu.interface import CpuKernels
 from hotpath.kernels.settings import MOST_PROPOSALS, PLACES, SelectionPrior
 from hotpath.kernels.votes import probability
 from hotpath.runtime import decode
@@ -33,7 +33,7 @@ class Proposals:
         prior: which places are proposed.
     """
 
-    def __init__(self, network: Network, kernels: Kernels, prior: SelectionPrior) -> None:
+    def __init__(self, network: Network, kernels: CpuKernels, prior: SelectionPrior) -> None:
         self._decoder: Any = decode.create(_changed(network, prior), kernels)
         self._prior, self._score = prior, getattr(network, "score", "none")
         self._most = min(prior.most, MOST_PROPOSALS) if network.family in PLACES else 1

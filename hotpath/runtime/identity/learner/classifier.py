@@ -11,12 +11,12 @@ target is tracked. Each frame computes one slice of an update
 """
 
 import math
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import numpy as np
 
 from hotpath.kernels.cpu import online
-from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.cpu.interface import CpuKernels
 from hotpath.runtime.identity.learner.negatives import PARTS, Negatives
 from hotpath.runtime.identity.learner.ridge import RIDGE, TINY, Ridge, samples_of
 from hotpath.runtime.network import Network
@@ -43,10 +43,10 @@ class Classifier:
         kernels: see ``hotpath.kernels.cpu.binding``. None takes the definitions in NumPy.
     """
 
-    def __init__(self, network: Network, kernels: Optional[Kernels] = None) -> None:
+    def __init__(self, network: Network, kernels: Optional[CpuKernels] = None) -> None:
         self._network, self._kernels = network, kernels
         self._pooling: Any = None
-        self._samples_of = part_of(kernels, online.Samples, *SAMPLES).of_frame
+        self._samples_of = part_of(kernels, online.CompiledSamples, *SAMPLES).of_frame
         self.negatives = Negatives(network)
 
     def begin(self, state: np.ndarray, result: WindowResult) -> None:
@@ -60,9 +60,11 @@ class Classifier:
         self._means = np.tile(mean, PARTS**2)
         side = int(round(math.sqrt(result.features.shape[2])))
         form = mean, side, float(self._network.stride), PARTS, LEAST_PART
-        pooling = self._pooling = part_of(self._kernels, online.Pooling, *form)
+        pooling = self._pooling = part_of(self._kernels, online.CompiledPooling, *form)
         self.negatives.begin(mean)
-        self.ridge = Ridge(part_of(self._kernels, online.Regression, pooling.size, RIDGE, TINY))
+        self.ridge = Ridge(
+            part_of(self._kernels, online.CompiledRegression, pooling.size, RIDGE, TINY)
+        )
         positives, negatives, _ = self._samples(self.ridge, state, result)
         self.ridge.begin(positives, negatives)
 
@@ -109,18 +111,18 @@ class Classifier:
         return described[:count], described[count:], hard
 
 
-def part_of(kernels: Optional[Kernels], part: Callable[..., Any], *arguments: object) -> Any:
+def part_of(kernels: Optional[CpuKernels], part: Any, *arguments: object) -> Any:
     """Make a class of ``hotpath.kernels.cpu.online``, or the one that defines it.
 
     Args:
         kernels: see ``hotpath.kernels.cpu.load``. Without a compiler, or if they are None, the
             definition is made.
-        part: the class in C++. Its definition in ``definition.py`` has the same name and methods.
+        part: the class in C++. It has the methods of its ``definition`` in ``definition.py``.
         arguments: of both classes, without the compiled functions.
     """
     model = kernels and kernels.new(part, *arguments)
     if model is None:
         from hotpath.runtime.identity.learner import definition  # without compiled kernels
 
-        model = getattr(definition, part.__name__)(*arguments)
+        model = getattr(definition, part.definition)(*arguments)
     return model

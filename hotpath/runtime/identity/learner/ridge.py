@@ -69,7 +69,7 @@ class Ridge:
 
     Args:
         model: the regression of samples with ``RIDGE`` and ``TINY``, in C++
-            (``hotpath.kernels.cpu.online.Regression``) or its definition.
+            (``hotpath.kernels.cpu.online.CompiledRegression``) or its definition.
 
     Attributes:
         model: as above.

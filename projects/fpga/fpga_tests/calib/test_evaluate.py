@@ -11,7 +11,7 @@ pytest.importorskip("onnxruntime")
 
 from hotpath.deploy.bundles import __main__ as build
 from hotpath.graphs import table
-from hotpath.graphs.errors import BadTable
+from hotpath.graphs.errors import BadRangeTable
 from hotpath.runtime.networks import bundle, load_network
 from hotpath.runtime.networks.bundle import Bundle
 from hotpath.runtime.options import Options
@@ -78,5 +78,5 @@ def test_a_tensor_without_range_or_of_another_network_is_refused():
     with refusal(CannotCompile, "no range"):
         compile_network(network, None, ranges)
     ranges["files"]["search"] = "0" * 64
-    with refusal(BadTable, "other files", command="hotpath int8"):
+    with refusal(BadRangeTable, "other files", command="hotpath int8"):
         compile_network(network, None, ranges)

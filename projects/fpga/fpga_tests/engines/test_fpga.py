@@ -10,8 +10,8 @@ pytest.importorskip("pynq")
 from fpga_tests import fpga_bundle as bright
 from hotpath.kernels import cpu
 from hotpath.runtime.devices.base import WindowRequest
-from hotpath.runtime.devices.fpga import Fpga
-from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.devices.fpga import FpgaDevice
+from hotpath.runtime.devices.processor import CpuDevice
 from hotpath.runtime.frames.camera_frames import PlanarFrame
 from hotpath.runtime.identity import identity
 from hotpath.runtime.loading import tracker_on
@@ -36,7 +36,9 @@ def devices(folder, kind="model", **run):
     """(the FPGA, the processor) with the same network."""
     _, engine = bright.opened(folder, kind=kind, **dict({"seen": SEEN}, **run))
     kernels, network = cpu.load(), engine.network
-    return Fpga(network, engine, kernels), Processor(network, bright.OnProcessor(network), kernels)
+    return FpgaDevice(network, engine, kernels), CpuDevice(
+        network, bright.OnProcessor(network), kernels
+    )
 
 
 def state_of(box):

@@ -14,7 +14,7 @@ from hotpath.kernels import cpu, golden
 from hotpath.kernels.cpu import interface
 from hotpath.kernels.fpga import fabric, tables
 from hotpath.runtime import loading
-from hotpath.runtime.devices.fpga import Fpga
+from hotpath.runtime.devices.fpga import FpgaDevice
 from hotpath.runtime.networks import bundle
 from hotpath_fpga import model
 from hotpath_fpga.sim import device as simulation
@@ -59,7 +59,7 @@ def test_a_tracker_follows_its_target_and_allocates_nothing(tmp_path, monkeypatc
     assert about["version"] == pynq.__version__ and board in about["device"]
     frames, boxes = bright.film()
     tracker = tracker_on(engine, frames[0], boxes[0])
-    assert isinstance(tracker.device, Fpga)
+    assert isinstance(tracker.device, FpgaDevice)
     for frame, box in zip(frames[1:], boxes[1:]):
         track = tracker.update(frame)
         monkeypatch.setattr(device, "allocate", None)  # in the fabric's memory
@@ -124,7 +124,7 @@ def test_a_programs_end_is_waited_for(tmp_path, monkeypatch):
 
 
 def test_a_forgotten_flush_of_the_weights_is_seen(tmp_path, monkeypatch):
-    monkeypatch.setattr(fabric.Buffer, "flush", lambda self: None)
+    monkeypatch.setattr(fabric.SharedBuffer, "flush", lambda self: None)
     with pytest.raises(bundle.BadBundle, match="what was written"):
         bright.opened(tmp_path)
 
@@ -148,7 +148,7 @@ def test_without_a_compiler_it_finds_the_same(tmp_path, monkeypatch):
     frames, boxes = bright.film(5)
     wide = random_frame(10, 48, 3000)
     results = []
-    for kernels in (cpu.load(), interface.Kernels()):
+    for kernels in (cpu.load(), interface.CpuKernels()):
         monkeypatch.setattr(cpu, "load", lambda log=None, kernels=kernels: kernels)
         _, engine = bright.opened(tmp_path)
         tracker = tracker_on(engine, frames[0], boxes[0])

@@ -37,12 +37,12 @@ def test_a_command_unpacks_to_what_was_packed(data):
     ],
 )
 def test_what_a_command_does_not_have_is_refused(command, fields, what):
-    with refusal(tables.BadTable, what):
+    with refusal(tables.BadCommandTable, what):
         tables.pack(command, **fields)
 
 
 def test_bytes_that_are_no_command_are_refused():
-    with refusal(tables.BadTable, "wrong size"):
+    with refusal(tables.BadCommandTable, "wrong size"):
         tables.unpack(b"1234")
-    with refusal(tables.BadTable, "no command"):
+    with refusal(tables.BadCommandTable, "no command"):
         tables.unpack(bytes(64))

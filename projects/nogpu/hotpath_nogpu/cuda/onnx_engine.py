@@ -8,8 +8,8 @@ import cv2
 from hotpath.kernels import cpu
 from hotpath.kernels.cuda import device as devices
 from hotpath.runtime import engines
-from hotpath.runtime.devices.gpu import Gpu
-from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.devices.gpu import GpuDevice
+from hotpath.runtime.devices.processor import CpuDevice
 from hotpath.runtime.engines import onnxruntime_gpu as adapter
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.networks import load_network
@@ -43,7 +43,7 @@ class OnHost(adapter.OnnxRuntimeGpuEngine):
 
 
 def open_both(name, files=None, log=None):
-    """A network on the fake GPU, and on the processor beside it: a ``Gpu`` and a ``Processor``.
+    """A network on the fake GPU and on the processor: a ``GpuDevice`` and a ``CpuDevice``.
 
     Args:
         name: of the network, or its TOML.
@@ -57,11 +57,11 @@ def open_both(name, files=None, log=None):
     paths = network.locate(files)
     engine = OnHost(Setup(network, paths, device=device))
     host = engines.create("onnxruntime", network, paths)
-    return Gpu(network, engine, cpu.load(), log), Processor(network, host, cpu.load())
+    return GpuDevice(network, engine, cpu.load(), log), CpuDevice(network, host, cpu.load())
 
 
 def close(gpu):
-    """Close a ``Gpu`` and its device."""
+    """Close a ``GpuDevice`` and its device."""
     device = gpu.engine.device
     gpu.close()
     device.close()

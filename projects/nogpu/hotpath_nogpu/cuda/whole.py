@@ -10,7 +10,7 @@ import numpy as np
 from hotpath.kernels import cpu
 from hotpath.kernels.cuda import device as devices
 from hotpath.runtime.devices.base import WindowRequest
-from hotpath.runtime.devices.gpu import Gpu
+from hotpath.runtime.devices.gpu import GpuDevice
 from hotpath.runtime.errors import NetworkFailed
 from hotpath_nogpu.cuda import build
 from hotpath_nogpu.cuda.counting import counts
@@ -42,7 +42,7 @@ def track(
     net = network(**LOSSY)
     engine, film = TinyGpuEngine(device, net), Film(0)
     engine.before_search = behaviours(device, engine)[behaviour]
-    gpu = Gpu(net, engine, cpu.load(), logged.append, graph=graph, timed=timed)
+    gpu = GpuDevice(net, engine, cpu.load(), logged.append, graph=graph, timed=timed)
     calls = engine.calls
 
     call = in_a_thread if elsewhere else lambda function, *given: function(*given)

@@ -149,7 +149,7 @@ class OnnxParser(_Fake):
         self._network = network
 
     def parse(self, model):
-        parsed = models.Model(model)
+        parsed = models.FakeModel(model)
         self._errors = _problems(parsed)
         self._network._fill(parsed)
         return not self._errors
@@ -258,7 +258,7 @@ class Runtime(_Fake):
         if problem:
             self._logger.log(ILogger.ERROR, problem)
             return None
-        return ICudaEngine(models.Model(model), head["types"], self._logger)
+        return ICudaEngine(models.FakeModel(model), head["types"], self._logger)
 
 
 class ICudaEngine(_Fake):

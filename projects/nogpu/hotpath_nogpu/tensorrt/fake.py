@@ -27,7 +27,7 @@ FAMILIES = {
 }
 
 
-class Machine:
+class FakeMachine:
     """The computer that the fakes simulate. Tests may change it."""
 
     def __init__(self, capability="5.3"):
@@ -55,7 +55,11 @@ def load():
 def make(family, machine=None):
     """Return the fake module of a family, one of ``FAMILIES``."""
     (trt, classes), names = load(), names_of(family)
-    trt._family, trt._machine, trt.__version__ = family, machine or Machine(), FAMILIES[family][0]
+    trt._family, trt._machine, trt.__version__ = (
+        family,
+        machine or FakeMachine(),
+        FAMILIES[family][0],
+    )
     for name, kind in classes.items():
         if name not in names["tensorrt"]:
             delattr(trt, name)

@@ -1,6 +1,6 @@
 """Simulate a board on this computer: a fake TensorRT, a driver, and a device in host memory.
 
-``Board`` does so in the process of a test, and ``interpreter`` in every process of a Python.
+``FakeBoard`` does so in the process of a test, and ``interpreter`` in every process of a Python.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ DETECT = detect.detect
 BY_ONNX = "assemble", "convert", "cut", "batch", "models"  # files that import onnx
 
 
-class Driver:
+class FakeDriver:
     """The functions of libcuda.so.1 that ``hotpath.kernels.cuda.driver`` calls."""
 
     def __init__(self, capability="5.3", cu_init=0):
@@ -54,7 +54,7 @@ class Driver:
         return 0
 
 
-class Device:
+class HostDevice:
     """A ``hotpath.kernels.cuda.device`` with host addresses and the kernels of
     ``hotpath.kernels.golden``."""
 
@@ -140,12 +140,12 @@ class Device:
         raise AssertionError("no memory at that address")
 
 
-class Board:
+class FakeBoard:
     """Makes this computer appear as a board, until ``leave``; family: None for no TensorRT."""
 
     def __init__(self, family, capability="5.3", cu_init=0):
-        self.machine = fake.Machine(capability)
-        self.driver = Driver(capability, cu_init)
+        self.machine = fake.FakeMachine(capability)
+        self.driver = FakeDriver(capability, cu_init)
         self.devices = []
         self._before = sys.modules.get("tensorrt")
         self._kept = driver.load, device.open_device, compiler.binary
@@ -157,7 +157,7 @@ class Board:
             self.trt = sys.modules["tensorrt"] = fake.make(family, self.machine)
 
     def _open(self, library="auto", index=0):
-        self.devices.append(Device(int(self.machine.capability.replace(".", ""))))
+        self.devices.append(HostDevice(int(self.machine.capability.replace(".", ""))))
         return self.devices[-1]
 
     def be(self, name):
@@ -183,7 +183,7 @@ def play():
     """
     options = json.loads(os.environ.get("FAKE_BOARD") or "{}")
     if options.get("family", "8.2") is not None:
-        board = Board(options.get("family", "8.2"), options.get("capability", "5.3"))
+        board = FakeBoard(options.get("family", "8.2"), options.get("capability", "5.3"))
         board.be(options.get("board", "jetson_nano"))
         exists = os.path.exists
         os.path.exists = lambda path: path in SIGNS or exists(path)

@@ -7,7 +7,7 @@ except ImportError:  # as on a board, where the tests that run plans are skipped
     onnx = onnxruntime = None
 
 
-class Model:
+class FakeModel:
     """One ONNX model.
 
     Attributes:

@@ -45,7 +45,7 @@ class Queue:
 
 def watch_captures(machine):
     """Let the fake TensorRT know which graph is being captured."""
-    begin = graphs.Graph.__init__
+    begin = graphs.CudaGraph.__init__
 
     def watched(self, *given):
         machine.graph, self._graph = self, None
@@ -54,7 +54,7 @@ def watch_captures(machine):
         finally:
             machine.graph = None
 
-    graphs.Graph.__init__ = watched
+    graphs.CudaGraph.__init__ = watched
 
 
 def make(folder, name, family, precision="fp32", **tracking):
@@ -68,7 +68,7 @@ def make(folder, name, family, precision="fp32", **tracking):
         tracking: more keys of the network's TOML.
     """
     gpu = driver.describe_gpu()
-    machine = fake.Machine(gpu.compute_capability)
+    machine = fake.FakeMachine(gpu.compute_capability)
     major, minor = gpu.driver.split(".")
     fake_gpu.match_compiler(1000 * int(major) + 10 * int(minor))
     queue = machine.enqueue = Queue()

@@ -7,7 +7,7 @@ import pytest
 
 from hotpath.kernels import cpu
 from hotpath.kernels.cuda import device as devices
-from hotpath.runtime.devices.gpu import Gpu
+from hotpath.runtime.devices.gpu import GpuDevice
 from hotpath.runtime.errors import BadFrame
 from hotpath.runtime.tracker.tracker import Tracker
 from hotpath_nogpu.cuda import build
@@ -54,7 +54,7 @@ def gpu():
     device = devices.open_device("auto")
     build.match_compiler(device.driver_version)
     net = network(**LOSSY)
-    opened = Gpu(net, TinyGpuEngine(device, net), cpu.load())
+    opened = GpuDevice(net, TinyGpuEngine(device, net), cpu.load())
     yield opened
     opened.close()
     device.close()

@@ -13,7 +13,7 @@ from hotpath.base.errors import GpuFailed
 from hotpath.kernels import cpu
 from hotpath.kernels.cuda import compile as compiler
 from hotpath.kernels.cuda import device as devices
-from hotpath.runtime.devices.gpu import Gpu
+from hotpath.runtime.devices.gpu import GpuDevice
 from hotpath_nogpu.cuda.engine import TinyGpuEngine
 from hotpath_nogpu.cuda.film import Film, track_by_definition
 from hotpath_nogpu.cuda.whole import track
@@ -191,7 +191,7 @@ def test_only_the_memory_of_packed_frames_is_write_combined():
     gpu, fake, net = devices.open_device(), ctypes.CDLL("libcuda.so.1"), network(border="zero")
     engine = TinyGpuEngine(gpu, net)
     before = fake.fake_count(b"write_combined")
-    windows = Gpu(net, engine, cpu.load())
+    windows = GpuDevice(net, engine, cpu.load())
     assert fake.fake_count(b"write_combined") == before + 1
     windows.exemplar(np.zeros((400, 400, 3), np.uint8), np.array((90.0, 90.0, 30.0, 30.0)))
     assert fake.fake_count(b"write_combined") == before + 2

@@ -12,7 +12,7 @@ from hotpath.kernels import cpu
 from hotpath.kernels.cuda import compile as compiler
 from hotpath.kernels.cuda import device as devices
 from hotpath.kernels.cuda import driver, frames, graphs
-from hotpath.runtime.devices.gpu import Gpu
+from hotpath.runtime.devices.gpu import GpuDevice
 from hotpath.runtime.errors import BadFrame, NotReady
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.options import Options
@@ -38,7 +38,7 @@ pytestmark = on_the_gpu()
 
 
 def opened(device, net, **options):
-    return Gpu(net, TinyGpuEngine(device, net), cpu.load(), **options)
+    return GpuDevice(net, TinyGpuEngine(device, net), cpu.load(), **options)
 
 
 def test_the_kind_of_frames_may_change():
@@ -62,7 +62,7 @@ def test_the_kind_of_frames_may_change():
 
 
 def test_a_tracker_gives_the_boxes_of_the_definitions():
-    """A tracker on ``Gpu`` gives the definitions' boxes, and takes a second target."""
+    """A tracker on ``GpuDevice`` gives the definitions' boxes, and takes a second target."""
     device, net = devices.open_device(), network(border="zero")
     tracked, film = Tracker(opened(device, net)), Film(3)
     with pytest.raises(NotReady, match="call init"):
@@ -145,7 +145,7 @@ def test_what_is_closed_frees_its_memory():
     engine.prepare()
     before = len(device._memory)
     for graph in (False, True):
-        gpu = Gpu(net, engine, cpu.load(), graph=graph)
+        gpu = GpuDevice(net, engine, cpu.load(), graph=graph)
         tracked = Tracker(gpu)
         tracked.init(film.frame(0), (100, 100, 40, 40))
         tracked.update(film.frame(1))
@@ -221,7 +221,7 @@ def test_tensors_are_aligned():
         bound = []
         for part in engine._frame[1:]:
             part.bind = functools.partial(_note, bound, part.bind)
-        gpu = Gpu(net, engine, cpu.load())
+        gpu = GpuDevice(net, engine, cpu.load())
         names = ("search", "target", "scores", "distances", "seen")
         assert {name for name, _ in bound} >= set(names)
         assert [a % 256 for name, a in bound if name in names] == [0] * len(bound)
@@ -259,7 +259,7 @@ def test_copies_of_other_threads_disturb_no_capture():
         other.join()
 
     results = []
-    graphs.Graph(graphs.Driver(library), handle, body).close()
+    graphs.CudaGraph(graphs.GraphDriver(library), handle, body).close()
     assert results == [0]
     device.close()
 

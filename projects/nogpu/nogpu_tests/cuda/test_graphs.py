@@ -56,7 +56,9 @@ class Library:
 )
 def test_each_age_of_driver_is_called_by_its_own_names(names, instantiate):
     library = Library(names)
-    graph = graphs.Graph(graphs.Driver(library), 5, lambda: library.calls.append(("body", 0)))
+    graph = graphs.CudaGraph(
+        graphs.GraphDriver(library), 5, lambda: library.calls.append(("body", 0))
+    )
     graph.launch(5)
     graph.close()
     graph.close()
@@ -75,7 +77,7 @@ def test_each_age_of_driver_is_called_by_its_own_names(names, instantiate):
 def test_a_driver_without_graphs_is_named(name):
     names = " ".join(n for n in CUDA_10_2.split() if n != name)
     with pytest.raises(graphs.NoGraph, match="this driver has no " + name):
-        graphs.Driver(Library(names))
+        graphs.GraphDriver(Library(names))
 
 
 @pytest.mark.parametrize(
@@ -84,11 +86,11 @@ def test_a_driver_without_graphs_is_named(name):
 def test_a_refusal_has_the_drivers_words(name):
     library = Library(CUDA_12, **{name: 900})
     with pytest.raises(graphs.NoGraph, match="words of the driver"):
-        graphs.Graph(graphs.Driver(library), 5, lambda: None)
+        graphs.CudaGraph(graphs.GraphDriver(library), 5, lambda: None)
     assert ("cuGraphDestroy" in library.called()) == (name == "cuGraphInstantiateWithFlags")
     del library.cuGetErrorString
     with pytest.raises(graphs.NoGraph, match="error 900"):
-        graphs.Graph(graphs.Driver(library), 5, lambda: None)
+        graphs.CudaGraph(graphs.GraphDriver(library), 5, lambda: None)
 
 
 RUNTIME = """
@@ -119,7 +121,7 @@ def test_a_failed_capture_leaves_no_error_for_the_next_library(runtime, fails):
 
     library = Library(CUDA_12, **({} if fails == "body" else {fails: 901}))
     with pytest.raises(KeyError if fails == "body" else graphs.NoGraph):
-        graphs.Graph(graphs.Driver(library), 5, body)
+        graphs.CudaGraph(graphs.GraphDriver(library), 5, body)
     assert runtime.cudaPeekAtLastError() == 0
     if fails == "body":
         assert library.called()[-2:] == ["cuStreamEndCapture", "cuGraphDestroy"]
@@ -127,6 +129,6 @@ def test_a_failed_capture_leaves_no_error_for_the_next_library(runtime, fails):
 
 def test_a_launch_that_fails_is_a_sentence():
     library = Library(CUDA_12, cuGraphLaunch=719)
-    graph = graphs.Graph(graphs.Driver(library), 5, lambda: None)
+    graph = graphs.CudaGraph(graphs.GraphDriver(library), 5, lambda: None)
     with pytest.raises(GpuFailed, match="words of the driver"):
         graph.launch(5)

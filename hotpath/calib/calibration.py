@@ -21,7 +21,7 @@ from hotpath.graphs.models import shape_of
 from hotpath.runtime import engines, load_tracker
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import load_network
-from hotpath.video.clips import Clip
+from hotpath.video.clips import AnnotatedClip
 
 Feeds = list[dict[str, np.ndarray]]
 Found = tuple[np.ndarray, np.ndarray]  # cells and overlaps of all pairs
@@ -43,8 +43,8 @@ class Calibration:
         self,
         network: Network,
         networks_dir: str | None,
-        clips: Sequence[Clip],
-        held: Sequence[Clip],
+        clips: Sequence[AnnotatedClip],
+        held: Sequence[AnnotatedClip],
         counts: tuple[int, int],
     ) -> None:
         if min(counts) < 1:
@@ -76,13 +76,13 @@ class Calibration:
     def _tracker(self) -> Any:
         return load_tracker(self.network.path, precision="fp32", networks_dir=self.networks_dir)
 
-    def crops(self, clip: Clip) -> tuple[np.ndarray, np.ndarray]:
+    def crops(self, clip: AnnotatedClip) -> tuple[np.ndarray, np.ndarray]:
         """(exemplars, searches) of a clip, uint8."""
         if clip.sha256 not in self._crops:
             self._crops[clip.sha256] = crops.collect(clip, self._tracker, *self.counts)
         return self._crops[clip.sha256]
 
-    def feeds(self, clip: Clip) -> tuple[Feeds, Feeds]:
+    def feeds(self, clip: AnnotatedClip) -> tuple[Feeds, Feeds]:
         """Return the inputs of both parts, two lists of dicts; searches hold their exemplar."""
         exemplars, searches = self.crops(clip)
         z = [
@@ -174,7 +174,9 @@ class Calibration:
             self._plain = self.run(self.network.path, self.clips)[1]
         return float(np.maximum(self._plain - overlaps, 0).mean())
 
-    def run(self, path: str | Path, clips: Sequence[Clip], engine: str = "onnxruntime") -> Found:
+    def run(
+        self, path: str | Path, clips: Sequence[AnnotatedClip], engine: str = "onnxruntime"
+    ) -> Found:
         """(cells, overlaps) of all pairs of some clips."""
         network = load_network(path)
         there = network.locate(self.networks_dir)
@@ -183,7 +185,7 @@ class Calibration:
         runner.close()
         return answers.cells, answers.overlaps
 
-    def pairs(self, clips: Sequence[Clip]) -> Pairs:
+    def pairs(self, clips: Sequence[AnnotatedClip]) -> Pairs:
         """The fixed pairs of some clips."""
         key = tuple(clip.sha256 for clip in clips)
         if key not in self._pairs:

@@ -17,7 +17,7 @@ from hotpath.kernels.cpu.interface import PLAIN
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.network import Network
-from hotpath.video.clips import Clip
+from hotpath.video.clips import AnnotatedClip
 
 if TYPE_CHECKING:
     from hotpath.runtime.tracker.tracker import Tracker
@@ -27,7 +27,7 @@ LOST = 0.2  # overlap below which the tracker is started again on the true box
 SHIFT, SCALE = 0.15, 0.15  # jitter: of the context's side, and of its logarithm
 
 
-def _visible(clip: Clip) -> np.ndarray:
+def _visible(clip: AnnotatedClip) -> np.ndarray:
     """Return the numbers of the frames that show the target; refuse a clip with less than two."""
     seen = np.flatnonzero(np.isfinite(clip.boxes[:, 0]))
     if len(seen) < 2:
@@ -40,7 +40,7 @@ def _visible(clip: Clip) -> np.ndarray:
 
 
 def collect(
-    clip: Clip, tracker: "Tracker", exemplars: int, searches: int
+    clip: AnnotatedClip, tracker: "Tracker", exemplars: int, searches: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Crops of one clip.
 

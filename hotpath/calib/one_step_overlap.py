@@ -22,7 +22,7 @@ from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.network import Network
-from hotpath.video.clips import Clip
+from hotpath.video.clips import AnnotatedClip
 
 WINDOW = 0.2  # weight of the Hanning window
 SEED, FRAMES = 5, 40  # frames a clip
@@ -70,7 +70,7 @@ class Pairs:
 
     def __init__(
         self,
-        clips: Sequence[Clip],
+        clips: Sequence[AnnotatedClip],
         network: Network,
         repeats: int = 1,
         frames: Union[int, Sequence[int]] = FRAMES,
@@ -108,7 +108,7 @@ class Pairs:
         return overlap(_corner(np.array(boxes)), _corner(self.boxes))
 
 
-def _exemplar(clip: Clip, network: Network) -> np.ndarray:
+def _exemplar(clip: AnnotatedClip, network: Network) -> np.ndarray:
     """Cut the exemplar of a clip's first frame, uint8 (e, e, 3)."""
     first, box = clip[0], clip.boxes[0]
     side = round(window_sides(network, box)[0])
@@ -135,7 +135,7 @@ def _stride(network: Network) -> float:
 
 
 def _searches(
-    clip: Clip,
+    clip: AnnotatedClip,
     network: Network,
     frames: Union[int, Sequence[int]],
     rng: np.random.Generator,

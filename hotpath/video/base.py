@@ -228,11 +228,13 @@ class Source:
         return self._give(checked_picture(frame), stamp_s)
 
     def _reduced(self) -> Any:
-        """The ``Reduction`` of 16-bit pictures."""
+        """The ``DepthReduction`` of 16-bit pictures."""
         if self._reduction is None:
-            from hotpath.video.depth import Reduction
+            from hotpath.video.depth import DepthReduction
 
-            self._reduction = Reduction(self._depth, lambda text: self.log(f"{self.name}: {text}"))
+            self._reduction = DepthReduction(
+                self._depth, lambda text: self.log(f"{self.name}: {text}")
+            )
         return self._reduction
 
 

@@ -66,7 +66,7 @@ CSI_PIPELINE = (
 CSI_NV12, CSI_BGR = NVVIDCONV[NV12], NVVIDCONV[BGR]
 
 
-class Camera:
+class V4l2Camera:
     """A V4L2 camera by its device, ``/dev/video0``, or by a link to it.
 
     After it was unplugged, the camera is expected under the same name. The kernel gives it its
@@ -220,7 +220,7 @@ class CsiCamera:
         return capture
 
 
-class Stream:
+class NetworkStream:
     """A stream by its address: ``rtsp://``, ``http://`` (MJPEG), ``udp://`` and others of FFmpeg.
 
     Both of OpenCV's timeouts are set, because its own are 30 s, and a silent sender would block a
@@ -371,7 +371,7 @@ def _first_line(path: str) -> Optional[str]:
         return None
 
 
-class Pace:
+class LiveListPace:
     """When to show the frames of a live list (HLS, DASH), whose segments come in packs.
 
     Frames keep the distances of their stamps. The list holds what comes later, as its players

@@ -28,7 +28,7 @@ from hotpath.video.sources import is_animation, open_source
 DEPTH = 4  # folders below the one that was named
 
 
-class Clip:
+class AnnotatedClip:
     """One annotated clip.
 
     Attributes:
@@ -72,7 +72,7 @@ class Clip:
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[index] for index in range(len(self)))
 
-    def in_memory(self, most_bytes: int) -> "Clip":
+    def in_memory(self, most_bytes: int) -> "AnnotatedClip":
         """Return a copy with decoded frames, or itself if these need more than ``most_bytes``."""
         if self[0].nbytes * len(self) > most_bytes:
             return self
@@ -80,14 +80,14 @@ class Clip:
         held._frames = list(self)
         return held
 
-    def beginning(self, frames: int) -> "Clip":
+    def beginning(self, frames: int) -> "AnnotatedClip":
         """Return a clip of its first frames, or of all if it has fewer."""
         cut = copy.copy(self)
         cut.boxes, cut._sha256 = self.boxes[:frames], None
         cut._frames = self._frames[:frames]
         return cut
 
-    def since(self, first: int) -> "Clip":
+    def since(self, first: int) -> "AnnotatedClip":
         """Return a clip of the frames from ``first`` on, where the target is there; NAME@FIRST."""
         cut = copy.copy(self)
         cut.name = f"{self.name}@{first}"
@@ -159,7 +159,7 @@ class _Video:
 
 def find_clips(
     folders: Iterable[Union[str, Path]], log: Optional[Callable[[str], None]] = None
-) -> List[Clip]:
+) -> List[AnnotatedClip]:
     """Find every annotated clip in or below some folders.
 
     Args:
@@ -167,7 +167,7 @@ def find_clips(
         log: function that takes one sentence about folders that are left out, with the reason.
 
     Returns:
-        list of ``Clip`` in the order of the names. Names are unique.
+        list of ``AnnotatedClip`` in the order of the names. Names are unique.
 
     Raises:
         BadClips: there are no clips or no annotation, or boxes and frames differ in number.
@@ -214,7 +214,7 @@ def _without_annotation(folder: Path) -> str:
     )
 
 
-def _named_apart(clips: Iterable[Clip]) -> List[Clip]:
+def _named_apart(clips: Iterable[AnnotatedClip]) -> List[AnnotatedClip]:
     """Sort the clips. If two folders have the same name, put the parent's name before it."""
     clips = list({(clip.folder.resolve(), clip.name): clip for clip in clips}.values())
     names = [clip.name for clip in clips]
@@ -246,7 +246,7 @@ def _frames_of(folder: Path) -> Any:
 
 def _clips_of(
     folder: Path, frames: Any, log: Optional[Callable[[str], None]] = None
-) -> Iterator[Clip]:
+) -> Iterator[AnnotatedClip]:
     """The clips of one sequence folder: one a target; none when it has no annotation."""
     try:
         for suffix, boxes in sequence.targets(str(folder)):
@@ -262,7 +262,7 @@ def clip_of(
     frames: Any,
     boxes: Sequence[sequence.Box],
     log: Optional[Callable[[str], None]] = None,
-) -> Clip:
+) -> AnnotatedClip:
     """Make a clip from the target's first frame on, after a check of its frames and boxes.
 
     Args:
@@ -292,4 +292,4 @@ def clip_of(
     if not len(seen):
         raise BadClips(f"{name}: the annotation has no box at all; correct it")
     start = first - 1 + int(seen[0])
-    return Clip(name, folder, frames[start:last], truth[seen[0] :])
+    return AnnotatedClip(name, folder, frames[start:last], truth[seen[0] :])

@@ -19,7 +19,7 @@ NO_BITS = "; --depth is for whole numbers, and these are floats; leave it out"
 FIXED = "; --depth N takes 0 to 2^N - 1 for all"
 
 
-class Reduction:
+class DepthReduction:
     """Turns the 16-bit pictures of one source into 8 bits.
 
     Args:

@@ -71,7 +71,7 @@ def draw(
             what="not drawn",
         )
     frame = bgr_of(checked_frame(frame))
-    look = _Look(frame.shape)
+    look = _DrawingSizes(frame.shape)
     drawn = np.array(frame)
     _draw_targets(_Bgr(drawn, look), tracks, info)
     return drawn
@@ -87,7 +87,7 @@ def draw_in_planes(
         tracks, info: see ``draw``.
         out: of the kind I420, with the frame's size, which is even, matrix and range.
     """
-    look = _Look(frame.shape)
+    look = _DrawingSizes(frame.shape)
     out.planes[0][:] = frame.planes[0]
     if frame.kind == "NV12":
         pairs = frame.planes[1].reshape(look.height // 2, -1, 2)
@@ -119,7 +119,7 @@ def _draw_targets(surface: Any, tracks: Mapping[int, Track], info: Dict[str, Any
         surface.label(text, place, _colour(number, track))
 
 
-class _Look:
+class _DrawingSizes:
     """Sizes that follow from the picture's: letters, lines, margins, all in pixels."""
 
     def __init__(self, shape: Sequence[int]) -> None:
@@ -168,7 +168,7 @@ def _corners(box: Sequence[float]) -> Tuple[int, int, int, int]:
 class _Bgr:
     """Draws boxes and labels on a BGR array."""
 
-    def __init__(self, picture: np.ndarray, look: _Look) -> None:
+    def __init__(self, picture: np.ndarray, look: _DrawingSizes) -> None:
         self._picture, self.look = picture, look
 
     def box(self, track: Track, colour: _Colour) -> None:
@@ -185,7 +185,7 @@ class _Bgr:
 class _InPlanes:
     """Draws the same in planes of the kind I420: boxes plane by plane, labels as small pictures."""
 
-    def __init__(self, out: Planes, look: _Look) -> None:
+    def __init__(self, out: Planes, look: _DrawingSizes) -> None:
         self._out, self.look = out, look
 
     def box(self, track: Track, colour: _Colour) -> None:
@@ -242,7 +242,7 @@ def _ink_in_yuv(ink: _Colour, matrix: str, full_range: bool) -> Tuple[int, ...]:
 
 
 def _draw_frame(
-    plane: np.ndarray, look: _Look, track: Track, ink: Any, line_px: int, half: int = 0
+    plane: np.ndarray, look: _DrawingSizes, track: Track, ink: Any, line_px: int, half: int = 0
 ) -> None:
     """A target's box in one array; ``half``: 1 in a plane of half the resolution."""
     left, top, right, bottom = _corners(track.box)
@@ -253,7 +253,7 @@ def _draw_frame(
         cv2.rectangle(plane, first, last, ink, line_px)
 
 
-def _label(look: _Look, number: Optional[int], track: Track, since: str) -> str:
+def _label(look: _DrawingSizes, number: Optional[int], track: Track, since: str) -> str:
     """Such as "#2  .96", its presence; the number is there where several targets are told apart.
 
     Two blanks keep a number apart from a presence. In a narrow picture the class is left out, then
@@ -269,7 +269,7 @@ def _label(look: _Look, number: Optional[int], track: Track, since: str) -> str:
     return next(fitting, _ascii(score))
 
 
-def _places(look: _Look, track: Track, size: Tuple[int, int]) -> Iterator[_Rectangle]:
+def _places(look: _DrawingSizes, track: Track, size: Tuple[int, int]) -> Iterator[_Rectangle]:
     """Where a label of that size may stand, the best place first: above its box, below, inside it.
 
     After these come all other heights, the nearest ones first.
@@ -292,7 +292,11 @@ def _touch(first: _Rectangle, other: _Rectangle) -> bool:
 
 
 def _draw_label(
-    picture: np.ndarray, look: _Look, text: str, place: _Rectangle, colour: Tuple[int, int, int]
+    picture: np.ndarray,
+    look: _DrawingSizes,
+    text: str,
+    place: _Rectangle,
+    colour: Tuple[int, int, int],
 ) -> None:
     pad = look.pad_px
     cv2.rectangle(picture, place[:2], place[2:], colour, cv2.FILLED)
@@ -300,7 +304,7 @@ def _draw_label(
 
 
 def _draw_dashed(
-    plane: np.ndarray, look: _Look, corners: _Rectangle, ink: Any, line_px: int, half: int
+    plane: np.ndarray, look: _DrawingSizes, corners: _Rectangle, ink: Any, line_px: int, half: int
 ) -> None:
     """A rectangle of dashes; what lies outside the picture is left out."""
     dash = DASH_PX * max(1, round(min(look.height, look.width) / 240.0))
@@ -326,7 +330,11 @@ def _dashes(first: int, last: int, end: int, dash: int) -> Iterator[Tuple[int, i
 
 
 def _put(
-    picture: np.ndarray, look: _Look, text: str, at: Tuple[int, int], colour: Tuple[int, int, int]
+    picture: np.ndarray,
+    look: _DrawingSizes,
+    text: str,
+    at: Tuple[int, int],
+    colour: Tuple[int, int, int],
 ) -> None:
     """One line of text; its capitals stand on ``at``."""
     if text:

@@ -37,7 +37,7 @@ BITS_A_PIXEL = 0.1  # of hardware, whose constant quality has another scale in e
 MOST_TICKS = 1 << 30  # between two frames, 3 hours: containers keep 31 bits of a duration
 
 
-class Settings(NamedTuple):
+class EncoderSettings(NamedTuple):
     """How an ``Encoder`` encodes.
 
     Attributes:
@@ -107,7 +107,7 @@ class Encoder:
     def __init__(
         self,
         target: Any,
-        settings: Settings,
+        settings: EncoderSettings,
         first: Union[np.ndarray, Canvas],
         log: Callable[[str], None] = lambda sentence: None,
     ) -> None:
@@ -196,7 +196,7 @@ class Encoder:
             container.close()
 
 
-def _for_hardware(name: str, settings: Settings, size: Tuple[int, int]) -> Dict[str, str]:
+def _for_hardware(name: str, settings: EncoderSettings, size: Tuple[int, int]) -> Dict[str, str]:
     """Options of hardware: no frame is held back, and the stated rate or one by the size."""
     names = ("b", "maxrate", "bufsize")
     rates = {key: value for key, value in settings.codec.items() if key in names}

@@ -30,14 +30,14 @@ from hotpath.video.cameras import (
     NONE,
     READ_TIMEOUT_S,
     RECORDING_READ_TIMEOUT_S,
-    Camera,
     CaptureClock,
     CsiCamera,
-    Pace,
-    Stream,
+    LiveListPace,
+    NetworkStream,
+    V4l2Camera,
 )
 from hotpath.video.hardware import Decoder
-from hotpath.video.recorded import Recording
+from hotpath.video.recorded import RecordedVideo
 
 FIRST_PAUSE_S = 0.3  # before a lost source is tried again; doubles up to
 LONGEST_PAUSE_S = 2.0
@@ -275,7 +275,7 @@ class LiveSource(Source):
         """Put every frame where ``read`` finds it, until the first failure."""
         timeout_s = getattr(self._device, "read_timeout_s", float("inf"))
         clock = CaptureClock(NONE if getattr(capture, "invents_stamps", False) else self._stamps)
-        pace = Pace()
+        pace = LiveListPace()
         fresh = True
         before = [0, 0]
         while not self._closing.is_set():
@@ -362,7 +362,7 @@ def open_camera(spec: str, camera: Any, log: Log, depth: Optional[int], planes: 
     """A V4L2 camera, of which ``camera`` is the path and the size, or a CSI camera."""
     if camera:
         path, size = camera
-        return LiveSource(Camera(path, planes=planes, size=size), log, depth=depth)
+        return LiveSource(V4l2Camera(path, planes=planes, size=size), log, depth=depth)
     device = CsiCamera(spec[len("csi") :], planes=planes)
     return LiveSource(device, log, opened=open_in_background(device, log), depth=depth)
 
@@ -371,7 +371,7 @@ def open_address(
     spec: str, log: Log, depth: Optional[int], planes: bool, decoder: Optional[Decoder]
 ) -> Source:
     """A stream, or a recording on a server, which states its frames or its length."""
-    stream = Stream(spec, planes=planes, decoder=decoder)
+    stream = NetworkStream(spec, planes=planes, decoder=decoder)
     capture = open_in_background(stream, log)
     by_pyav = isinstance(capture, pyav.AvCapture)
     is_opencv = isinstance(capture, cv2.VideoCapture)
@@ -380,10 +380,12 @@ def open_address(
     if frames is None and not getattr(capture, "file_bytes", 0) and not is_still:
         return LiveSource(stream, log, opened=capture, depth=depth)
     capture.release()
-    patient = Stream(spec, read_timeout_s=RECORDING_READ_TIMEOUT_S, planes=planes, decoder=decoder)
+    patient = NetworkStream(
+        spec, read_timeout_s=RECORDING_READ_TIMEOUT_S, planes=planes, decoder=decoder
+    )
     again: Any = open_in_background(patient) if by_pyav else None
     again = again or opencv.CvCapture(lambda: open_in_background(patient))
-    source = Recording(stream.name, again, log, depth=depth)
+    source = RecordedVideo(stream.name, again, log, depth=depth)
     if is_still:
         source.leave_out("gives one picture and no more; name the address of the camera's stream")
     return source

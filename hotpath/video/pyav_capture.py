@@ -22,7 +22,7 @@ from hotpath.video.pyav_frames import UPRIGHT, turn_of, upright
 from hotpath.video.pyav_index import index_of, mark_of, starts
 
 if TYPE_CHECKING:
-    from hotpath.video.pyav_index import Index, Key
+    from hotpath.video.pyav_index import FrameIndex, KeyFrame
 
 EACH_FRAME, ONE_FRAME = "AUTO", "SLICE"  # what PyAV's threads decode: a frame each, or parts of one
 NO_TIMES = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS
@@ -107,7 +107,7 @@ class AvCapture:
         self._given: Optional[int] = None  # ticks of the frame that was given last
         self._number = 0  # of the frame that is given next
         self._position = 0  # where the last packet ends in the file, bytes; 0: unknown
-        self._index: Optional[Index] = None
+        self._index: Optional[FrameIndex] = None
         self._form = ""
         self._by_dts = False
         self.turn = UPRIGHT
@@ -306,7 +306,7 @@ class AvCapture:
         """Ticks from frame to frame at the rate that the file states."""
         return max(1, round(1 / ((self.fps or 25.0) * float(self._base))))
 
-    def _indexed(self) -> "Index":
+    def _indexed(self) -> "FrameIndex":
         """The index, made once from all packets, which are not decoded."""
         if self._index is None:
             self._go(None)
@@ -350,7 +350,7 @@ class AvCapture:
             self._decoder.fail(f"can't be opened ({getattr(error, 'strerror', None) or error})")
             return opened
 
-    def _go(self, key: "Optional[Key]") -> bool:
+    def _go(self, key: "Optional[KeyFrame]") -> bool:
         """Go to a key frame; None is the start of the file. Returns whether its packet is there.
 
         In MPEG programme streams, for one, packets have other times after a seek.

@@ -12,7 +12,7 @@ SHOWN = 0x10  # the bit of a VP8 frame that is not only a reference
 REORDERED = 17  # positions by which a packet may come before those that are shown earlier
 
 
-class Key(NamedTuple):
+class KeyFrame(NamedTuple):
     """A key frame. All times are in ticks of the stream's clock.
 
     Attributes:
@@ -26,7 +26,7 @@ class Key(NamedTuple):
     mark: Tuple[int, int, int]
 
 
-class Index(NamedTuple):
+class FrameIndex(NamedTuple):
     """Where the frames of a recording are, in ticks of the stream's clock.
 
     Attributes:
@@ -37,7 +37,7 @@ class Index(NamedTuple):
     """
 
     ticks: List[int]
-    keys: List[Key]
+    keys: List[KeyFrame]
     in_order: bool
 
 
@@ -48,7 +48,7 @@ def index_of(
     step: int,
     first: int,
     errors: Tuple[Any, ...],
-) -> Index:
+) -> FrameIndex:
     """Make the index from all packets of a recording.
 
     Args:
@@ -77,12 +77,12 @@ def index_of(
                 stamps.append(stamp)
             if packet.is_keyframe and stamp is not None:
                 dts = stamp if packet.dts is None else packet.dts
-                keys.append(Key(stamp, dts, mark_of(packet)))
+                keys.append(KeyFrame(stamp, dts, mark_of(packet)))
     except errors:  # what came before it
         pass
     ticks = sorted(stamp for stamp in stamps if stamp is not None)
     if not in_order:
-        return Index(ticks, [], False)
+        return FrameIndex(ticks, [], False)
     if not ticks:  # an elementary stream
         ticks = [n * step for n in range(len(stamps))] or [0]
     # a decoder gives the first frame after it has read some more
@@ -90,10 +90,10 @@ def index_of(
     # packets before the first frame need a key frame that is not there
     ticks = [t + delay for t in ticks if t + delay >= first]
     keys = [key._replace(ticks=key.ticks + delay) for key in keys]
-    return Index(ticks or [first], sorted(keys), True)
+    return FrameIndex(ticks or [first], sorted(keys), True)
 
 
-def starts(index: Index, target: int) -> Iterator[Optional[Key]]:
+def starts(index: FrameIndex, target: int) -> Iterator[Optional[KeyFrame]]:
     """Where to begin decoding for a frame: at key frames before it, then at the file's start."""
     at = bisect.bisect_right([key.ticks for key in index.keys], target) - 1
     back = 1
@@ -104,6 +104,6 @@ def starts(index: Index, target: int) -> Iterator[Optional[Key]]:
 
 
 def mark_of(packet: Any) -> Tuple[int, int, int]:
-    """See ``Key``; -1 if the packet has no time."""
+    """See ``KeyFrame``; -1 if the packet has no time."""
     ticks = packet.dts if packet.pts is None else packet.pts
     return -1 if ticks is None else ticks, packet.size, packet.pos or 0

@@ -26,7 +26,7 @@ from hotpath.video.hardware import Decoder
 from hotpath.video.stamps import LONGEST_S, Stamps
 
 
-class Recording(Source):
+class RecordedVideo(Source):
     """All frames of an open capture that has an end, in order.
 
     A recording that ends early gives all frames that can be decoded, then raises ``BadSource`` with
@@ -207,17 +207,17 @@ class Recording(Source):
         return missing > max(fps, self.frames / 20.0) and missing_s > max(1.0, length_s / 20.0)
 
 
-class VideoFile(Recording):
-    """All frames of a video file, in order; see ``Recording``.
+class VideoFile(RecordedVideo):
+    """All frames of a video file, in order; see ``RecordedVideo``.
 
     MPEG programme and transport streams do not state their length: when they are cut off, they are
     shorter videos. The same holds for a fragmented MP4 that is cut between two fragments.
 
     Args:
         path: the file.
-        log: see ``Recording``.
+        log: see ``RecordedVideo``.
         planes: whether frames may be ``Picture``s (PyAV) instead of BGR arrays.
-        depth: see ``Recording``.
+        depth: see ``RecordedVideo``.
         decoder: see ``hardware.Decoder``; None for software.
     """
 
@@ -249,14 +249,14 @@ class VideoFile(Recording):
             self.fps = None  # it is FFmpeg's assumption
 
 
-class Piped(Recording):
+class PipedVideo(RecordedVideo):
     """All frames of a video that a pipe or standard input gives, in order; it can't seek.
 
     Args:
         path: the pipe, or ``-``.
         log: not called.
         planes: whether frames may be ``Picture``s.
-        depth: see ``Recording``.
+        depth: see ``RecordedVideo``.
     """
 
     def __init__(

@@ -60,7 +60,7 @@ END = "\r\n"  # so that csv quotes a name with either of them
 
 
 class Rows(Output):
-    """Makes a row of each target in a frame, for ``Results``.
+    """Makes a row of each target in a frame, for ``ResultsWriter``.
 
     Args:
         file_of: function that gives the name of a frame's file by its index; None without files.
@@ -69,8 +69,8 @@ class Rows(Output):
 
     Attributes:
         columns: names of the values in a row.
-        results: the ``Results`` to write to, or None.
-        records: function that says whether rows go to the ``Results`` now; None: always.
+        results: the ``ResultsWriter`` to write to, or None.
+        records: function that says whether rows go to the ``ResultsWriter`` now; None: always.
     """
 
     def __init__(
@@ -87,11 +87,11 @@ class Rows(Output):
             self.columns += FOV_COLUMNS
         if file_of is not None:
             self.columns += FILE_COLUMN
-        self.results: Optional[Results] = None
+        self.results: Optional[ResultsWriter] = None
         self.records: Optional[Callable[[], bool]] = None
 
     def write(self, tracked: TrackedFrame) -> None:
-        """Write a frame's rows; raises what ``Results.write`` does."""
+        """Write a frame's rows; raises what ``ResultsWriter.write`` does."""
         height, width = tracked.frame.shape[:2]
         for number, track in tracked.tracks.items():
             box = track.box
@@ -116,13 +116,13 @@ class Rows(Output):
         return [text + counted(dropped, "row")] if dropped else []
 
     def close(self) -> None:
-        """Close the ``Results``; raises what its ``close`` does."""
+        """Close the ``ResultsWriter``; raises what its ``close`` does."""
         if self.results is not None:
             self.results.close()
             self.files = [self.results.name] if self.results.kept else []
 
 
-class Results:
+class ResultsWriter:
     """Writes rows to a file, or to standard output.
 
     Floats have at most 4 decimals. None, NaN and infinity are an empty field in CSV and ``null``
@@ -211,7 +211,7 @@ class Results:
         if not is_there:
             raise BadOutput(MOVED.format(self.name), what="moved")
 
-    def __enter__(self) -> "Results":
+    def __enter__(self) -> "ResultsWriter":
         return self
 
     def __exit__(self, *_: object) -> None:

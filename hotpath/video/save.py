@@ -23,7 +23,7 @@ from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.tracker.lock import ExclusiveLock, exclusive
 from hotpath.video.base import to_bgr
 from hotpath.video.containers import mp4_boxes
-from hotpath.video.encoder import DEFAULT_FPS, Canvas, Encoder, Settings, load_pyav
+from hotpath.video.encoder import DEFAULT_FPS, Canvas, Encoder, EncoderSettings, load_pyav
 from hotpath.video.hardware import AUTO
 from hotpath.video.output_file import MOVED, OLDER_STAYS, NewFile, check_ending, check_folder
 
@@ -147,7 +147,9 @@ class Video:
 
     def _start(self, frame: Union[np.ndarray, Canvas]) -> None:
         """Open container and encoder for the first frame's size."""
-        how = Settings("mp4", self._fps, FRAGMENTS, X264, self._aspect, encoder=self._encoder_asked)
+        how = EncoderSettings(
+            "mp4", self._fps, FRAGMENTS, X264, self._aspect, encoder=self._encoder_asked
+        )
         try:
             self._encoder = Encoder(self._file.path, how, frame, self._log)
         except BadOutput as error:

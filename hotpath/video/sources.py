@@ -197,9 +197,9 @@ def check_camera(spec: Any) -> None:
     """Raise ``NoCamera`` if a source is a V4L2 camera that is not there."""
     camera = None if isinstance(spec, (list, tuple)) else camera_of(os.fspath(spec))
     if camera:
-        from hotpath.video.cameras import Camera
+        from hotpath.video.cameras import V4l2Camera
 
-        Camera(camera[0]).check()
+        V4l2Camera(camera[0]).check()
 
 
 def camera_of(spec: str) -> Optional[Tuple[str, Optional[Tuple[int, int]]]]:
@@ -254,9 +254,9 @@ def _path_of(spec: str) -> str:
 def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder: str) -> Source:
     """A folder, a picture or a video file."""
     if path == "-" or (os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)):
-        from hotpath.video.recorded import Piped
+        from hotpath.video.recorded import PipedVideo
 
-        return Piped(path, log, planes, depth)
+        return PipedVideo(path, log, planes, depth)
     if not path:
         raise BadSource(
             "no video given; use --video with a camera, an address, a file or a folder",

@@ -34,7 +34,7 @@ LEAST_DRAG_PX = 4  # of the window; less is a click, and no box
 MOST_EVENTS = 1000  # of the mouse between two looks
 
 
-class Window:
+class DesktopWindow:
     """One window. The user ends it with q, Esc or its close button.
 
     Raises:
@@ -118,7 +118,7 @@ class Window:
         try:
             self.show(frame, texts)
             view = self._view(frame.shape)
-            drag = _Drag(frame.shape, view, view.show(frame, texts))
+            drag = _BoxDrag(frame.shape, view, view.show(frame, texts))
             while not drag.done:
                 while self._events:
                     drag.mouse(*self._events.popleft())
@@ -144,10 +144,10 @@ class Window:
             self._events.append((event, x, y))
             self._is_down = event != cv2.EVENT_LBUTTONUP
 
-    def _view(self, shape: Sequence[int]) -> "View":
+    def _view(self, shape: Sequence[int]) -> "PictureView":
         if self._shape != tuple(shape):
-            self._shape, self._layout = tuple(shape), View(shape, self._screen)
-        view: View = self._layout
+            self._shape, self._layout = tuple(shape), PictureView(shape, self._screen)
+        view: PictureView = self._layout
         return view
 
     def close(self) -> None:
@@ -157,7 +157,7 @@ class Window:
             self._created = False
             cv2.destroyAllWindows()
 
-    def __enter__(self) -> "Window":
+    def __enter__(self) -> "DesktopWindow":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -171,7 +171,7 @@ class Window:
             return True
 
 
-class View:
+class PictureView:
     """How a picture is shown: scaled to fit the screen, in the middle, above a strip of texts.
 
     Args:
@@ -246,12 +246,12 @@ def _scaled(picture: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
     return picture
 
 
-class _Drag:
+class _BoxDrag:
     """A box that is being drawn, or a click.
 
     Args:
         shape: of the frame: (height, width, ...).
-        view: the ``View`` of the frame.
+        view: the ``PictureView`` of the frame.
         shown: what it shows.
 
     Attributes:
@@ -259,7 +259,7 @@ class _Drag:
         missed: whether the last click was beside the frame.
     """
 
-    def __init__(self, shape: Sequence[int], view: View, shown: np.ndarray) -> None:
+    def __init__(self, shape: Sequence[int], view: PictureView, shown: np.ndarray) -> None:
         self._view, self._shown = view, shown
         self._limit = float(shape[1]), float(shape[0])
         self._corners: List[Tuple[float, float]] = []  # where the button went down, where it is

@@ -16,7 +16,7 @@ from hotpath.app.records import LinkOptions, PageOptions
 from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video import save
 from hotpath.video.base import WAITING
-from hotpath.video.results import Results
+from hotpath.video.results import ResultsWriter
 from hotpath.video.sources import open_source
 from tests.support import tiny
 from tests.support.pairs import Kind, assert_takes_turns, link_calls
@@ -93,7 +93,7 @@ def results(folder):
         "kept": lambda opened, n: opened.kept,
         "close": lambda opened, n: opened.close(),
     }
-    return Kind(lambda: Results(path, ("frame", "x")), calls, check=check)
+    return Kind(lambda: ResultsWriter(path, ("frame", "x")), calls, check=check)
 
 
 def test_two_threads_in_two_methods_of_results(tmp_path):

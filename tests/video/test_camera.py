@@ -24,12 +24,12 @@ import numpy as np
 from hotpath.runtime.errors import NoCamera
 from hotpath.runtime.frames.pictures import Picture, bgr_of
 from hotpath.video import raw
-from hotpath.video.cameras import Camera
+from hotpath.video.cameras import V4l2Camera
 from hotpath.video.sources import open_source
 from tests.support.streams import scene
 
 def opened(size=None):
-    capture = Camera("/dev/video7", planes=True, size=size).open()
+    capture = V4l2Camera("/dev/video7", planes=True, size=size).open()
     assert isinstance(capture, raw.RawCapture), capture
     return capture
 
@@ -87,7 +87,7 @@ for spec in (link, link + "@64x48"):
         check_camera(spec)
     except NoCamera as error:
         print(error)
-camera = Camera(link)
+camera = V4l2Camera(link)
 os.unlink(link)
 os.symlink("/dev/video7", link)
 assert camera.open().read()[0]

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.video.cameras import Camera
-from hotpath.video.depth import Reduction, reduced, scaled
+from hotpath.video.cameras import V4l2Camera
+from hotpath.video.depth import DepthReduction, reduced, scaled
 from hotpath.video.live import LiveSource
 from hotpath.video.sources import open_source
 
@@ -229,7 +229,7 @@ def test_a_camera_of_16_bits_is_not_converted_by_opencv(monkeypatch):
             self.is_set[what] = value
 
     monkeypatch.setattr(cv2, "VideoCapture", Capture)
-    assert Camera("/dev/video0")._open_with_opencv().is_set == {cv2.CAP_PROP_CONVERT_RGB: 0}
+    assert V4l2Camera("/dev/video0")._open_with_opencv().is_set == {cv2.CAP_PROP_CONVERT_RGB: 0}
 
 
 GREY = np.full((48, 64), 100, np.uint8)
@@ -245,7 +245,7 @@ GREY = np.full((48, 64), 100, np.uint8)
 )
 def test_a_depth_without_a_use_is_told_once(picture, depth, words):
     messages = []
-    reduction = Reduction(depth, messages.append)
+    reduction = DepthReduction(depth, messages.append)
     for _ in range(3):
         assert reduction(picture).dtype == np.uint8
     assert len(messages) == bool(words) and all(words in message for message in messages)

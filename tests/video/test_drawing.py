@@ -17,7 +17,7 @@ from hotpath.video.drawing import (
     draw,
     draw_in_planes,
 )
-from hotpath.video.window import Window, no_window
+from hotpath.video.window import DesktopWindow, no_window
 from tests.support.errors import refusal
 
 STRIP = 65  # pixels of the texts below the picture, on a screen of 1366x768
@@ -152,7 +152,7 @@ def test_a_missing_or_unserved_display_is_one_sentence(monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with refusal(BadOutput, "no display"):
-        Window()
+        DesktopWindow()
 
 
 def select_with(monkeypatch, frame, events, keys=()):
@@ -176,7 +176,7 @@ def select_with(monkeypatch, frame, events, keys=()):
         monkeypatch.setattr(cv2, name, lambda *_: None)
     monkeypatch.setattr("hotpath.video.window.no_window", lambda: None)
     monkeypatch.setattr("hotpath.video.window.screen_size", lambda: (1366, 768))
-    window = Window()
+    window = DesktopWindow()
     return window, shown, lambda: window.select(frame, ["Drag a box"])
 
 

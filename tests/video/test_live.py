@@ -18,7 +18,7 @@ from hotpath.runtime.frames.jpeg_frames import JpegFrame
 from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video import cameras, live, sources
 from hotpath.video.base import WAITING
-from hotpath.video.cameras import Stream
+from hotpath.video.cameras import NetworkStream
 from hotpath.video.live import LiveSource
 from hotpath.video.pyav_capture import ONE_FRAME, AvCapture
 from hotpath.video.sources import open_source
@@ -33,7 +33,7 @@ from tests.support.streams.watch import Watcher
 @pytest.fixture(autouse=True)
 def each_decoder(planes, monkeypatch):
     """Run every test with OpenCV's decoder and with PyAV's."""
-    for name, opener in (("open_source", sources.open_source), ("Stream", cameras.Stream)):
+    for name, opener in (("open_source", sources.open_source), ("Stream", cameras.NetworkStream)):
         monkeypatch.setitem(globals(), name, functools.partial(opener, planes=planes))
     monkeypatch.setitem(globals(), "Watcher", functools.partial(watch.Watcher, planes=planes))
 
@@ -139,7 +139,7 @@ def test_an_address_without_a_stream_is_told_without_password():
 def test_nobody_there_is_said_within_the_timeout():
     start = time.monotonic()
     with refusal(BadSource, "no stream"):
-        LiveSource(Stream("udp://127.0.0.1:9", open_timeout_s=1.0))
+        LiveSource(NetworkStream("udp://127.0.0.1:9", open_timeout_s=1.0))
     assert time.monotonic() - start < 8.0  # of the ten that are usual
 
 

@@ -41,7 +41,7 @@ def chunks(first, count, start_s, codec):
     return found
 
 
-class Camera:
+class RealTimeCamera:
     """Sends in real time; ``began_s`` is when the first frame went out, by the monotonic clock."""
 
     def __init__(self, port, parts):
@@ -71,7 +71,7 @@ def test_times_never_fall_and_are_right_again_after_a_few_frames(step_s, codec):
     parts = chunks(0, BEFORE, START_S, codec)
     parts += chunks(BEFORE, AFTER, START_S + BEFORE / FPS + step_s, codec)
     port, told = free_port(socket.SOCK_DGRAM), []
-    with Camera(port, parts) as camera, open_source(f"udp://127.0.0.1:{port}") as source:
+    with RealTimeCamera(port, parts) as camera, open_source(f"udp://127.0.0.1:{port}") as source:
         ends_s = time.monotonic() + (BEFORE + AFTER) / FPS + 1
         while time.monotonic() < ends_s:
             frame = source.read(0.2)

@@ -7,7 +7,7 @@ import pytest
 
 from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video.base import WAITING
-from hotpath.video.cameras import Pace
+from hotpath.video.cameras import LiveListPace
 from hotpath.video.live import LiveSource
 from hotpath.video.sources import open_source
 from tests.support.streams import scene
@@ -65,7 +65,7 @@ def test_a_live_list_keeps_the_distances_of_its_frames(tmp_path, monkeypatch, na
 
 
 def test_a_pack_is_spread_by_its_stamps_and_a_stall_begins_anew():
-    pace = Pace()
+    pace = LiveListPace()
     packs = [pace.due_s(n / 30, 100.0) for n in range(60)]  # all at once
     assert packs == pytest.approx([100 + n / 30 for n in range(60)])
     assert pace.due_s(2.0, 110.0) == 110.0  # eight seconds late

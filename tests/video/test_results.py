@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.errors import BadOutput
-from hotpath.video.results import COLUMNS, Results
+from hotpath.video.results import COLUMNS, ResultsWriter
 from tests.support import ROOT
 from tests.support.disks import small_disk
 from tests.support.errors import refusal
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.pythons("files, pipes and signals")
 IMPORTS = (
     "import os, signal, sys\n"
     "from hotpath.runtime.errors import BadOutput\n"
-    "from hotpath.video.results import Results\n"
+    "from hotpath.video.results import ResultsWriter\n"
 )
 
 
@@ -38,7 +38,7 @@ def run(code, *arguments, **options):
 
 def test_csv_has_a_header_and_one_row_a_frame(tmp_path):
     path = tmp_path / "a.csv"
-    with Results(str(path)) as results:
+    with ResultsWriter(str(path)) as results:
         results.write((0, 0.0, 1.5, 2, 3, 4, np.float32(0.25)))
         results.write((1, 1 / 30.0) + (None,) * 4 + (float("nan"),))
         assert results.rows == 2
@@ -47,7 +47,7 @@ def test_csv_has_a_header_and_one_row_a_frame(tmp_path):
 
 def test_a_comma_or_a_quote_in_a_name_stays_in_its_column(tmp_path):
     names = 'a, "b".png', "dog"
-    with Results(str(tmp_path / "a.csv"), ("file", "class_name")) as results:
+    with ResultsWriter(str(tmp_path / "a.csv"), ("file", "class_name")) as results:
         results.write(names)
     with open(str(tmp_path / "a.csv"), newline="") as file:
         assert [tuple(row) for row in csv.reader(file)][1:] == [names]
@@ -56,7 +56,7 @@ def test_a_comma_or_a_quote_in_a_name_stays_in_its_column(tmp_path):
 def test_jsonl_says_the_same(tmp_path):
     path = tmp_path / "a.jsonl"
     columns = COLUMNS + ("target", "lost")
-    with Results(str(path), columns) as results:
+    with ResultsWriter(str(path), columns) as results:
         results.write((0, 0.5, 1.25, 2, 3, 4, np.float64(0.5), "red, big", np.bool_(True)))
         results.write((1,) + (None,) * 5 + (float("inf"), None, None))
     rows = [json.loads(line) for line in path.read_text().splitlines()]
@@ -68,7 +68,7 @@ def test_jsonl_says_the_same(tmp_path):
 def test_standard_output_is_csv():
     code = (
         "print('before')\n"
-        "with Results('-') as results: results.write((0, 0.0, 1, 2, 3, 4, 0.5))\n"
+        "with ResultsWriter('-') as results: results.write((0, 0.0, 1, 2, 3, 4, 0.5))\n"
         "print('after')\n"
     )
     out = run(code).communicate()[0].decode("utf-8").splitlines()
@@ -78,7 +78,7 @@ def test_standard_output_is_csv():
 def test_a_killed_program_leaves_every_row(tmp_path):
     path = tmp_path / "a.csv"
     code = (
-        "results = Results(sys.argv[1])\n"
+        "results = ResultsWriter(sys.argv[1])\n"
         "for frame in range(50): results.write((frame, 0.0, 1, 2, 3, 4, 0.5))\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -91,7 +91,7 @@ def test_a_killed_program_leaves_every_row(tmp_path):
 def test_a_full_disk_is_one_sentence_and_keeps_whole_rows(tmp_path, ending):
     with small_disk(tmp_path / "disk", 16) as disk:
         path = disk / ("a" + ending)
-        with Results(str(path)) as results:
+        with ResultsWriter(str(path)) as results:
             with pytest.raises(BadOutput) as caught:
                 for frame in range(10000):
                     results.write((frame, frame / 30.0, 1.25, 2.5, 3.75, 4.5, 0.123))
@@ -107,7 +107,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_whole_rows(tmp_path, ending):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 def test_a_full_disk_fails_at_each_row_until_there_is_room(tmp_path):
     (tmp_path / "a.csv").symlink_to("/dev/full")
-    with Results(tmp_path / "a.csv", ("frame",)) as results:
+    with ResultsWriter(tmp_path / "a.csv", ("frame",)) as results:
         for _ in range(2):
             with refusal(BadOutput, "not written"):
                 results.write((0,))
@@ -115,7 +115,7 @@ def test_a_full_disk_fails_at_each_row_until_there_is_room(tmp_path):
         filler, path = disk / "filler", disk / "b.csv"
         with pytest.raises(OSError):
             filler.write_bytes(bytes(20000))
-        with Results(path, ("frame",)) as results:
+        with ResultsWriter(path, ("frame",)) as results:
             with refusal(BadOutput, "not written"):
                 results.write((0,))
             filler.unlink()
@@ -126,7 +126,7 @@ def test_a_full_disk_fails_at_each_row_until_there_is_room(tmp_path):
 def test_a_reader_that_leaves_is_one_sentence():
     code = (
         "try:\n"
-        "    results = Results('-')\n"
+        "    results = ResultsWriter('-')\n"
         "    while True: results.write((0, 0.0, 1, 2, 3, 4, 0.5))\n"
         "except BadOutput as error: sys.stderr.write(str(error))\n"
     )
@@ -141,7 +141,7 @@ def test_a_reader_that_leaves_is_one_sentence():
 def test_the_rows_that_a_reader_took_are_counted_when_it_leaves(tmp_path):
     os.mkfifo(str(tmp_path / "pipe.csv"))
     reader = os.open(str(tmp_path / "pipe.csv"), os.O_RDONLY | os.O_NONBLOCK)
-    results = Results(str(tmp_path / "pipe.csv"), ("frame",))
+    results = ResultsWriter(str(tmp_path / "pipe.csv"), ("frame",))
     results.write((1,))
     results.write((2,))
     assert os.read(reader, 99) == b"frame\n1\n2\n"
@@ -153,7 +153,7 @@ def test_the_rows_that_a_reader_took_are_counted_when_it_leaves(tmp_path):
 
 
 def test_a_closed_standard_output_is_one_sentence():
-    code = "try: Results('-')\nexcept BadOutput as error: sys.stderr.write(str(error))\n"
+    code = "try: ResultsWriter('-')\nexcept BadOutput as error: sys.stderr.write(str(error))\n"
     command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", IMPORTS + code]
     done = subprocess.run(command, cwd=str(ROOT), stderr=subprocess.PIPE)
     assert done.stderr == b"standard output: is closed; give --results a file's name"
@@ -162,13 +162,16 @@ def test_a_closed_standard_output_is_one_sentence():
 def test_a_pipe_without_a_reader_is_refused(tmp_path):
     os.mkfifo(str(tmp_path / "a.csv"))
     with pytest.raises(BadOutput, match="nobody reads this pipe"):
-        Results(tmp_path / "a.csv")
+        ResultsWriter(tmp_path / "a.csv")
 
 
 def test_a_recording_waits_for_the_reader_of_a_pipe(tmp_path):
     path = tmp_path / "a.csv"
     os.mkfifo(str(path))
-    code = "with Results(sys.argv[1], ('frame',)) as r:\n for n in range(100000): r.write((n,))\n"
+    code = (
+        "with ResultsWriter(sys.argv[1], ('frame',)) as r:\n"
+        " for n in range(100000): r.write((n,))\n"
+    )
     # not blocking, because the writer opens it later
     with open(os.open(str(path), os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
         process = run(code, path)
@@ -189,7 +192,7 @@ def test_a_stopped_reader_holds_nobody_and_its_rows_are_counted(tmp_path):
     messages = []
     os.mkfifo(str(path))
     with open(os.open(str(path), os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
-        results = Results(path, ("frame",), waits=False, log=messages.append)
+        results = ResultsWriter(path, ("frame",), waits=False, log=messages.append)
         slowest = 0.0
         for frame in range(100000):
             began = time.monotonic()
@@ -213,12 +216,12 @@ def test_a_stopped_reader_holds_nobody_and_its_rows_are_counted(tmp_path):
 @pytest.mark.parametrize("append", [False, True])
 def test_a_file_emptied_meanwhile_begins_anew_without_a_hole(tmp_path, append):
     path = tmp_path / "a.csv"
-    with Results(path, ("frame",), append=append) as results:
+    with ResultsWriter(path, ("frame",), append=append) as results:
         results.write((0,))
         os.truncate(str(path), 0)  # logrotate's copytruncate
         results.write((1,))
         assert path.read_text() == "frame\n1\n"
-    Results(path, ("frame",), append=True).close()
+    ResultsWriter(path, ("frame",), append=True).close()
 
 
 def test_of_a_large_older_file_the_ends_alone_are_read(tmp_path):
@@ -229,7 +232,7 @@ def test_of_a_large_older_file_the_ends_alone_are_read(tmp_path):
         file.seek(0, os.SEEK_END)
         file.write(b"\n1\n2")
     began = time.monotonic()
-    Results(path, ("frame",), append=True).close()
+    ResultsWriter(path, ("frame",), append=True).close()
     assert time.monotonic() - began < 30.0 and path.stat().st_size == (1 << 40) + 5
 
 
@@ -247,7 +250,7 @@ def test_a_file_that_cant_be_written_is_refused(tmp_path, name, what):
     (tmp_path / "folder.csv").mkdir()
     (tmp_path / "circle.csv").symlink_to(tmp_path / "circle.csv")
     with refusal(BadOutput, what):
-        Results(str(tmp_path / name))
+        ResultsWriter(str(tmp_path / name))
     assert (tmp_path / "circle.csv").is_symlink()
 
 
@@ -258,25 +261,25 @@ def test_no_permission_is_said(tmp_path):
     if os.access(str(folder), os.W_OK):
         pytest.skip("this user may write everywhere")
     with pytest.raises(BadOutput, match="no permission"):
-        Results(str(folder / "a.csv"))
+        ResultsWriter(str(folder / "a.csv"))
 
 
 def test_a_read_only_file_system_is_said(tmp_path):
     with small_disk(tmp_path / "disk", 64) as disk:
         subprocess.check_call(["mount", "-o", "remount,ro", str(disk)])
         with refusal(BadOutput, "no permission"):
-            Results(str(disk / "a.csv"))
+            ResultsWriter(str(disk / "a.csv"))
 
 
 def test_an_older_file_stays_until_the_first_row_of_the_new_one(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("old\n")
-    with Results(path) as results:
+    with ResultsWriter(path) as results:
         assert path.read_text() == "old\n"
         results.write((0, 0.0, 1, 2, 3, 4, 0.5))
         assert path.read_text().count("\n") == 2 and "old" not in path.read_text()
     told = []
-    with Results(path, log=told.append):
+    with ResultsWriter(path, log=told.append):
         pass
     assert path.read_text().count("\n") == 2 and "the older file stays" in told[0]
     assert [each.name for each in tmp_path.iterdir()] == ["rows.csv"]
@@ -285,19 +288,19 @@ def test_an_older_file_stays_until_the_first_row_of_the_new_one(tmp_path):
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "txt"])
 def test_two_runs_cannot_write_the_same_results(tmp_path, ending):
     path = tmp_path / ("a." + ending)
-    with Results(path) as first:
+    with ResultsWriter(path) as first:
         first.write((0, 0.0, 1, 2, 3, 4, 0.5))
         before = path.read_bytes()
         with refusal(BadOutput, "another run"):
-            Results(path)
+            ResultsWriter(path)
         assert path.read_bytes() == before
-    Results(path).close()
+    ResultsWriter(path).close()
 
 
 def test_txt_is_motchallenges_format_without_lost_targets(tmp_path):
     path = tmp_path / "mot.txt"
     columns = COLUMNS + ("target", "lost")
-    with Results(str(path), columns) as out:
+    with ResultsWriter(str(path), columns) as out:
         out.write((0, 0.0, 10, 20.25, 30, 40, 0.875, 0, False))
         out.write((1, 0.04, 11, 21, 30, 40, 0.25, 0, True))
         out.write((1, 0.04, float("nan"), 21, 30, 40, 0.25, 1, False))
@@ -316,7 +319,7 @@ def test_rows_are_added_and_a_last_line_without_an_end_is_kept(tmp_path, name):
     path = tmp_path / name
     path.write_text(OLDER[name])
     columns = ("frame", "x", "y", "w", "h") if name == "a.txt" else ("frame", "score")
-    with Results(path, columns, append=True) as results:
+    with ResultsWriter(path, columns, append=True) as results:
         results.write((1, 2, 3, 4, 5) if name == "a.txt" else (1, 0.75))
     text = path.read_text()
     assert text.startswith(OLDER[name] + "\n") and text.count("\n") == OLDER[name].count("\n") + 2
@@ -328,7 +331,7 @@ def test_a_file_that_is_not_there_at_the_end_is_told(tmp_path, change, append):
     folder = tmp_path / "out"
     folder.mkdir()
     path = folder / "a.csv"
-    results = Results(path, ("frame",), append=append)
+    results = ResultsWriter(path, ("frame",), append=append)
     results.write((0,))
     if change == "moved with its folder":
         folder.rename(tmp_path / "elsewhere")
@@ -345,5 +348,5 @@ def test_rows_of_other_columns_are_not_mixed(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("time,place\n1,2\n")
     with refusal(BadOutput, "other columns"):
-        Results(path, ("frame", "score"), append=True)
+        ResultsWriter(path, ("frame", "score"), append=True)
     assert path.read_text() == "time,place\n1,2\n"

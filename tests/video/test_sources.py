@@ -18,8 +18,8 @@ from hotpath.video.cameras import (
     CSI_BGR,
     CSI_NV12,
     SINK,
-    Camera,
     CsiCamera,
+    V4l2Camera,
     list_cameras,
 )
 from hotpath.video.folder import in_order, natural_key
@@ -264,7 +264,7 @@ def test_cameras_are_listed_by_name_without_metadata_nodes(tmp_path):
     assert list_cameras(str(tmp_path)) == [(0, "HD Webcam"), (2, "/dev/video2"), (10, "Grabber")]
     assert list_cameras(str(tmp_path / "none")) == []
     with refusal(NoCamera, "no camera"):
-        Camera("/dev/video63", root=str(tmp_path)).open()
+        V4l2Camera("/dev/video63", root=str(tmp_path)).open()
     for spec in ("cam63", "/dev/video63"):
         with refusal(NoCamera, "no camera"):
             open_source(spec)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hotpath.video import cameras
-from hotpath.video.cameras import Camera, CaptureClock, Stream
+from hotpath.video.cameras import CaptureClock, NetworkStream, V4l2Camera
 
 
 @pytest.mark.parametrize("stamp_ms", [0.0, -1.0, np.nan, np.inf, 100.5e3, 30.0e3, 1.7e12])
@@ -72,9 +72,11 @@ def test_times_go_on_where_a_clock_is_set_back_or_stands_still(kind, stamp_s):
 
 
 def test_which_sources_have_stamps():
-    assert Camera("/dev/video0").stamps == cameras.MONOTONIC
-    assert Stream("RTSP://host/x").stamps == cameras.SENDER
-    assert Stream("http://host/x").stamps == cameras.NONE  # a frame rate may have made them up
+    assert V4l2Camera("/dev/video0").stamps == cameras.MONOTONIC
+    assert NetworkStream("RTSP://host/x").stamps == cameras.SENDER
+    assert (
+        NetworkStream("http://host/x").stamps == cameras.NONE
+    )  # a frame rate may have made them up
 
 
 # pictures a second that a sender states by its stamps, and that come; with how much of delay varies

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hotpath.video import window
-from hotpath.video.window import View
+from hotpath.video.window import PictureView
 from tests.support import ROOT, display
 
 KEYS = ["Space: pause or resume", "B: draw a new box", "H: list the keys, or hide them"] * 3
@@ -20,7 +20,7 @@ SCREENS = [(1366, 768), (1920, 1080), (3840, 2160), (800, 480), (1080, 1920)]
 @pytest.mark.parametrize("size", SIZES)
 def test_a_picture_fills_the_screen_and_texts_stand_below(size, screen):
     picture = np.random.RandomState(1).randint(0, 255, (size[1], size[0], 3)).astype(np.uint8)
-    view = View(picture.shape, screen)
+    view = PictureView(picture.shape, screen)
     shown = view.show(picture, KEYS)
     assert shown.shape == view.show(picture, window.SHORT).shape  # nothing jumps without the keys
     assert shown.shape[1] < 0.94 * screen[0] + 1 and shown.shape[0] < 0.86 * screen[1] + 1
@@ -44,7 +44,7 @@ def test_a_list_of_keys_is_legible_on_a_small_film():
     picture = np.zeros((352, 640, 3), np.uint8)
     keys = KEYS * 2
     for screen in SCREENS[:4]:
-        view = View(picture.shape, screen)
+        view = PictureView(picture.shape, screen)
         shown = view.show(picture, keys)
         inked = (shown > 120).any(axis=2)
         lines = np.flatnonzero(np.diff(inked.any(axis=1).astype(int)) != 0)
@@ -54,12 +54,12 @@ def test_a_list_of_keys_is_legible_on_a_small_film():
 
 
 def test_a_picture_that_would_grow_little_is_shown_unscaled():
-    assert View((720, 1280, 3), (1536, 960)).size == (1280, 720)
+    assert PictureView((720, 1280, 3), (1536, 960)).size == (1280, 720)
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_place_in_the_window_is_that_place_of_the_picture(size):
-    view = View((size[1], size[0], 3), (1920, 1080))
+    view = PictureView((size[1], size[0], 3), (1920, 1080))
     mark = np.zeros((size[1], size[0], 3), np.uint8)
     x, y = size[0] * 5 // 7, size[1] * 2 // 3
     side = max(1, min(size) // 30)
@@ -87,7 +87,7 @@ def test_a_key_that_only_modifies_others_is_none(monkeypatch, code, key):
     monkeypatch.setattr(window, "check_window", lambda: None)
     monkeypatch.setattr(cv2, "waitKeyEx", lambda _: code)
     monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: 1.0)
-    shown = window.Window()
+    shown = window.DesktopWindow()
     shown._created = True
     assert shown.wait_key(0.01) == key and shown.touched == (key is not None)
     assert shown.open == (key != "\x1b")
@@ -97,8 +97,8 @@ def test_a_key_that_only_modifies_others_is_none(monkeypatch, code, key):
     "drag, is_click, done", [(3, True, True), (4, False, True), (30, False, True)]
 )
 def test_a_drag_of_less_than_four_pixels_is_a_click(drag, is_click, done):
-    view = View((480, 640), window.SCREEN)
-    drawn = window._Drag((480, 640), view, np.zeros((480, 640, 3), np.uint8))
+    view = PictureView((480, 640), window.SCREEN)
+    drawn = window._BoxDrag((480, 640), view, np.zeros((480, 640, 3), np.uint8))
     for event, by in ((cv2.EVENT_LBUTTONDOWN, 0), (cv2.EVENT_LBUTTONUP, drag)):
         drawn.mouse(event, view.left + 100 + by, 100 + by)
     assert drawn.done == done and (drawn.place()[2:] == (0.0, 0.0)) == is_click
@@ -109,8 +109,8 @@ def test_a_box_on_4k_is_where_the_mouse_drew_it():
     if reason and "no display" not in reason:
         pytest.skip(reason)
     code = (
-        "import numpy as np; from hotpath.video.window import Window, screen_size\n"
-        "with Window('film of 4K') as window:\n"
+        "import numpy as np; from hotpath.video.window import DesktopWindow, screen_size\n"
+        "with DesktopWindow('film of 4K') as window:\n"
         "    print(*screen_size())\n"
         "    print(*window.select(np.zeros((2160, 3840, 3), np.uint8), ['Drag']))\n"
     )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Sequence, Tuple
 from hotpath.runtime.errors import BadBox, BadNetwork, BadOption, HotpathError, NoObject
 from hotpath.runtime.frames.pictures import AnyFrame, bgr_of
 from hotpath.video.base import WAITING
-from hotpath.video.window import Window, title_of
+from hotpath.video.window import DesktopWindow, title_of
 
 if TYPE_CHECKING:
     from hotpath.runtime.targets.targets import Targets
@@ -40,7 +40,7 @@ NOT_SELECTED = (
 
 def first_target(
     frame: AnyFrame, source: "Source", targets: "Targets", snug: bool
-) -> Tuple[Window, AnyFrame]:
+) -> Tuple[DesktopWindow, AnyFrame]:
     """Let the user select the first target; a live picture goes on until the button is pressed.
 
     Args:
@@ -55,7 +55,7 @@ def first_target(
     Raises:
         BadBox: the user went away without a target.
     """
-    window = Window(title_of(source.name))
+    window = DesktopWindow(title_of(source.name))
     texts = (invitation(targets), QUIT)
     try:
         while window.open:
@@ -83,7 +83,7 @@ def first_target(
 
 
 def _frame_of_press(
-    frame: AnyFrame, source: "Source", window: Window, texts: Sequence[str]
+    frame: AnyFrame, source: "Source", window: DesktopWindow, texts: Sequence[str]
 ) -> AnyFrame:
     """Show the frames of a live source until the mouse's button goes down; return the last one."""
     window.show(bgr_of(frame), texts)

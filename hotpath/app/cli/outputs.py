@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hotpath.runtime.targets.targets import Targets
     from hotpath.video.base import Source
     from hotpath.video.save import BackgroundVideo
-    from hotpath.video.window import Window
+    from hotpath.video.window import DesktopWindow
 
 AGAIN_S = 60.0  # a failure is said as often
 
@@ -87,7 +87,7 @@ class Outputs:
         targets, source: what is followed, and where.
         stop: object whose attribute ``requested`` ends the run.
         first_frame: the first frame, of any kind.
-        first_window: ``Window`` in which the first target was drawn, or None.
+        first_window: ``DesktopWindow`` in which the first target was drawn, or None.
 
     Attributes:
         profile: ``Profile`` with the times of all frames.
@@ -106,7 +106,7 @@ class Outputs:
         source: "Source",
         stop: Any,
         first_frame: AnyFrame,
-        first_window: "Optional[Window]" = None,
+        first_window: "Optional[DesktopWindow]" = None,
     ) -> None:
         self.profile = Profile()
         self.control: Any = None
@@ -121,7 +121,7 @@ class Outputs:
         self._network, self._kernels = targets.title, targets.device.kernels_name
         self._engine = targets.engine.describe()
         self._left_out = 0  # frames
-        self._window: Optional[Window] = None
+        self._window: Optional[DesktopWindow] = None
         self._player: Optional[Player] = None
         self._drawn: Optional[Drawn] = None
         self._report: Optional[Report] = None
@@ -149,7 +149,7 @@ class Outputs:
             self._outputs.append(self.bar)
 
     def _open(
-        self, targets: "Targets", first_frame: AnyFrame, first_window: "Optional[Window]"
+        self, targets: "Targets", first_frame: AnyFrame, first_window: "Optional[DesktopWindow]"
     ) -> None:
         """Open everything; results come last, so that what exists stays if something is refused."""
         options, source = self._options, self._source
@@ -178,7 +178,7 @@ class Outputs:
             from hotpath.video import window
 
             self.controls = self.control or Controls(targets, self.selection, self.write_late)
-            self._window = first_window or window.Window(window.title_of(source.name))
+            self._window = first_window or window.DesktopWindow(window.title_of(source.name))
             self._player = Player(self._window, source, self.controls, say)
         elif first_window is not None:
             first_window.close()
@@ -188,7 +188,7 @@ class Outputs:
         if self._links_asked.asks_link:
             self._open_links(targets, first_frame)
         if options.results:
-            self.rows.results = results.Results(
+            self.rows.results = results.ResultsWriter(
                 options.results, self.rows.columns, options.append, not source.live, say
             )
             self._files.insert(0, self.rows)

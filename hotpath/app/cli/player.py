@@ -12,7 +12,7 @@ from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.runtime.types import Track
 from hotpath.video.drawing import draw
-from hotpath.video.window import SHORT, Window
+from hotpath.video.window import SHORT, DesktopWindow
 
 if TYPE_CHECKING:
     from hotpath.video.base import Source
@@ -30,7 +30,7 @@ class Player:
     """The window's clock and keys.
 
     Args:
-        window: ``Window``.
+        window: ``DesktopWindow``.
         source: ``hotpath.video.base.Source``; live sources have no pause.
         controls: the ``Controls`` of the run; a target that the user clicks on or draws replaces
             another one.
@@ -38,7 +38,11 @@ class Player:
     """
 
     def __init__(
-        self, window: Window, source: "Source", controls: Controls, say: Callable[[str], None]
+        self,
+        window: DesktopWindow,
+        source: "Source",
+        controls: Controls,
+        say: Callable[[str], None],
     ) -> None:
         self.paused = False
         self._notices: Tuple[str, ...] = ()

@@ -38,7 +38,7 @@ from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video.base import TrackedFrame
 from hotpath.video.drawing import draw
-from hotpath.video.encoder import DEFAULT_FPS, Encoder, Settings, drawn_canvas, load_pyav
+from hotpath.video.encoder import DEFAULT_FPS, Encoder, EncoderSettings, drawn_canvas, load_pyav
 
 # FFmpeg's container and its options; what goes to an RTSP server is converted by ``rtsp_push``
 MPEG_TS = ("mpegts", {"flush_packets": "1"})
@@ -163,7 +163,7 @@ class Sender:
     """
 
     def __init__(
-        self, address: Address, settings: Settings, box: bool, say: Callable[[str], None]
+        self, address: Address, settings: EncoderSettings, box: bool, say: Callable[[str], None]
     ) -> None:
         self.address = address
         self.sent = 0
@@ -308,6 +308,6 @@ def open_link(context: Context) -> Streams:
         if address.scheme == "rtsp" and not address.login and len(login) > 1:
             address = address._replace(login=login)
         form, container = FORMS[address.scheme]
-        settings = Settings(form, context.fps or DEFAULT_FPS, container, codec, threads=1)
+        settings = EncoderSettings(form, context.fps or DEFAULT_FPS, container, codec, threads=1)
         senders.append(Sender(address, settings, not options.plain, context.say))
     return Streams(senders)

@@ -90,7 +90,9 @@ def test_planes_are_those_of_opencv(encoding, rows, code):
 def test_sixteen_bits_keep_their_values_in_either_order(big):
     values = np.array([[0, 65535]], ">u2" if big else "<u2")
     _, frame = read(ros.IMAGE, image("mono16", values.view(np.uint8), 2, big, padding=2))
-    assert frame.dtype == np.uint16 and frame.tolist() == [[0, 65535]]  # ``Reduction`` scales them
+    assert frame.dtype == np.uint16 and frame.tolist() == [
+        [0, 65535]
+    ]  # ``DepthReduction`` scales them
 
 
 @pytest.mark.parametrize("planes", [False, True])

@@ -23,7 +23,7 @@ from hotpath.runtime.networks import bundle, default_of, load_network
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
 from hotpath.video.base import TrackedFrame
-from hotpath.video.results import Results, Rows
+from hotpath.video.results import ResultsWriter, Rows
 from hotpath.video.sources import open_source
 from hotpath_fpga.sim import device
 
@@ -58,7 +58,9 @@ def run(options: argparse.Namespace) -> None:
             log=lambda sentence: print(sentence, file=sys.stderr),
         )
         board = load(chosen, "rtl" if options.rtl else "model")
-        with Targets(board, chosen) as targets, Results(options.results, Rows().columns) as results:
+        with Targets(board, chosen) as targets, ResultsWriter(
+            options.results, Rows().columns
+        ) as results:
             rows = Rows()
             rows.results = results
             number = targets.add(frame, options.box, time_s=source.time_s)

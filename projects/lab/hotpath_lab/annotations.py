@@ -55,7 +55,7 @@ class Target(NamedTuple):
 
 
 class TargetFilm:
-    """The frames of a target; it reads like a ``hotpath.video.clips.Clip``."""
+    """The frames of a target; it reads like a ``hotpath.video.clips.AnnotatedClip``."""
 
     def __init__(self, target: Target, path: Path) -> None:
         self.target, self.path = target, path

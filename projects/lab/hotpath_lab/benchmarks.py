@@ -22,7 +22,7 @@ from hotpath.base.commands import needs
 from hotpath.calib.command import say
 from hotpath.calib.errors import Missing
 from hotpath.runtime.errors import BadClips, HotpathError
-from hotpath.video.clips import Clip, clip_of
+from hotpath.video.clips import AnnotatedClip, clip_of
 from hotpath.video.folder import natural_key, picture_paths
 from hotpath.video.sequence import OTB_FRAMES, Annotation
 
@@ -89,7 +89,7 @@ class PublicRow(NamedTuple):
     repository: str
     commit: str
     path: str  # folder of the frames
-    sha256: str  # of ``Clip.sha256``
+    sha256: str  # of ``AnnotatedClip.sha256``
 
 
 @functools.cache
@@ -103,7 +103,7 @@ def public_rows() -> list[PublicRow]:
 class Sequences(NamedTuple):
     """The sequences of a data set that were found."""
 
-    clips: list[Clip]
+    clips: list[AnnotatedClip]
     names: list[str]  # of all its sequences, there or not
     left_out: list[str]  # a sentence for each that is there and can't be used
     groups: dict[str, list[str]]  # attribute -> names of the clips that have it
@@ -148,7 +148,7 @@ def sequences(name: str, data: Path) -> Sequences:
     return Sequences(clips, [entry.name for entry in listed], left_out, groups, listed[0].origin)
 
 
-def _clip(listed: Listed) -> Clip:
+def _clip(listed: Listed) -> AnnotatedClip:
     if listed.read:
         paths, rows = listed.read()
         boxes = [tuple(map(float, row)) for row in rows]

@@ -18,7 +18,7 @@ from hotpath.base.text import read as read_text
 from hotpath.calib.command import say
 from hotpath.runtime.errors import BadClips
 from hotpath.runtime.frames.boxes import overlap
-from hotpath.video.clips import Clip
+from hotpath.video.clips import AnnotatedClip
 from hotpath.video.sequence import MOST_MIB
 from hotpath_lab import forms
 
@@ -31,7 +31,7 @@ SPACE = re.compile(r"\s*,\s*|\s+")  # between numbers
 
 
 def read(
-    folder: Path, clips: Sequence[Clip], names: Iterable[str], origin: int
+    folder: Path, clips: Sequence[AnnotatedClip], names: Iterable[str], origin: int
 ) -> dict[str, Boxes]:
     """Return a dict of tracker -> its boxes on the clips, 0-based pixels of the frame.
 
@@ -66,7 +66,9 @@ def read(
     return boxes_of
 
 
-def _of_tracker(folder: Path, clips: Sequence[Clip], names: Iterable[str], origin: int) -> Boxes:
+def _of_tracker(
+    folder: Path, clips: Sequence[AnnotatedClip], names: Iterable[str], origin: int
+) -> Boxes:
     """Return the boxes of one tracker."""
     files = {_plain(name): path for name, path in _files_in(folder).items()}
     names_plain = {_plain(name) for name in names}
@@ -105,7 +107,7 @@ def _plain(name: str) -> str:
     return re.sub(r"[-. ]", "_", name.lower())
 
 
-def _fitted(path: Path, clip: Clip, origin: int) -> np.ndarray:
+def _fitted(path: Path, clip: AnnotatedClip, origin: int) -> np.ndarray:
     """Return the boxes of a file, (frames, 4) float64; the first one is that which was given."""
     rows = _rows(path)
     if len(rows) != len(clip):
@@ -120,7 +122,7 @@ def _fitted(path: Path, clip: Clip, origin: int) -> np.ndarray:
     return rows
 
 
-def _check_form(path: Path, rows: np.ndarray, clip: Clip) -> None:
+def _check_form(path: Path, rows: np.ndarray, clip: AnnotatedClip) -> None:
     """Refuse rows that are no x,y,w,h by the given box, which is the first row, or by the truth."""
     there = [index for index, box in enumerate(clip.boxes) if box is not None]
     truth = np.array([clip.boxes[index] for index in there])

@@ -21,7 +21,7 @@ def run_clip(tracker: "Tracker", clip: Any, frames: Optional[int] = None) -> Dic
 
     Args:
         tracker: has ``init(frame, box)``, ``update(frame)`` and ``step_ms``.
-        clip: ``hotpath.video.clips.Clip``, or anything with its frames and ``boxes``.
+        clip: ``hotpath.video.clips.AnnotatedClip``, or anything with its frames and ``boxes``.
         frames: number of frames to track; None for the whole clip.
 
     Returns:

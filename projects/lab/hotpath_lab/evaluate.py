@@ -32,7 +32,7 @@ from hotpath.calib import command
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.errors import HotpathError
-from hotpath.video.clips import Clip, find_clips
+from hotpath.video.clips import AnnotatedClip, find_clips
 from hotpath_lab import benchmarks, boxes, figures, report, runs, trackers
 from hotpath_lab.figures import Tracked
 
@@ -141,7 +141,9 @@ def at_hand(options: argparse.Namespace, given: Sequence[str]) -> str:
     return ",".join(names)
 
 
-def _begun(clips: Sequence[Clip], starts: int) -> tuple[list[Clip], dict[str, str]]:
+def _begun(
+    clips: Sequence[AnnotatedClip], starts: int
+) -> tuple[list[AnnotatedClip], dict[str, str]]:
     """Each clip from ``starts`` frames on; dict of the name of a later one -> its clip's."""
     if starts < 1:
         raise BadRun(f"--starts {starts} begins nowhere; give 1 or more")
@@ -157,7 +159,7 @@ def _begun(clips: Sequence[Clip], starts: int) -> tuple[list[Clip], dict[str, st
     return [*clips, *more], begun
 
 
-def _cut(clips: Sequence[Clip], frames: int | None) -> list[Clip]:
+def _cut(clips: Sequence[AnnotatedClip], frames: int | None) -> list[AnnotatedClip]:
     if frames is not None and frames < 2:
         raise BadRun(f"--frames {frames} leaves nothing to track; give 2 or more")
     return [clip if frames is None else clip.beginning(frames) for clip in clips]
@@ -165,7 +167,7 @@ def _cut(clips: Sequence[Clip], frames: int | None) -> list[Clip]:
 
 def of_networks(
     tomls: Sequence[str | Path],
-    clips: Sequence[Clip],
+    clips: Sequence[AnnotatedClip],
     out: Path,
     networks_dir: str | None = None,
     engine: str = "auto",

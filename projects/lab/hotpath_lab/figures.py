@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hotpath.video.clips import Clip
+from hotpath.video.clips import AnnotatedClip
 from hotpath_lab import metrics, state_metrics
 from hotpath_lab.losses import losses
 
@@ -29,7 +29,7 @@ class Tracked(NamedTuple):
 
 
 def evaluation(
-    clips: Sequence[Clip],
+    clips: Sequence[AnnotatedClip],
     trackers: Mapping[str, Tracked],
     groups: Mapping[str, Sequence[str]],
     begun: Mapping[str, str] = {},
@@ -86,7 +86,7 @@ def evaluation(
     return table
 
 
-def _of_clip(clip: Clip, result: Mapping[str, Any]) -> dict[str, float]:
+def _of_clip(clip: AnnotatedClip, result: Mapping[str, Any]) -> dict[str, float]:
     figures = metrics.figures(result["boxes"], clip.boxes)
     figures.update(losses(result["boxes"], clip.boxes, result.get("states", ())))
     if "claimed" in result:
@@ -98,7 +98,9 @@ def _of_clip(clip: Clip, result: Mapping[str, Any]) -> dict[str, float]:
     return figures
 
 
-def _words(clips: Sequence[Clip], results: Mapping[str, Mapping[str, Any]]) -> Table | None:
+def _words(
+    clips: Sequence[AnnotatedClip], results: Mapping[str, Mapping[str, Any]]
+) -> Table | None:
     """The figures of ``hotpath_lab.state_metrics``; None of a tracker whose boxes were given."""
     if any("found" not in results[clip.name] for clip in clips):
         return None

@@ -27,7 +27,7 @@ def run_missing(
 
     All trackers follow one clip in turns before the next begins, so that times can be compared. On
     a cluster each pair is a task of its own.
-    A clip is a ``Clip`` or a film of ``hotpath_lab.longterm.films``.
+    A clip is an ``AnnotatedClip`` or a film of ``hotpath_lab.longterm.films``.
 
     Args:
         cluster: address of a Dask scheduler, whose workers do it in place of ``jobs`` processes.

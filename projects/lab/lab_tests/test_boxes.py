@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.errors import BadClips
-from hotpath.video.clips import Clip
+from hotpath.video.clips import AnnotatedClip
 from hotpath_lab import boxes, evaluate, figures
 from tests.support.clips import write_clip
 from tests.support.errors import refusal
@@ -20,7 +20,7 @@ NAMES = ["Car1", "Jogging.1", "Absent"]
 
 def clips(names=NAMES[:2]):
     frames = [f"{i + 1:04d}.jpg" for i in range(len(BOXES))]
-    return [Clip(name, ".", frames, BOXES) for name in names]
+    return [AnnotatedClip(name, ".", frames, BOXES) for name in names]
 
 
 def text(rows):

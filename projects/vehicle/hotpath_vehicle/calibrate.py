@@ -20,7 +20,7 @@ from hotpath.video.output_file import check_ending, check_folder
 from hotpath.video.sources import WAITING, open_source
 from hotpath_vehicle.aim import calibration as calibrations
 from hotpath_vehicle.aim import nudges
-from hotpath_vehicle.aim.calibration import Calibration
+from hotpath_vehicle.aim.calibration import AimCalibration
 from hotpath_vehicle.plug import MavlinkOptions
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def calibrate(kind: str, options: argparse.Namespace) -> None:
         if not source.live:
             raise BadSource(f"{source.name}: is not a live stream, so nothing in it can answer")
         fov = options.fov if kind == "ptz" else FOV_DEG
-        frames = Frames(source, fov)
+        frames = MotionReader(source, fov)
         actuator = (open_ptz if kind == "ptz" else open_gimbal)(options, frames.size, cleanup)
         say("the camera turns now by some degrees; nothing may move before it")
         sent, moves = nudge(actuator, frames, PTZ_SHARE if kind == "ptz" else GIMBAL_RATE)
@@ -96,7 +96,7 @@ def calibrate(kind: str, options: argparse.Namespace) -> None:
     say(f"wrote {options.out}; give it to hotpath track as --gimbal-calibration")
 
 
-def calibration_of(kind: str, answer: Any, stream: Any, actuator: Any) -> Calibration:
+def calibration_of(kind: str, answer: Any, stream: Any, actuator: Any) -> AimCalibration:
     """The calibration of an answer whose motion was counted with a field of view.
 
     A gimbal turns by the degrees that it is told, so the answer tells the field of view. A PTZ
@@ -108,12 +108,12 @@ def calibration_of(kind: str, answer: Any, stream: Any, actuator: Any) -> Calibr
         fov, scale = 2.0 * math.degrees(math.atan(tangent)), (1.0, scale[1] / scale[0])
     spread = max(answer.spread, 0.01)
     stream_name = calibrations.without_password(str(video))
-    return Calibration(
+    return AimCalibration(
         stream_name, size, name, fov, answer.delay, spread, answer.sign, scale, frame
     )
 
 
-class Frames:
+class MotionReader:
     """Reads a live source, and adds up the motion of its picture.
 
     Attributes:
@@ -122,7 +122,7 @@ class Frames:
     """
 
     def __init__(self, source: "Source", fov: float) -> None:
-        self._source, self._motion = source, nudges.Motion(fov)
+        self._source, self._motion = source, nudges.PictureMotion(fov)
         self.seen: List[Tuple[float, float, float]] = []
         self.frame: Any = None
         while self.frame is None:
@@ -141,7 +141,7 @@ class Frames:
         return True
 
 
-def nudge(actuator: Any, frames: Frames, rate: float) -> Any:
+def nudge(actuator: Any, frames: MotionReader, rate: float) -> Any:
     """Nudge; returns ((time, right, up) of the commands, the plan in the clock's time)."""
     ends_s = time.monotonic() + READY_S
     while not actuator.is_ready():
@@ -166,7 +166,7 @@ def open_ptz(options: argparse.Namespace, size: Any, cleanup: contextlib.ExitSta
     """The PTZ camera; raises ``BadOutput``."""
     from hotpath_vehicle import onvif
 
-    camera = onvif.Camera(options.gimbal, read_login("gimbal-login", options.gimbal_login))
+    camera = onvif.OnvifCamera(options.gimbal, read_login("gimbal-login", options.gimbal_login))
     ptz = Ptz(camera)
     cleanup.callback(ptz.stop)
     return ptz
@@ -187,7 +187,7 @@ class Ptz:
         """It answered when it was opened."""
         return True
 
-    def send(self, rates: Rates, _: Frames) -> float:
+    def send(self, rates: Rates, _: MotionReader) -> float:
         """Send rates that are new or must be repeated; returns when."""
         now = time.monotonic()
         is_due = rates != (0.0, 0.0) and now - self._last_s > self.AGAIN_S

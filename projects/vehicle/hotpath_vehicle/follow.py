@@ -17,7 +17,7 @@ from typing import Any, Deque, Dict, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from hotpath.links import CONFIRM
-from hotpath_vehicle.aim.calibration import Calibration, error_of, settings_for
+from hotpath_vehicle.aim.calibration import AimCalibration, error_of, settings_for
 from hotpath_vehicle.gimbal.control import Control
 
 UNANSWERED = f"the picture does not answer the camera's turn; {CONFIRM}"
@@ -84,7 +84,7 @@ class Follow:
         self,
         settings: Dict[str, Dict[str, float]],
         fov: Tuple[float, float],
-        calibration: Optional[Calibration] = None,
+        calibration: Optional[AimCalibration] = None,
         assumed: float = 1.0,
     ) -> None:
         own_s = None

@@ -74,7 +74,7 @@ class _AtRest(Exception):
     """The newest velocity is zero, so there is nothing to move."""
 
 
-class Camera:
+class OnvifCamera:
     """The first profile of an ONVIF camera that can be turned.
 
     Args:
@@ -285,7 +285,7 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         """No request."""
 
 
-class _Bounded(socket.socket):
+class _TimedConnection(socket.socket):
     """A connection whose answer has ``ANSWER_S`` in all: each byte of it may come late."""
 
     ends_s = 0.0
@@ -302,7 +302,7 @@ class _Bounded(socket.socket):
 class _Connection(HTTPConnection):
     def connect(self) -> None:
         super().connect()
-        self.sock = _Bounded(self.sock.family, fileno=self.sock.detach())
+        self.sock = _TimedConnection(self.sock.family, fileno=self.sock.detach())
         self.sock.settimeout(ANSWER_S)
         self.sock.ends_s = time.monotonic() + ANSWER_S
 
@@ -319,7 +319,7 @@ class PtzLink(Link):
     """Follows the selected target. A thread talks to the camera: the newest velocity counts.
 
     Args:
-        camera: a ``Camera``.
+        camera: an ``OnvifCamera``.
         follower: says where to move.
         say: function of one line of text for the user.
         pause_s: least between two commands.
@@ -327,7 +327,7 @@ class PtzLink(Link):
 
     def __init__(
         self,
-        camera: Camera,
+        camera: OnvifCamera,
         follower: Follower,
         say: Callable[[str], None],
         pause_s: float = PAUSE_S,
@@ -474,7 +474,7 @@ def _parsed(address: str, user: str) -> Tuple[str, str]:
 def open_link(context: Context) -> PtzLink:
     """The link of ``--gimbal onvif://``; raises ``BadOutput``."""
     options, gimbal = context.options, context.options.of(GimbalOptions)
-    camera = Camera(gimbal.name or "", read_login("gimbal-login", gimbal.login))
+    camera = OnvifCamera(gimbal.name or "", read_login("gimbal-login", gimbal.login))
     context.say(f"gimbal: {camera.name} follows the target")
     if camera.timeout_s != MOVE_S:
         context.say(f"gimbal: without commands it stops after {camera.timeout_s:g} s")

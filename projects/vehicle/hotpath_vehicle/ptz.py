@@ -10,7 +10,7 @@ from typing import Callable, Dict, Optional, Sequence, Tuple
 from hotpath.links import Selection
 from hotpath.runtime.frames.directions import vertical_fov_deg
 from hotpath.video.base import TrackedFrame
-from hotpath_vehicle.aim.calibration import Calibration
+from hotpath_vehicle.aim.calibration import AimCalibration
 from hotpath_vehicle.follow import Follow
 from hotpath_vehicle.gimbal.settings import load_settings
 from hotpath_vehicle.steering import Evidence, Ramp, Velocity, Watch, missing
@@ -22,7 +22,7 @@ REST: Velocity = (0.0, 0.0)  # right, up: shares of the camera's fastest
 
 
 def make_aim(
-    fov: Optional[Sequence[float]], size: Tuple[int, int], calibration: Optional[Calibration]
+    fov: Optional[Sequence[float]], size: Tuple[int, int], calibration: Optional[AimCalibration]
 ) -> Follow:
     """The ``Follow`` of a PTZ camera.
 

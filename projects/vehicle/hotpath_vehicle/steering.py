@@ -30,7 +30,7 @@ AGAIN_S = 10.0  # the same reason is said as often
 STILL = "the picture stands still"
 STILL_S = 0.3  # since the last picture with a new mark
 LATE = "pictures from before a stop still come"
-PAUSE_S, USUAL, QUICK, AT_PACE = 0.3, 50, 0.6, 3  # see ``Pace``
+PAUSE_S, USUAL, QUICK, AT_PACE = 0.3, 50, 0.6, 3  # see ``FramePace``
 MOST_HELD_S = 30.0  # of pictures that something holds back during a stop
 NEVER_S = -math.inf
 RECENT = 9  # frames, of which most must be tracked
@@ -108,7 +108,7 @@ class Steady:
 
 
 class Evidence(NamedTuple):
-    """The state of the target to steer after. MAVLink's ``View`` has the same attributes.
+    """The state of the target to steer after. MAVLink's ``TargetView`` has the same attributes.
 
     Attributes:
         number, track: of the target that is selected, or None.
@@ -126,7 +126,7 @@ def missing(seen: Any, now: float) -> Optional[str]:
     """Return why nothing may be steered, or None if there is fresh evidence.
 
     Args:
-        seen: ``Evidence``, or a ``View``, of the newest frame; None if there was none yet.
+        seen: ``Evidence``, or a ``TargetView``, of the newest frame; None if there was none yet.
         now: seconds of the monotonic clock.
     """
     if seen is None or seen.track is None:
@@ -205,7 +205,7 @@ class Ramp:
             self._tell(f"{self._what} holds: {why}")
 
 
-class Pace:
+class FramePace:
     """Tells frames that lay somewhere during a stop from fresh ones, by their pace.
 
     After a pause, frames that come faster than usual were taken before. They are old until some
@@ -259,7 +259,7 @@ class Watch:
 
     def __init__(self, selection: Selection, has_marks: bool = True) -> None:
         self._selection, self._has_marks = selection, has_marks
-        self._still, self._pace, self._steady = Still(), Pace(), Steady()
+        self._still, self._pace, self._steady = Still(), FramePace(), Steady()
 
     def evidence(self, tracked: TrackedFrame) -> Evidence:
         """Note a frame."""

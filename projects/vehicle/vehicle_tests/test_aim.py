@@ -9,7 +9,7 @@ pytest.importorskip("pymavlink")
 
 from hotpath_vehicle.aim import calibration as calibrations
 from hotpath_vehicle.aim import nudges
-from hotpath_vehicle.aim.calibration import BadCalibration, Calibration
+from hotpath_vehicle.aim.calibration import AimCalibration, BadCalibration
 from hotpath_vehicle.aim.nudges import BadScene
 from hotpath_vehicle.gimbal.settings import load_settings
 from tests.support.errors import refusal
@@ -100,7 +100,7 @@ def test_a_scene_that_does_not_answer_clearly_is_refused(wrong, what):
 
 
 def test_the_motion_of_a_picture_is_counted_in_degrees():
-    rng, motion = np.random.RandomState(1), nudges.Motion(60.0)
+    rng, motion = np.random.RandomState(1), nudges.PictureMotion(60.0)
     wide = rng.randint(0, 256, (240, 400, 3)).astype(np.uint8)
     focal = 160 / math.tan(math.radians(30.0))
     for shift in range(0, 40, 4):
@@ -115,7 +115,7 @@ def test_a_gimbal_s_answer_tells_the_field_of_view():
     stream, actuator = ("rtsp://a:b@c/", (640, 360), 60.0), ("gimbal 1/1/154", "earth")
     made = calibration_of("gimbal", answer, stream, actuator)
     assert made.fov == pytest.approx(51.4, abs=0.1) and made.scale == (1.0, 1.0)
-    assert made.stream == "rtsp://a:***@c/" and isinstance(made, Calibration)
+    assert made.stream == "rtsp://a:***@c/" and isinstance(made, AimCalibration)
     made = calibration_of("ptz", answer, stream, ("onvif://c:80", "none"))
     assert made.fov == 60.0 and made.scale == (1.2, 1.2) and made.kind == "ptz"
 

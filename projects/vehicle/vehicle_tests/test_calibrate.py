@@ -14,7 +14,7 @@ from hotpath.video.sources import WAITING
 from hotpath_vehicle import calibrate
 from hotpath_vehicle.aim import calibration as calibrations
 from vehicle_tests.support.gimbal import GimbalOverUdp
-from vehicle_tests.support.onvif_camera import OnvifCamera
+from vehicle_tests.support.onvif_camera import FakeOnvifCamera
 
 slow = pytest.mark.slow("twenty seconds of a real clock")
 SIZE = (320, 180)
@@ -25,7 +25,7 @@ SCENE = cv2.GaussianBlur(
 )
 
 
-class Stream:
+class LateStream:
     """A live source whose pictures come late, taken by a camera with the angles of ``pointing``.
 
     Args:
@@ -73,7 +73,7 @@ def run(kind, monkeypatch, stream, tmp_path, *words):
 @slow
 def test_a_gimbal_is_measured(monkeypatch, tmp_path):
     with contextlib.closing(GimbalOverUdp()) as gimbal:
-        stream = Stream(lambda: np.degrees(gimbal.angle[::-1]))
+        stream = LateStream(lambda: np.degrees(gimbal.angle[::-1]))
         code, out = run("gimbal", monkeypatch, stream, tmp_path, "--mavlink", gimbal.address)
     assert code == 0
     made = calibrations.read(out)
@@ -84,7 +84,7 @@ def test_a_gimbal_is_measured(monkeypatch, tmp_path):
 
 @slow
 def test_a_ptz_camera_is_measured(monkeypatch, tmp_path):
-    with contextlib.closing(OnvifCamera()) as camera:
+    with contextlib.closing(FakeOnvifCamera()) as camera:
         angle, before = np.zeros(2), time.monotonic()
 
         def pointing():
@@ -95,7 +95,7 @@ def test_a_ptz_camera_is_measured(monkeypatch, tmp_path):
 
         address = f"onvif://127.0.0.1:{camera.port}"
         words = "--gimbal", address, "--fov", 50
-        code, out = run("ptz", monkeypatch, Stream(pointing), tmp_path, *words)
+        code, out = run("ptz", monkeypatch, LateStream(pointing), tmp_path, *words)
     assert code == 0
     made = calibrations.read(out)
     assert made.sign == (1, 1) and made.scale == pytest.approx((40.0, 40.0), rel=0.2)
@@ -105,14 +105,14 @@ def test_a_ptz_camera_is_measured(monkeypatch, tmp_path):
 @slow
 def test_a_scene_that_moves_is_refused(monkeypatch, tmp_path, capsys):
     with contextlib.closing(GimbalOverUdp()) as gimbal:
-        stream = Stream(lambda: np.degrees(gimbal.angle[::-1]), moves=1.0)
+        stream = LateStream(lambda: np.degrees(gimbal.angle[::-1]), moves=1.0)
         code, out = run("gimbal", monkeypatch, stream, tmp_path, "--mavlink", gimbal.address)
     assert code == 2 and not out.exists()
     assert "nothing moves" in capsys.readouterr().err
 
 
 def test_a_recording_is_refused(monkeypatch, tmp_path, capsys):
-    stream = Stream(lambda: (0.0, 0.0))
+    stream = LateStream(lambda: (0.0, 0.0))
     stream.live = False
     words = "--mavlink", "udpout:127.0.0.1:9"
     assert run("gimbal", monkeypatch, stream, tmp_path, *words)[0] == 2

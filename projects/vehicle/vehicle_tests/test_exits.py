@@ -13,7 +13,7 @@ pytest.importorskip("psutil")
 from tests.support import tiny
 from vehicle_tests.support import http_camera
 from vehicle_tests.support.mavlink_client import connected
-from vehicle_tests.support.onvif_camera import OnvifCamera, part
+from vehicle_tests.support.onvif_camera import FakeOnvifCamera, part
 
 LOGIN = ("eye", "of:<needle>")
 slow = pytest.mark.slow("runs of ten seconds")
@@ -23,9 +23,9 @@ slow = pytest.mark.slow("runs of ten seconds")
 def run(tmp_path):
     """(program, camera) while the camera turns."""
     network = tiny.write_network(tmp_path, tiny.watched(search_lost_below=0.001, found_above=0.002))
-    source = http_camera.Camera()  # nothing in it comes again
+    source = http_camera.HttpCamera()  # nothing in it comes again
     (tmp_path / "login").write_text(":".join(LOGIN))
-    with contextlib.closing(OnvifCamera(LOGIN)) as camera, contextlib.closing(source):
+    with contextlib.closing(FakeOnvifCamera(LOGIN)) as camera, contextlib.closing(source):
         words = ["--video", source.address, "--network", network]
         words += ["--gimbal", f"onvif://{LOGIN[0]}@127.0.0.1:{camera.port}"]
         words += ["--gimbal-login", tmp_path / "login"]

@@ -21,11 +21,11 @@ BOX = (400.0, 160.0, 40.0, 40.0)
 
 
 def after(case, known=KNOWN, seed=0):
-    return sim.Run(case, known, seed).go()
+    return sim.SteeringRun(case, known, seed).go()
 
 
 def healthy(path, **options):
-    return sim.Case("healthy", path, 14, 5.0, options)
+    return sim.SteeringCase("healthy", path, 14, 5.0, options)
 
 
 def before_a_still_box(aim, seconds, start=0.0):
@@ -73,7 +73,7 @@ def test_a_target_is_kept_though_a_fifth_of_the_packets_is_lost():
 
 
 def test_a_step_is_settled_in_four_seconds_by_the_calibration():
-    case = sim.Case("a step", sim.standing(14, -7), 14, 4.0, {})
+    case = sim.SteeringCase("a step", sim.standing(14, -7), 14, 4.0, {})
     assert after(case).off < 0.6
 
 

@@ -19,11 +19,11 @@ from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
 from hotpath_vehicle import onvif as product
-from hotpath_vehicle.onvif import Camera, PtzLink, open_link
+from hotpath_vehicle.onvif import OnvifCamera, PtzLink, open_link
 from hotpath_vehicle.plug import GimbalOptions
 from hotpath_vehicle.ptz import Follower, make_aim
 from tests.support.errors import refusal
-from vehicle_tests.support.onvif_camera import GENERIC, SIZE, OnvifCamera, part
+from vehicle_tests.support.onvif_camera import GENERIC, SIZE, FakeOnvifCamera, part
 
 LOGIN = ("eye", "of:<needle>")
 SHAPE = (SIZE[1], SIZE[0], 3)
@@ -35,7 +35,7 @@ RIGHT_UP = Track(Box(250, 20, 20, 20), 0.9)
 
 @pytest.fixture
 def camera():
-    with contextlib.closing(OnvifCamera(LOGIN)) as camera:
+    with contextlib.closing(FakeOnvifCamera(LOGIN)) as camera:
         yield camera
 
 
@@ -48,7 +48,7 @@ def link(camera):
 def opened(camera):
     messages = []
     follower = Follower(make_aim((60.0,), SIZE, None), messages.append)
-    link = PtzLink(Camera(address(camera), LOGIN), follower, messages.append, PAUSE_S)
+    link = PtzLink(OnvifCamera(address(camera), LOGIN), follower, messages.append, PAUSE_S)
     link.messages = messages
     return link
 
@@ -91,7 +91,7 @@ def read_by_wsdl(request):
 
 
 def test_every_request_is_what_onvifs_wsdl_asks_for(camera):
-    ours = Camera(address(camera), LOGIN)
+    ours = OnvifCamera(address(camera), LOGIN)
     ours.move(lambda: (0.5, -0.25))
     ours.move(lambda: (0.0, 0.0))
     assert len(camera.asked) == 6
@@ -148,7 +148,7 @@ def test_a_camera_that_goes_is_told_once_and_taken_up_again(camera, monkeypatch)
     camera.close()  # a request may be under way, and fail at once
     show_until(link, RIGHT_UP, lambda: link.failed >= 3)
     assert len(told) == 1 and "no answer to ContinuousMove" in told[0] and "trying again" in told[0]
-    back = OnvifCamera(LOGIN, port=port)
+    back = FakeOnvifCamera(LOGIN, port=port)
     show_until(link, RIGHT_UP, lambda: back.velocity[0])
     link.close()
     assert told[1].endswith("answers again") and len(told) == 2
@@ -231,23 +231,23 @@ REFUSED = {  # name: (what is changed of the camera, login, what is wrong)
 def test_a_camera_that_can_not_be_used_is_refused(camera, changed, login, what):
     vars(camera).update(changed)
     with refusal(BadOutput, what):
-        Camera(address(camera, ""), login)
+        OnvifCamera(address(camera, ""), login)
 
 
 def test_http_digest_lets_in_and_no_proxy_is_between(camera, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
     camera.digest = True
-    Camera(address(camera), LOGIN).move(lambda: (0.5, 0.0))
+    OnvifCamera(address(camera), LOGIN).move(lambda: (0.5, 0.0))
     assert camera.velocity[0] == 0.5
 
 
 def test_a_camera_sends_us_to_no_other_host(camera, monkeypatch):
-    other = OnvifCamera()
+    other = FakeOnvifCamera()
     there = [("Location", f"http://127.0.0.1:{other.port}/onvif/device_service")]
     monkeypatch.setattr(camera, "answer", lambda *_: (302, "", there))
     with refusal(BadOutput, "refused"):
-        Camera(address(camera), LOGIN)
+        OnvifCamera(address(camera), LOGIN)
     other.close()
 
 
@@ -259,7 +259,7 @@ def test_an_answer_that_drips_is_none(monkeypatch, start):
         server.listen()
         threading.Thread(target=_drip, args=(server, start), daemon=True).start()
         with refusal(BadOutput, "no answer"):
-            Camera(f"onvif://127.0.0.1:{server.getsockname()[1]}", ("", ""))
+            OnvifCamera(f"onvif://127.0.0.1:{server.getsockname()[1]}", ("", ""))
 
 
 def _drip(server, start):
@@ -285,7 +285,7 @@ def _drip(server, start):
 )
 def test_a_wrong_address_is_refused_without_its_password(given, what):
     with refusal(BadOutput, what) as caught:
-        Camera(given, LOGIN)
+        OnvifCamera(given, LOGIN)
     assert "secret" not in str(caught.value)
 
 
@@ -323,9 +323,9 @@ def test_what_is_not_of_this_camera_is_refused(given, what, tmp_path):
 @pytest.mark.parametrize("how", ["token", "digest", "clock set"])
 def test_each_form_of_a_command_has_the_newest_velocity(how, rest_from):
     """A camera that refuses forms may do so slowly."""
-    given, camera = [], OnvifCamera(LOGIN, timeout=None, digest=how == "digest")
+    given, camera = [], FakeOnvifCamera(LOGIN, timeout=None, digest=how == "digest")
     with contextlib.closing(camera):
-        ours = Camera(address(camera), LOGIN)
+        ours = OnvifCamera(address(camera), LOGIN)
         camera.ahead_s += 3600 * (how == "clock set")
         received = []
         refused = camera.answer
@@ -349,7 +349,7 @@ def test_each_form_of_a_command_has_the_newest_velocity(how, rest_from):
 
 @pytest.mark.parametrize("timeout", ["PT5S", "PT0M2.5S", "P0DT0H0M7S", None])
 def test_a_camera_turns_within_its_own_limits(timeout):
-    with contextlib.closing(OnvifCamera(LOGIN, timeout=timeout)) as camera:
+    with contextlib.closing(FakeOnvifCamera(LOGIN, timeout=timeout)) as camera:
         link = opened(camera)
         with contextlib.closing(link):
             show_until(link, RIGHT_UP, lambda: min(camera.velocity) > 0)
@@ -370,8 +370,8 @@ WISH = (0.1, -0.05)
 
 @pytest.mark.parametrize("turns", LISTS)
 def test_a_camera_turns_as_fast_as_it_was_asked_in_whatever_order_it_lists_its_spaces(turns):
-    with contextlib.closing(OnvifCamera(LOGIN, turns=turns)) as camera:
-        Camera(address(camera), LOGIN).move(lambda: WISH)
+    with contextlib.closing(FakeOnvifCamera(LOGIN, turns=turns)) as camera:
+        OnvifCamera(address(camera), LOGIN).move(lambda: WISH)
         assert camera.velocity == pytest.approx(WISH, abs=0.001)
         uri = part(camera.asked[-1], "PanTilt").get("space", "")
         assert uri.endswith(GENERIC if len(turns) > 1 else "")
@@ -379,17 +379,17 @@ def test_a_camera_turns_as_fast_as_it_was_asked_in_whatever_order_it_lists_its_s
 
 @pytest.mark.parametrize("turns, moves", [([(GENERIC, 1, 1)], True), (LISTS[0], False)])
 def test_a_velocity_without_a_uri_goes_only_to_a_camera_with_one_space(turns, moves):
-    with contextlib.closing(OnvifCamera(LOGIN, turns=turns, takes_uris=False)) as camera:
+    with contextlib.closing(FakeOnvifCamera(LOGIN, turns=turns, takes_uris=False)) as camera:
         refused = contextlib.ExitStack() if moves else refusal(BadOutput, "refused")
         with refused:
-            Camera(address(camera), LOGIN).move(lambda: WISH)
+            OnvifCamera(address(camera), LOGIN).move(lambda: WISH)
         assert (camera.velocity == pytest.approx(WISH, abs=0.001)) == moves
 
 
 @pytest.mark.parametrize("timeout, seconds", [("PT600S", 1), ("PT5S", 5), ("PT1S", 1)])
 def test_a_timeout_of_minutes_is_not_used_and_one_second_is_said(timeout, seconds):
     messages = []
-    with contextlib.closing(OnvifCamera(timeout=timeout)) as camera:
+    with contextlib.closing(FakeOnvifCamera(timeout=timeout)) as camera:
         options = LinkOptions(others=(GimbalOptions(address(camera, "")),))
         link = open_link(Context(options, None, None, SIZE, "", messages.append))
         link.close()
@@ -399,7 +399,7 @@ def test_a_timeout_of_minutes_is_not_used_and_one_second_is_said(timeout, second
 
 @pytest.mark.parametrize("timeout", ["PT1S", None])
 def test_the_last_words_are_true_of_a_camera_that_went(timeout):
-    camera = OnvifCamera(LOGIN, timeout=timeout)
+    camera = FakeOnvifCamera(LOGIN, timeout=timeout)
     link = opened(camera)
     show_until(link, RIGHT_UP, lambda: camera.velocity[0] > 0)
     camera.close()

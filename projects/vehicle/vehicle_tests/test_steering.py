@@ -15,7 +15,7 @@ from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
 from hotpath_vehicle import steering
 from hotpath_vehicle.plug import GimbalOptions
-from hotpath_vehicle.steering import LATE, Evidence, Pace, Ramp, Watch, missing
+from hotpath_vehicle.steering import LATE, Evidence, FramePace, Ramp, Watch, missing
 from tests.support.errors import refusal
 from tests.support.examples import examples
 from vehicle_tests.drone import steering as sim
@@ -44,7 +44,7 @@ def test_what_lay_in_a_socket_during_a_stop_is_late():
 @pytest.mark.parametrize("before, after", [(8, 30), (10, 30), (15, 30), (2, 60), (60, 5), (30, 30)])
 @pytest.mark.parametrize("pause_s", [0.35, 0.6, 3.0])
 def test_a_stream_that_comes_back_at_another_rate_is_soon_fresh(before, after, pause_s):
-    pace, at, late = Pace(), 0.0, []
+    pace, at, late = FramePace(), 0.0, []
     for step in [1 / before] * 100 + [pause_s] + [1 / after] * 600:
         at += step
         late.append(pace.is_late(at))
@@ -54,7 +54,7 @@ def test_a_stream_that_comes_back_at_another_rate_is_soon_fresh(before, after, p
 @given(seed=st.integers(0, 2**32 - 1), fps=st.floats(1.0, 120.0))
 @examples(20, deadline=None)
 def test_an_hour_at_random_never_ends_late(seed, fps):
-    rng, pace, at, spent_s = np.random.RandomState(seed), Pace(), 0.0, 0.0
+    rng, pace, at, spent_s = np.random.RandomState(seed), FramePace(), 0.0, 0.0
     while spent_s < 3600.0:
         seconds, rate = rng.uniform(1.0, 300.0), 10 ** rng.uniform(-0.5, 2.5)
         jitter, kind = rng.uniform(0.0, 0.9), rng.randint(6)
@@ -153,7 +153,9 @@ def off_after(seed, seconds, known=None, spread_s=8.0):
     """How far off a target is 15 s after a random time, and 5 s after somebody confirmed it."""
     options = dict(at_random(seed, seconds, spread_s), acts=lambda t: int(t > seconds + 10.0))
     path = lambda t: (8.0 * math.sin(t / 15.0), 3.0)  # noqa: E731
-    run = sim.Run(sim.Case("at random", path, seconds + 25.0, seconds + 20.0, options), known, seed)
+    run = sim.SteeringRun(
+        sim.SteeringCase("at random", path, seconds + 25.0, seconds + 20.0, options), known, seed
+    )
     return run.go().off
 
 
@@ -170,8 +172,8 @@ def farthest(every, silent, seeds=(900, 901)):
     for known in (None, sim.calibration(0.1)):
         options = {"late": 0.07, "picture": sim.changed(3.0, sim.mirrored)}
         options["silent"] = lambda t: t > 3.0 and (t - 3.0) % every < silent
-        case = sim.Case("flaps", sim.standing(3), 30, 3.0, options)
-        away = max(away, *(sim.Run(case, known, seed).go().away for seed in seeds))
+        case = sim.SteeringCase("flaps", sim.standing(3), 30, 3.0, options)
+        away = max(away, *(sim.SteeringRun(case, known, seed).go().away for seed in seeds))
     return away
 
 

@@ -36,10 +36,10 @@ def mavlink():
 
 def ptz():
     """A link to a camera of the network."""
-    from vehicle_tests.support.onvif_camera import OnvifCamera
+    from vehicle_tests.support.onvif_camera import FakeOnvifCamera
     from vehicle_tests.test_onvif import LOGIN, opened
 
-    camera = OnvifCamera(LOGIN)
+    camera = FakeOnvifCamera(LOGIN)
     return Kind(lambda: opened(camera), link_calls())
 
 

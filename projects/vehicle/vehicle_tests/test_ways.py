@@ -21,7 +21,7 @@ from hotpath.runtime.frames.jpeg_frames import JpegFrame
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
 from hotpath_vehicle import follow
-from hotpath_vehicle.aim.calibration import Calibration
+from hotpath_vehicle.aim.calibration import AimCalibration
 from hotpath_vehicle.follow import Follow
 from hotpath_vehicle.gimbal.settings import load_settings
 from hotpath_vehicle.mavlink import numbers as m
@@ -65,7 +65,7 @@ class Rig:
 
     def __init__(self):
         gimbal = load_settings()
-        known = Calibration("x", SIZE, "gimbal 1/154/154", FOV[0], 0.05, 0.02)
+        known = AimCalibration("x", SIZE, "gimbal 1/154/154", FOV[0], 0.05, 0.02)
         self.aims = [Content(gimbal, FOV, known)]
         self.gimbal = GimbalManager(self.aims[0], 1, 100, gimbal["lost"]["link"])
         known = known._replace(actuator="onvif://x", scale=(40.0, 40.0), frame="none")

@@ -63,7 +63,7 @@ class Targets:
 
 
 def select(monkeypatch, window, targets, frames=(), live=False):
-    monkeypatch.setattr(mouse, "Window", window)
+    monkeypatch.setattr(mouse, "DesktopWindow", window)
     frames = list(frames)
     source = SimpleNamespace(name="cam0", live=live, time_s=2.5)
     source.read = lambda timeout_s: frames.pop(0) if frames else WAITING

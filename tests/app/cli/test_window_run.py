@@ -8,7 +8,7 @@ import time
 import pytest
 
 from hotpath.runtime.frames.boxes import overlap
-from hotpath.video.window import View, no_window
+from hotpath.video.window import PictureView, no_window
 from tests.app.test_track import command, rows_of
 from tests.support import ROOT, display, object_scene
 from tests.support.pages import write_world
@@ -118,7 +118,7 @@ def test_a_click_follows_the_object_and_the_last_frame_stays(tmp_path):
         words = [str(word) for word in words] + ["--fps", "20"]
         run = subprocess.Popen(words, env=screen.environment, stderr=subprocess.PIPE, cwd=str(ROOT))
         screen.press("film", "x")  # waits for the window
-        view = View((240, 320), screen_of(screen))
+        view = PictureView((240, 320), screen_of(screen))
         screen.click(view.in_view(*object_scene.CENTRE))
         frames_of(out, 40)
         time.sleep(3.5)

@@ -15,7 +15,7 @@ from hotpath.app.records import LinkOptions
 from hotpath.runtime.errors import BadNetwork, BadOption
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
-from hotpath.video.results import Results, Rows
+from hotpath.video.results import ResultsWriter, Rows
 from tests.support.errors import refusal
 from tests.support.run_outputs import run_outputs
 
@@ -39,7 +39,7 @@ def controller(options):
 def test_frames_go_to_the_files_only_while_the_run_records(control, tmp_path):
     rows, video = Rows(), MagicMock()
     rows.results, rows.records = (
-        Results(tmp_path / "a.csv", rows.columns),
+        ResultsWriter(tmp_path / "a.csv", rows.columns),
         lambda: control.recording,
     )
     drawn = Drawn(Profile(), None, video, rows.records)

@@ -274,7 +274,7 @@ def test_ctrl_c_in_a_build_leaves_nothing(toml, tmp_path, monkeypatch):
         "import os, signal, sys\n"
         "from hotpath.deploy.bundles import __main__ as build\n"
         "from hotpath_nogpu.tensorrt import machine\n"
-        "board = machine.Board('8.2')\n"
+        "board = machine.FakeBoard('8.2')\n"
         "board.be('jetson_nano')\n"
         "def stop(self, network, config): os.kill(os.getpid(), signal.SIGINT)\n"
         "board.trt.Builder.build_serialized_network = stop\n"

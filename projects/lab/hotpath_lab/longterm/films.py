@@ -25,7 +25,7 @@ from hotpath.calib import command
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.errors import BadClips
-from hotpath.video.clips import Clip, find_clips
+from hotpath.video.clips import AnnotatedClip, find_clips
 from hotpath_lab.longterm import pictures
 from hotpath_lab.longterm.timeline import KINDS, LONGEST, SHORTEST, Timeline
 
@@ -41,11 +41,11 @@ ALIKE = (0.85, 1.15)  # size of a look-alike in sizes of the target
 
 
 class LongFilm:
-    """One film; it reads like a ``hotpath.video.clips.Clip``.
+    """One film; it reads like a ``hotpath.video.clips.AnnotatedClip``.
 
     Args:
         entry: entry of the description (see ``describe``).
-        clips: dict of name -> ``Clip``.
+        clips: dict of name -> ``AnnotatedClip``.
 
     Attributes:
         name: name of the film.
@@ -56,7 +56,7 @@ class LongFilm:
         alike: (frames, 2) float64, centre of the look-alike; NaN if there is none.
     """
 
-    def __init__(self, entry: Entry, clips: dict[str, Clip]) -> None:
+    def __init__(self, entry: Entry, clips: dict[str, AnnotatedClip]) -> None:
         self.name = entry["name"]
         self.half = entry["half"]
         self._entry = entry
@@ -114,7 +114,7 @@ class LongFilm:
         return pictures.Pictures(self._timeline, source, scene, patch, (width, height))
 
 
-def _named(clips: dict[str, Clip], name: str) -> Clip:
+def _named(clips: dict[str, AnnotatedClip], name: str) -> AnnotatedClip:
     if name not in clips:
         raise BadClips(
             f"the films need the clip {name}; name its folder with --clips", what="missing clip"
@@ -122,7 +122,9 @@ def _named(clips: dict[str, Clip], name: str) -> Clip:
     return clips[name]
 
 
-def describe(development: Sequence[Clip], report: Sequence[Clip], count: int, seed: int) -> Entry:
+def describe(
+    development: Sequence[AnnotatedClip], report: Sequence[AnnotatedClip], count: int, seed: int
+) -> Entry:
     """Describe films from two sets of clips that share no sequence, ``count`` of each half.
 
     Returns:
@@ -139,7 +141,9 @@ def describe(development: Sequence[Clip], report: Sequence[Clip], count: int, se
     return {"format": FORMAT, "films": films}
 
 
-def _half(half: str, clips: Sequence[Clip], count: int, rng: np.random.Generator) -> list[Entry]:
+def _half(
+    half: str, clips: Sequence[AnnotatedClip], count: int, rng: np.random.Generator
+) -> list[Entry]:
     sources = [clip for clip in clips if len(clip) >= FEWEST]
     if not sources or len(clips) < 2:
         raise BadClips(
@@ -152,7 +156,12 @@ def _half(half: str, clips: Sequence[Clip], count: int, rng: np.random.Generator
 
 
 def _film(
-    name: str, half: str, source: Clip, clips: Sequence[Clip], number: int, rng: np.random.Generator
+    name: str,
+    half: str,
+    source: AnnotatedClip,
+    clips: Sequence[AnnotatedClip],
+    number: int,
+    rng: np.random.Generator,
 ) -> Entry:
     other_clips = [clip for clip in clips if clip is not source]
     scene = other_clips[int(rng.integers(len(other_clips)))]
@@ -178,12 +187,14 @@ def _film(
     }
 
 
-def _shape(clip: Clip) -> float:
+def _shape(clip: AnnotatedClip) -> float:
     """Logarithm of the first box's width over its height."""
     return math.log(clip.boxes[0, 2] / clip.boxes[0, 3])
 
 
-def read(path: str | Path, clips: Sequence[Clip], half: str | None = None) -> list[LongFilm]:
+def read(
+    path: str | Path, clips: Sequence[AnnotatedClip], half: str | None = None
+) -> list[LongFilm]:
     """The films of a description."""
     by_name = {clip.name: clip for clip in clips}
     return [LongFilm(entry, by_name) for entry in entries(path) if half in (None, entry["half"])]

@@ -5,7 +5,7 @@ import functools
 import cv2
 import numpy as np
 
-from hotpath.video.clips import Clip
+from hotpath.video.clips import AnnotatedClip
 from hotpath_lab.longterm.timeline import Timeline, cover_box
 
 LONGEST_SIDE = 640  # pixels; larger clips are made smaller
@@ -23,7 +23,7 @@ class Frames:
         height: in pixels; None for its own, or less if the clip is large.
     """
 
-    def __init__(self, clip: Clip, height: int | None = None) -> None:
+    def __init__(self, clip: AnnotatedClip, height: int | None = None) -> None:
         first = clip[0]
         own_height, own_width = first.shape[:2]
         if height is None:
@@ -43,7 +43,7 @@ class Frames:
         return frame
 
 
-def _sized(clip: Clip, width: int, height: int, index: int) -> np.ndarray:
+def _sized(clip: AnnotatedClip, width: int, height: int, index: int) -> np.ndarray:
     frame = clip[index]
     if frame.shape[:2] == (height, width):
         return frame

@@ -145,7 +145,7 @@ def shrunk(image: np.ndarray, factor: float, area: bool) -> np.ndarray:
     return np.asarray(cv2.resize(image, (side, side), interpolation=way))
 
 
-class Camera:
+class CameraEffects:
     """What a camera loses: blur, resolution, noise and compression, in the order of light.
 
     One draw for one crop. It does nothing in about half of the draws, so that a network also

@@ -26,7 +26,7 @@ from hotpath.calib.errors import BadRun
 from hotpath.calib.one_step_overlap import Finder, Pairs, check, estimate
 from hotpath.runtime import engines
 from hotpath.runtime.networks import load_network
-from hotpath.video.clips import Clip, find_clips
+from hotpath.video.clips import AnnotatedClip, find_clips
 from hotpath_research.train.judging import LOST, against, change, together
 
 REPEATS = 3  # crops of every frame
@@ -66,16 +66,16 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def by_source(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
+def by_source(clips: Sequence[AnnotatedClip]) -> dict[str, list[AnnotatedClip]]:
     """The clips of each folder that holds some."""
-    sources: dict[str, list[Clip]] = {}
+    sources: dict[str, list[AnnotatedClip]] = {}
     for clip in clips:
         sources.setdefault(clip.folder.absolute().parent.name, []).append(clip)
     return sources
 
 
 def overlaps(
-    sources: dict[str, list[Clip]], finders: dict[Any, Finder], repeats: int = 1
+    sources: dict[str, list[AnnotatedClip]], finders: dict[Any, Finder], repeats: int = 1
 ) -> dict[str, Any]:
     """Name of a network -> {source: (overlap of every pair, its clip)}."""
     results: dict[Any, Any] = {name: {} for name in finders}

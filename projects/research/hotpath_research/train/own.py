@@ -21,7 +21,7 @@ from hotpath.calib.one_step_overlap import Finder, Pairs, estimate
 from hotpath.runtime import engines
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import load_network, names
-from hotpath.video.clips import Clip
+from hotpath.video.clips import AnnotatedClip
 from hotpath_lab import evaluate
 from hotpath_research.train.bank import clip_group
 from hotpath_research.train.export import export
@@ -34,7 +34,7 @@ FARTHEST = 10  # frames
 LISTED = 12  # frames of a clip in a sentence
 
 
-def prepared(options: argparse.Namespace) -> list[Clip]:
+def prepared(options: argparse.Namespace) -> list[AnnotatedClip]:
     """Set the stage and the start that ``--learn-boxes`` has; return the clips that judge.
 
     Raises:
@@ -64,7 +64,7 @@ def prepared(options: argparse.Namespace) -> list[Clip]:
     return judges
 
 
-def outliers(options: argparse.Namespace, judges: Sequence[Clip]) -> dict[str, list[int]]:
+def outliers(options: argparse.Namespace, judges: Sequence[AnnotatedClip]) -> dict[str, list[int]]:
     """The labels that the start does not find: mostly a wrong box, or a box of something else.
 
     Returns:
@@ -100,7 +100,7 @@ def outliers(options: argparse.Namespace, judges: Sequence[Clip]) -> dict[str, l
     return outliers
 
 
-def _missed(clip: Clip, finder: Finder, frames: Sequence[int]) -> list[int]:
+def _missed(clip: AnnotatedClip, finder: Finder, frames: Sequence[int]) -> list[int]:
     """Those of ``frames`` whose label is not found.
 
     The window lies around the last label that was found, since labels that are wrong often stay
@@ -126,7 +126,7 @@ def _listed(frames: Sequence[int]) -> str:
     return f"frames {shown}" + (" ..." if len(frames) > LISTED else "")
 
 
-def judged(options: argparse.Namespace, judges: Sequence[Clip], log: Any) -> int:
+def judged(options: argparse.Namespace, judges: Sequence[AnnotatedClip], log: Any) -> int:
     """Compare whole tracks with those of the start; write OUT/export only if they gained.
 
     Returns:

@@ -19,7 +19,7 @@ from hotpath_research.train.disturb import (
     swap_background,
 )
 from hotpath_research.train.effects import (
-    Camera,
+    CameraEffects,
     Light,
     Night,
     Thermal,
@@ -199,7 +199,7 @@ class Drawer:
             factor = rng.uniform(*FAR_PIXELS) / np.sqrt(np.prod(box[2:] - box[:2]))
             crops = [enlarged(image, min(factor, 1.0), 1) for image in crops]
             clear = [enlarged(image, min(CLEARER * factor, 1.0), 1) for image in clear]
-        cameras = Camera(rng, EXEMPLAR_SHARE * share), Camera(rng, share, motion)
+        cameras = CameraEffects(rng, EXEMPLAR_SHARE * share), CameraEffects(rng, share, motion)
         spoilt = [camera(image, rng) for camera, image in zip(cameras, crops)]
         return Pair(spoilt[0], spoilt[1], kind, box, clear[0], clear[1])
 
@@ -276,7 +276,7 @@ class Drawer:
     def lit(
         rng: np.random.Generator, kind: int, exemplar: np.ndarray, search: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, float]:
-        """Light and the kind of camera for both crops, and the factor on ``Camera``'s chance."""
+        """Light and the kind of camera for both crops, and the factor on the chance of each."""
         strength = 1.0 if kind in (ONE_PICTURE, NEGATIVE) else 0.5
         chance = rng.random()
         share = 1.0

@@ -14,7 +14,7 @@ import numpy as np
 
 from hotpath.calib.errors import BadImages
 from hotpath.runtime.errors import BadSource
-from hotpath.video.clips import Clip
+from hotpath.video.clips import AnnotatedClip
 from hotpath.video.clips import find_clips as clips_below
 from hotpath.video.recorded import VideoFile
 from hotpath.video.sequence import Annotation
@@ -176,14 +176,14 @@ def read_boxes(path: Path) -> dict[int, list[float]]:
     return {frame: list(box) for frame, box in enumerate(boxes) if box is not None}
 
 
-def labelled(clip: Clip, most: int) -> list[int]:
+def labelled(clip: AnnotatedClip, most: int) -> list[int]:
     """Up to ``most`` frames of a clip that have a box, evenly spread."""
     indices = np.flatnonzero(np.isfinite(clip.boxes[:, 0]))
     return list(map(int, indices[:: -(-len(indices) // most)]))
 
 
 def read_clip(
-    clip: Clip, most: int, left_out: Collection[int] = ()
+    clip: AnnotatedClip, most: int, left_out: Collection[int] = ()
 ) -> Iterator[tuple[np.ndarray, list[float]]]:
     """Yield (picture, box x,y,w,h) of the ``labelled`` frames but those that are left out."""
     for index in labelled(clip, most):
@@ -191,14 +191,14 @@ def read_clip(
             yield clip[index], clip.boxes[index].tolist()
 
 
-def find_clips(roots: Iterable[str | Path]) -> tuple[list[tuple[Clip, str]], list[Path]]:
+def find_clips(roots: Iterable[str | Path]) -> tuple[list[tuple[AnnotatedClip, str]], list[Path]]:
     """Annotated clips, each with the name of its data set or "", and videos without annotation.
 
     Args:
         roots: each a video, a folder of videos or of clips that ``hotpath evaluate`` can read, or
             SET=DIR: a data set of ``calib.benchmarks.LISTS``, or got10k.
     """
-    clips: list[tuple[Clip, str]] = []
+    clips: list[tuple[AnnotatedClip, str]] = []
     videos: list[Path] = []
     for root in map(Path, roots):
         name, _, folder = str(root).partition("=")

@@ -20,7 +20,7 @@ def test_every_effect_depends_on_the_generator_alone():
         yield effects.jpeg(CROP, 30)
         yield effects.defocused(CROP, 3.2)
         yield effects.sheared(CROP, 4.0)
-        yield effects.Camera(rng, 9.0)(CROP, rng)
+        yield effects.CameraEffects(rng, 9.0)(CROP, rng)
 
     before = CROP.copy()
     first, again = (list(every(np.random.default_rng(1))) for _ in range(2))
@@ -65,17 +65,20 @@ def test_a_rolling_shutter_shifts_first_and_last_row_apart():
 
 
 def test_a_camera_leaves_about_half_of_the_crops_as_they_are():
-    cameras = [effects.Camera(np.random.default_rng(seed), 1.0) for seed in range(300)]
+    cameras = [effects.CameraEffects(np.random.default_rng(seed), 1.0) for seed in range(300)]
     changed = [(cam(CROP, np.random.default_rng(0)) != CROP).any() for cam in cameras]
     assert 0.4 < np.mean(changed) < 0.6
-    assert not any(effects.Camera(np.random.default_rng(s), 0.0).quality < 100 for s in range(50))
+    assert not any(
+        effects.CameraEffects(np.random.default_rng(s), 0.0).quality < 100 for s in range(50)
+    )
 
 
 def test_a_camera_blurs_along_the_motion_of_the_target():
     rows = np.repeat(np.random.default_rng(1).integers(0, 256, (255, 1, 1), np.uint8), 255, 1)
     stripes = np.repeat(rows, 3, 2)  # they run across: blur along them changes nothing
     along, against = (
-        effects.Camera(np.random.default_rng(0), 0.0, (15.0, angle)) for angle in (0.0, np.pi / 2)
+        effects.CameraEffects(np.random.default_rng(0), 0.0, (15.0, angle))
+        for angle in (0.0, np.pi / 2)
     )
     rng = np.random.default_rng(0)
     np.testing.assert_array_equal(along(stripes, rng), stripes)

@@ -45,7 +45,7 @@ class BadCalibration(HotpathError):
     """A calibration that can't be used."""
 
 
-class Calibration(NamedTuple):
+class AimCalibration(NamedTuple):
     """The measured properties of a camera, its stream and its actuator.
 
     Attributes:
@@ -101,7 +101,7 @@ class Calibration(NamedTuple):
             )
 
 
-def settings_for(settings: Dict[str, Dict[str, float]], calibration: Calibration) -> Any:
+def settings_for(settings: Dict[str, Dict[str, float]], calibration: AimCalibration) -> Any:
     """A copy of the control's numbers whose gains stand the calibration's delay and its spread.
 
     They stand an error of the delay of 0.1 s.
@@ -122,7 +122,7 @@ def settings_for(settings: Dict[str, Dict[str, float]], calibration: Calibration
     return changed
 
 
-def text(calibration: Calibration, note: str) -> str:
+def text(calibration: AimCalibration, note: str) -> str:
     """The text of a calibration's file."""
     of = {key: getattr(calibration, key) for key in ("stream", "actuator")}
     measured = {key: round(getattr(calibration, key), 4) for key in ("fov", "delay", "spread")}
@@ -131,7 +131,7 @@ def text(calibration: Calibration, note: str) -> str:
     return write_toml({"of": dict(of, size=list(calibration.size)), "measured": measured}, note)
 
 
-def read(path: str) -> Calibration:
+def read(path: str) -> AimCalibration:
     """Read a calibration.
 
     Raises:
@@ -157,10 +157,10 @@ def read(path: str) -> Calibration:
         )
     for key, kind in (("size", int), ("sign", int), ("scale", float)):
         values[key] = tuple(map(kind, values[key]))
-    return Calibration(**values)
+    return AimCalibration(**values)
 
 
-def from_options(options: LinkOptions, size: Tuple[int, int]) -> Optional[Calibration]:
+def from_options(options: LinkOptions, size: Tuple[int, int]) -> Optional[AimCalibration]:
     """The calibration that ``--gimbal-calibration`` names, checked against the run's stream.
 
     Raises:

@@ -72,7 +72,7 @@ def rates_at(moves: Sequence[Move], at: float) -> Tuple[float, float]:
     return (0.0, 0.0)
 
 
-class Motion:
+class PictureMotion:
     """Adds up the motion of a picture, in degrees of the scene to the right and up.
 
     Args:
@@ -108,7 +108,7 @@ def measure(
 
     Args:
         sent: (time, right, up) of each command.
-        seen: (time stamp, right, up) of each frame: the sum of ``Motion``.
+        seen: (time stamp, right, up) of each frame: the sum of ``PictureMotion``.
         moves: the plan, with the times of the same clock.
 
     Raises:

@@ -26,7 +26,7 @@ DELAY_S = 0.03  # from a command until a gimbal turns, where it was not measured
 LONGEST_AHEAD_S = 1.0  # predictions go no further
 
 
-class Camera:
+class CameraAngle:
     """The camera's angle on one axis, from received attitudes and commanded rates.
 
     Args:
@@ -134,7 +134,7 @@ class Filter:
         return self.angle + self.rate * min(max(0.0, at - since), LONGEST_AHEAD_S)
 
 
-class Axis:
+class GimbalAxis:
     """Pitch or yaw.
 
     Args:
@@ -147,7 +147,7 @@ class Axis:
         self, settings: Dict[str, Dict[str, float]], most_deg: float, delay_s: float
     ) -> None:
         pid, limits, target = settings["pid"], settings["limits"], settings["target"]
-        self.camera = Camera(delay_s, settings["delay"]["feedback"])
+        self.camera = CameraAngle(delay_s, settings["delay"]["feedback"])
         self.target = Filter(target["alpha"], target["beta"], math.radians(target["rate"]))
         self.rate = 0.0
         self._pid = pid
@@ -222,8 +222,8 @@ class Control:
     ) -> None:
         limits = settings["limits"]
         self._delay_s = DELAY_S if delay_s is None else delay_s
-        self.pitch = Axis(settings, limits["pitch_rate"], self._delay_s)
-        self.yaw = Axis(settings, limits["yaw_rate"], self._delay_s)
+        self.pitch = GimbalAxis(settings, limits["pitch_rate"], self._delay_s)
+        self.yaw = GimbalAxis(settings, limits["yaw_rate"], self._delay_s)
         self._fov_deg = fov_deg
         self._pitch_range = (math.radians(limits["pitch_min"]), math.radians(limits["pitch_max"]))
 

@@ -44,7 +44,7 @@ NEW_S = 6.0  # a run that began so lately gives way to another one with its ids
 CLOCK_MODULUS_MS = 1 << 24  # of a time in a command: a float holds whole numbers exactly below it
 
 
-class Camera:
+class MavlinkCamera:
     """Answers commands and reports the target.
 
     Args:
@@ -57,7 +57,7 @@ class Camera:
     def __init__(
         self,
         run: Loop,
-        identity: reports.Identity,
+        identity: reports.CameraIdentity,
         geo: Optional[Geo] = None,
         link_delay_s: float = 0.0,
     ) -> None:

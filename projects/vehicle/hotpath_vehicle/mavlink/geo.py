@@ -20,7 +20,7 @@ from hotpath_vehicle.gimbal.angles import (
 )
 from hotpath_vehicle.mavlink import numbers as m
 from hotpath_vehicle.mavlink.attitudes import Attitudes
-from hotpath_vehicle.mavlink.messages import Fields, Message, Outgoing, View
+from hotpath_vehicle.mavlink.messages import Fields, Message, Outgoing, TargetView
 from hotpath_vehicle.mavlink.reports import tracking_status
 
 Entry = TypeVar("Entry", bound=Tuple[float, ...])  # (seconds, angles ...)
@@ -74,11 +74,11 @@ class Geo:
         if angles is not None and yaw is not None:
             self._cameras.append((now, angles[0], yaw))
 
-    def direction(self, view: View, point: Sequence[float]) -> Optional[Vector]:
+    def direction(self, view: TargetView, point: Sequence[float]) -> Optional[Vector]:
         """Unit vector (north, east, down) through a point of the frame; None: attitude unknown.
 
         Args:
-            view: ``messages.View``.
+            view: ``messages.TargetView``.
             point: (x, y) pixels.
         """
         at = view.captured_s
@@ -89,7 +89,9 @@ class Geo:
         vehicle = _nearest(self._attitudes, at)
         return turned(ray, *vehicle[1:]) if vehicle is not None else None
 
-    def target(self, view: Optional[View]) -> Optional[Tuple[float, float, float, float, float]]:
+    def target(
+        self, view: Optional[TargetView]
+    ) -> Optional[Tuple[float, float, float, float, float]]:
         """(latitude, longitude, altitude, distance, accuracy) of the target, or None.
 
         Latitude and longitude are in degrees, the others in metres.
@@ -121,7 +123,7 @@ class Geo:
             error,
         )
 
-    def status(self, view: Optional[View]) -> List[Outgoing]:
+    def status(self, view: Optional[TargetView]) -> List[Outgoing]:
         """[CAMERA_TRACKING_GEO_STATUS], or an empty list if the position can't be computed."""
         found = self.target(view)
         if found is None or view is None or view.track is None:

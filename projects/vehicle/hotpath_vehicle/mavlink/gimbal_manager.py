@@ -12,7 +12,7 @@ from hotpath_vehicle.follow import Follow, Rates
 from hotpath_vehicle.gimbal.angles import pitch_yaw_of_quaternion
 from hotpath_vehicle.mavlink import numbers as m
 from hotpath_vehicle.mavlink.attitudes import Attitudes
-from hotpath_vehicle.mavlink.messages import Message, Outgoing, View
+from hotpath_vehicle.mavlink.messages import Message, Outgoing, TargetView
 from hotpath_vehicle.mavlink.reports import Component, command_long, status_text
 from hotpath_vehicle.steering import Ramp, missing
 
@@ -57,7 +57,7 @@ class GimbalManager:
         self._me, self._link_s = (system, component), link_s
         self._device = 0
         self._heard_at = 0.0
-        self._view: Optional[View] = None
+        self._view: Optional[TargetView] = None
         self._asked_at: Dict[int, float] = {}  # number of a message -> when it was requested
         self._claimed_at = self._status_at = -1e9
         self._say: List[Outgoing] = []  # to tell the user at the next tick
@@ -151,7 +151,7 @@ class GimbalManager:
 
     # outgoing messages
 
-    def frame(self, view: View, now: float) -> List[Outgoing]:
+    def frame(self, view: TargetView, now: float) -> List[Outgoing]:
         """Take the newest frame, and return the messages to send."""
         self._view = view
         if view.acts != self._acts:  # the user looks at the picture, and means this target

@@ -11,7 +11,7 @@ from typing import Optional, Sequence, Tuple
 from hotpath.links import Run
 from hotpath.runtime.errors import HotpathError
 from hotpath.video.base import TrackedFrame
-from hotpath_vehicle.mavlink.messages import View
+from hotpath_vehicle.mavlink.messages import TargetView
 from hotpath_vehicle.steering import Watch
 
 
@@ -32,12 +32,12 @@ class Loop:
     def __init__(self, run: Run, steers: bool = True) -> None:
         self._run = run
         self._watch = Watch(run.selection, steers)
-        self.view: Optional[View] = None
+        self.view: Optional[TargetView] = None
 
-    def view_of(self, tracked: TrackedFrame) -> View:
-        """The ``View`` after a frame, for ``Service.show``; called by the frame loop."""
+    def view_of(self, tracked: TrackedFrame) -> TargetView:
+        """The ``TargetView`` after a frame, for ``Service.show``; called by the frame loop."""
         seen, (height, width) = self._watch.evidence(tracked), tracked.frame.shape[:2]
-        self.view = View(
+        self.view = TargetView(
             tracked.index,
             seen.captured_s,
             (width, height),

@@ -23,7 +23,7 @@ class Message(NamedTuple):
     component: int
 
 
-class View(NamedTuple):
+class TargetView(NamedTuple):
     """What is known after a frame.
 
     Attributes:

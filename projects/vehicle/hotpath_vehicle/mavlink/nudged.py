@@ -11,7 +11,7 @@ from hotpath_vehicle.mavlink import numbers as m
 from hotpath_vehicle.mavlink import only_one
 from hotpath_vehicle.mavlink.codec import Codec
 from hotpath_vehicle.mavlink.gimbal_manager import GimbalManager
-from hotpath_vehicle.mavlink.messages import Message, Outgoing, View
+from hotpath_vehicle.mavlink.messages import Message, Outgoing, TargetView
 from hotpath_vehicle.mavlink.reports import heartbeat
 from hotpath_vehicle.mavlink.service import LEDGERS, Service, read_key
 from hotpath_vehicle.mavlink.transport import open_transport
@@ -53,11 +53,11 @@ class Component:
         self.identity, self.run = identity, self
         self._size, self._next_s = size, 0.0
 
-    def view_of(self, tracked: TrackedFrame) -> View:
+    def view_of(self, tracked: TrackedFrame) -> TargetView:
         """A view whose target is tracked in the middle; a still scene is what is asked for."""
         width, height = self._size
         track = Track(Box(width / 2 - 10.0, height / 2 - 10.0, 20.0, 20.0), 1.0)
-        return View(tracked.index, tracked.captured_s, self._size, track, 0, None)
+        return TargetView(tracked.index, tracked.captured_s, self._size, track, 0, None)
 
     def tick(self, now: float) -> List[Outgoing]:
         """A heartbeat each second."""
@@ -71,7 +71,7 @@ class Component:
         return []
 
 
-class Gimbal:
+class NudgedGimbal:
     """A gimbal for ``hotpath_vehicle.calibrate``."""
 
     why = "no gimbal manager gives us control; check the address, and that no other program has it"
@@ -107,7 +107,9 @@ class Gimbal:
         self._service.close()
 
 
-def open_gimbal(options: MavlinkOptions, size: Sequence[int], say: Callable[[str], None]) -> Gimbal:
+def open_gimbal(
+    options: MavlinkOptions, size: Sequence[int], say: Callable[[str], None]
+) -> NudgedGimbal:
     """The gimbal of ``hotpath gimbal calibrate``; raises ``BadOutput``."""
     me = (options.system, options.component)
     key: Optional[bytes] = read_key(options.key) if options.key else None
@@ -122,4 +124,4 @@ def open_gimbal(options: MavlinkOptions, size: Sequence[int], say: Callable[[str
     service = Service(transport, Codec(*me, key), link, None, manager, key, say=say, ledger=LEDGERS)
     service.name_taken = name
     service.start()
-    return Gimbal(service, manager, aim)
+    return NudgedGimbal(service, manager, aim)

@@ -13,10 +13,10 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 from hotpath.runtime.types import TRACKED, Track
 from hotpath_vehicle.mavlink import numbers as m
 from hotpath_vehicle.mavlink.loop import Loop
-from hotpath_vehicle.mavlink.messages import Fields, Outgoing, View
+from hotpath_vehicle.mavlink.messages import Fields, Outgoing, TargetView
 
 
-class Stream(NamedTuple):
+class VideoStream(NamedTuple):
     """A picture stream.
 
     Attributes:
@@ -32,7 +32,7 @@ class Stream(NamedTuple):
     bitrate_bps: int
 
 
-class Identity(NamedTuple):
+class CameraIdentity(NamedTuple):
     """What the camera says of itself.
 
     Attributes:
@@ -49,7 +49,7 @@ class Identity(NamedTuple):
     component: int
     model: str
     fov_deg: Optional[Tuple[float, float]]
-    streams: Sequence[Stream]
+    streams: Sequence[VideoStream]
     folder: Optional[str]
     kind: int = m.TYPE_CAMERA
     mark: int = 0
@@ -102,7 +102,7 @@ def heartbeat(kind: int = m.TYPE_CAMERA, mark: int = 0) -> Outgoing:
 
 
 def information(
-    identity: Identity, run: Loop, view: Optional[View], has_geo: bool, now: float
+    identity: CameraIdentity, run: Loop, view: Optional[TargetView], has_geo: bool, now: float
 ) -> Outgoing:
     """CAMERA_INFORMATION: what the camera can do."""
     flags = m.CAP_HAS_TRACKING_RECTANGLE
@@ -127,7 +127,7 @@ def settings(now: float) -> Outgoing:
     }
 
 
-def storage(identity: Identity, now: float) -> Outgoing:
+def storage(identity: CameraIdentity, now: float) -> Outgoing:
     """STORAGE_INFORMATION of the folder that files are written to."""
     total, used, free = _disk(identity.folder)
     return "STORAGE_INFORMATION", {
@@ -144,7 +144,7 @@ def storage(identity: Identity, now: float) -> Outgoing:
     }
 
 
-def capture_status(identity: Identity, run: Loop, now: float) -> Outgoing:
+def capture_status(identity: CameraIdentity, run: Loop, now: float) -> Outgoing:
     """CAMERA_CAPTURE_STATUS: whether the run writes to its files."""
     can, since = run.recording
     began = since if can else None
@@ -157,7 +157,7 @@ def capture_status(identity: Identity, run: Loop, now: float) -> Outgoing:
     }
 
 
-def stream_information(identity: Identity, view: Optional[View]) -> List[Outgoing]:
+def stream_information(identity: CameraIdentity, view: Optional[TargetView]) -> List[Outgoing]:
     """VIDEO_STREAM_INFORMATION of every stream."""
     out = []
     for stream, (_, fields) in zip(identity.streams, stream_status(identity, view)):
@@ -168,7 +168,7 @@ def stream_information(identity: Identity, view: Optional[View]) -> List[Outgoin
     return out
 
 
-def stream_status(identity: Identity, view: Optional[View]) -> List[Outgoing]:
+def stream_status(identity: CameraIdentity, view: Optional[TargetView]) -> List[Outgoing]:
     """VIDEO_STREAM_STATUS of every stream."""
     fields = {
         "flags": m.STREAM_RUNNING if view else 0,
@@ -182,12 +182,12 @@ def stream_status(identity: Identity, view: Optional[View]) -> List[Outgoing]:
     ]
 
 
-def _resolution(view: Optional[View]) -> Dict[str, int]:
+def _resolution(view: Optional[TargetView]) -> Dict[str, int]:
     """The frame's size; zeros before the first frame."""
     return dict(zip(("resolution_h", "resolution_v"), view.size if view else (0, 0)))
 
 
-def tracking(view: Optional[View], now: float) -> List[Outgoing]:
+def tracking(view: Optional[TargetView], now: float) -> List[Outgoing]:
     """CAMERA_TRACKING_IMAGE_STATUS, and before it the frame's index and capture time.
 
     CAMERA_TRACKING_IMAGE_STATUS has no field for a time. So NAMED_VALUE_INT "frame" is sent before

@@ -32,13 +32,13 @@ from hotpath_vehicle.follow import Follow
 from hotpath_vehicle.gimbal.settings import load_settings
 from hotpath_vehicle.mavlink import numbers as m
 from hotpath_vehicle.mavlink import only_one, packets
-from hotpath_vehicle.mavlink.camera import NEW_S, Camera
+from hotpath_vehicle.mavlink.camera import NEW_S, MavlinkCamera
 from hotpath_vehicle.mavlink.codec import Codec
 from hotpath_vehicle.mavlink.geo import Geo
 from hotpath_vehicle.mavlink.gimbal_manager import GimbalManager
 from hotpath_vehicle.mavlink.loop import Loop
-from hotpath_vehicle.mavlink.messages import Message, Outgoing, View
-from hotpath_vehicle.mavlink.reports import Identity, Stream
+from hotpath_vehicle.mavlink.messages import Message, Outgoing, TargetView
+from hotpath_vehicle.mavlink.reports import CameraIdentity, VideoStream
 from hotpath_vehicle.mavlink.transport import Address, Transport, open_transport
 from hotpath_vehicle.plug import GimbalOptions, MavlinkOptions
 
@@ -81,7 +81,7 @@ class Service(Link):
         self,
         transport: Transport,
         codec: Codec,
-        camera: Camera,
+        camera: MavlinkCamera,
         geo: Optional[Geo] = None,
         gimbal: Optional[GimbalManager] = None,
         key: Optional[bytes] = None,
@@ -102,7 +102,7 @@ class Service(Link):
         self._splitter = (
             packets.Splitter()
         )  # of a stream, which may begin a packet and end it later
-        self._view: Optional[View] = None
+        self._view: Optional[TargetView] = None
         self._latency_ms: Deque[float] = deque(maxlen=LATENCIES)
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
@@ -183,7 +183,7 @@ class Service(Link):
                 time.sleep(steering.STOP_PAUSE_S)
 
     def _serve(self) -> None:
-        shown: Optional[View] = None
+        shown: Optional[TargetView] = None
         while not self._closing.is_set():
             self._wait()
             now = time.monotonic()
@@ -333,14 +333,14 @@ def open_link(context: Context) -> Service:
         aim = Follow(settings, fov, from_options(options, size))
         gimbal = GimbalManager(aim, *me, link_s, context.holds)
     kind = m.TYPE_ONBOARD_CONTROLLER if mavlink.type == "onboard" else m.TYPE_CAMERA
-    identity = Identity(
+    identity = CameraIdentity(
         *me, context.network, fov, streams(options.stream), _folder(options), kind, _mark()
     )
     assert context.run is not None, "MAVLink selects targets"
     name = only_one.take(mavlink.url, me) if gimbal else None
     transport = open_transport(mavlink.url, mavlink.allow or ())
     loop = Loop(context.run, gimbal is not None)
-    camera = Camera(loop, identity, geo, mavlink.delay_s)
+    camera = MavlinkCamera(loop, identity, geo, mavlink.delay_s)
     service = Service(
         transport,
         Codec(*me, key),
@@ -388,7 +388,7 @@ def read_key(path: str) -> bytes:
     return key
 
 
-def streams(options: StreamOptions) -> List[Stream]:
+def streams(options: StreamOptions) -> List[VideoStream]:
     """What a ground station is told of the streams of ``--stream``."""
     if not options.addresses:
         return []
@@ -399,7 +399,7 @@ def streams(options: StreamOptions) -> List[Stream]:
         name = "tracked" if number == 1 else f"tracked {number}"  # chosen by its name
         # without a server, the ground station is told the port at which it listens
         uri = address.for_viewers if address.scheme == "rtsp" else str(address.port)
-        told.append(Stream(kinds[address.scheme], uri, name, options.kbps * 1000))
+        told.append(VideoStream(kinds[address.scheme], uri, name, options.kbps * 1000))
     return told
 
 

@@ -15,7 +15,7 @@ from hotpath.links import Selection
 from hotpath.runtime.frames.directions import vertical_fov_deg
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
-from hotpath_vehicle.aim.calibration import Calibration
+from hotpath_vehicle.aim.calibration import AimCalibration
 from hotpath_vehicle.follow import Follow
 from hotpath_vehicle.gimbal.settings import load_settings
 from hotpath_vehicle.mavlink import numbers as m
@@ -62,7 +62,7 @@ class Plant:
         self.angle = self.angle + self.rate * STEP_S
 
 
-class Case(namedtuple("Case", "name path seconds fault_s options")):
+class SteeringCase(namedtuple("SteeringCase", "name path seconds fault_s options")):
     """A target's path (seconds -> (right, up), degrees) and what is wrong from a time on."""
 
 
@@ -77,7 +77,7 @@ def seen_from(angle, target):
     return (x, y) if 0 < x < SIZE[0] and 0 < y < SIZE[1] else None
 
 
-class Run:
+class SteeringRun:
     """One run of the closed loop; ``go`` gives the ``Figures``.
 
     Options: late(t) or seconds; picture(t, (x, y)) -> (x, y) or None; silent(t): nothing hears the
@@ -289,7 +289,7 @@ def faulty():
     cases = []
 
     def case(name, path, seconds, fault_s, **options):
-        cases.append(Case(name, path, seconds, fault_s, options))
+        cases.append(SteeringCase(name, path, seconds, fault_s, options))
 
     for more in (0.05, 0.1, 0.2, 0.3, 0.5, 1.0):
         case(f"late by {more:g} s more", standing(8), 14, 0.5, late=LATE_S + more)
@@ -345,13 +345,13 @@ def faulty():
 
 def calibration(delay, spread=0.03):
     """As ``hotpath gimbal calibrate`` would measure it."""
-    return Calibration("rtsp://camera", SIZE, f"gimbal 1/1/{DEVICE}", FOV[0], delay, spread)
+    return AimCalibration("rtsp://camera", SIZE, f"gimbal 1/1/{DEVICE}", FOV[0], delay, spread)
 
 
 def swings():
     """Streams that stop at 5 s, drift and swing, as before a stabiliser."""
     return [
-        Case(
+        SteeringCase(
             f"swings by {pixels} px each {period:g} s",
             ramp(4),
             25,

@@ -6,7 +6,7 @@ import pytest
 
 from hotpath.runtime.frames.directions import ray_of, vertical_fov_deg
 from hotpath_vehicle.gimbal import angles
-from hotpath_vehicle.gimbal.control import Camera, Control
+from hotpath_vehicle.gimbal.control import CameraAngle, Control
 from hotpath_vehicle.gimbal.settings import (
     BadSettings,
     load_settings,
@@ -85,7 +85,7 @@ def test_yaw_is_followed_over_the_turn_from_pi_to_minus_pi():
 
 
 def test_without_attitudes_the_commanded_rates_are_added_up():
-    camera = Camera(0.0, 0.3)
+    camera = CameraAngle(0.0, 0.3)
     for n in range(300):  # 10 s at half a radian a second
         camera.command(n / 30.0, 0.5)
     assert camera.angle(10.0) == pytest.approx(5.0)
@@ -94,7 +94,7 @@ def test_without_attitudes_the_commanded_rates_are_added_up():
 
 
 def test_between_two_attitudes_the_angle_is_interpolated():
-    camera = Camera(0.0, 0.3)
+    camera = CameraAngle(0.0, 0.3)
     for at in range(10):
         camera.note(float(at), 0.1 * at)
     assert camera.angle(8.5) == pytest.approx(0.85)

@@ -12,19 +12,19 @@ from pymavlink.dialects.v20 import common
 from hotpath.app.links.requests import Refused
 from hotpath.runtime.types import Track
 from hotpath_vehicle.mavlink import numbers as m
-from hotpath_vehicle.mavlink.camera import CLOCK_MODULUS_MS, GIVE_UP_S, Camera
+from hotpath_vehicle.mavlink.camera import CLOCK_MODULUS_MS, GIVE_UP_S, MavlinkCamera
 from hotpath_vehicle.mavlink.codec import Codec
-from hotpath_vehicle.mavlink.messages import Message, View
+from hotpath_vehicle.mavlink.messages import Message, TargetView
 from hotpath_vehicle.mavlink.reports import (
     OLD_REQUESTS,
-    Identity,
-    Stream,
+    CameraIdentity,
+    VideoStream,
     boot_ms,
     command_long,
 )
 
 NAN = float("nan")
-STREAM = Stream(m.STREAM_RTSP, "rtsp://10.0.0.1:8554/live", "tracked", 4000000)
+STREAM = VideoStream(m.STREAM_RTSP, "rtsp://10.0.0.1:8554/live", "tracked", 4000000)
 
 
 class Scripted:
@@ -34,7 +34,7 @@ class Scripted:
         self.asked = []
         self.future = None
         self.refuse = False
-        self.view = View(7, 100.0, (640, 480), None, None, 25.0)
+        self.view = TargetView(7, 100.0, (640, 480), None, None, 25.0)
         self.recording, self.finds_at_points = (True, 0.0), True
 
     def _ask(self, *what):
@@ -51,8 +51,8 @@ class Scripted:
 @pytest.fixture
 def camera():
     name = "a name longer than the field of 32 bytes"
-    identity = Identity(1, 100, name, (60.0, 46.0), [STREAM], None)
-    return Camera(Scripted(), identity, link_delay_s=0.25)
+    identity = CameraIdentity(1, 100, name, (60.0, 46.0), [STREAM], None)
+    return MavlinkCamera(Scripted(), identity, link_delay_s=0.25)
 
 
 def command(number, *parameters, **more):
@@ -255,7 +255,9 @@ def test_the_status_comes_once_a_frame_at_the_rate_asked_for(camera):
     sent = 0
     for n in range(300):  # 10 s of 30 frames a second
         now = 1.0 + n / 30.0
-        camera.run.view = View(n, now - 0.01, (640, 480), Track((64, 48, 64, 96), 0.9), 0, 30.0)
+        camera.run.view = TargetView(
+            n, now - 0.01, (640, 480), Track((64, 48, 64, 96), 0.9), 0, 30.0
+        )
         sent += sum(name == "CAMERA_TRACKING_IMAGE_STATUS" for name, _ in camera.tick(now))
     assert sent == pytest.approx(100, abs=2)
     camera.receive(command(m.CMD_SET_MESSAGE_INTERVAL, m.CAMERA_TRACKING_IMAGE_STATUS, -1), 12.0)
@@ -263,7 +265,7 @@ def test_the_status_comes_once_a_frame_at_the_rate_asked_for(camera):
 
 
 def test_the_status_tells_the_frame_and_its_box_or_none(camera):
-    camera.run.view = View(41, 12.5, (640, 480), Track((64, 48, 64, 96), 0.9), 0, 30.0)
+    camera.run.view = TargetView(41, 12.5, (640, 480), Track((64, 48, 64, 96), 0.9), 0, 30.0)
     request = command(m.CMD_REQUEST_MESSAGE, m.CAMERA_TRACKING_IMAGE_STATUS)
     _, (stamp, frame), (name, status) = camera.receive(request, 12.6)
     assert (stamp, frame["value"], frame["time_boot_ms"]) == ("NAMED_VALUE_INT", 41, 12500)
@@ -272,10 +274,10 @@ def test_the_status_tells_the_frame_and_its_box_or_none(camera):
     assert corners == pytest.approx([0.1, 0.1, 0.2, 0.3])
     for lost, word in ((True, "lost"), (False, "unsure")):
         track = Track((NAN,) * 4, 0.1, lost, word)
-        camera.run.view = View(1, 1.0, (640, 480), track, 0, 30.0)
+        camera.run.view = TargetView(1, 1.0, (640, 480), track, 0, 30.0)
         status = camera.receive(request, 1.0)[-1][1]
         assert status["tracking_status"] == m.TRACKING_ERROR and math.isnan(status["rec_top_x"])
-    camera.run.view = View(2, 2.0, (640, 480), None, None, 30.0)
+    camera.run.view = TargetView(2, 2.0, (640, 480), None, None, 30.0)
     status = camera.receive(request, 2.0)[-1][1]
     assert status["tracking_status"] == m.TRACKING_IDLE and status["tracking_mode"] == 0
 

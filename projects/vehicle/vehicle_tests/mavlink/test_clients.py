@@ -23,7 +23,7 @@ from tests.support.clips import clip_at, write_clip
 from tests.support.needs import skip
 from tests.support.ports import free_port
 from vehicle_tests.support.http_camera import SIDE, SIZE, picture, place
-from vehicle_tests.support.mavlink_client import Program, connected
+from vehicle_tests.support.mavlink_client import MavlinkProgram, connected
 
 FRAMES = 130
 
@@ -135,7 +135,7 @@ def test_mavproxy_selects_is_told_the_box_and_stops(clip, tmp_path):
     arguments += ["--mavlink", f"udpout:127.0.0.1:{port}"]
     ack = r"COMMAND_ACK {command : %d, result : %d\b"
     with MavProxy(port, tmp_path / "station") as station:
-        with Program(arguments, tmp_path / "log"):
+        with MavlinkProgram(arguments, tmp_path / "log"):
             station.type("watch HEARTBEAT COMMAND_ACK CAMERA_TRACKING_IMAGE_STATUS")
             station.wait(r"HEARTBEAT {type : 18, autopilot : 8")
             station.wait(ack % (511, 0), "long MAV_CMD_SET_MESSAGE_INTERVAL 275 100000 0 0 0 0 0")
@@ -177,7 +177,7 @@ async def select_and_stop(mavsdk, clip, port, arguments, log):
     try:
         # a system whose camera is heard before its autopilot is not discovered
         await system.connect(f"udpin://127.0.0.1:{port}")
-        with Program([*arguments, "--mavlink", f"udpout:127.0.0.1:{port}"], log):
+        with MavlinkProgram([*arguments, "--mavlink", f"udpout:127.0.0.1:{port}"], log):
             async for found in system.camera.camera_list():
                 if found.cameras:
                     break

@@ -8,7 +8,7 @@ pytest.importorskip("pymavlink")
 
 from hotpath.runtime.types import Track
 from hotpath_vehicle.mavlink.geo import Geo
-from hotpath_vehicle.mavlink.messages import Message, View
+from hotpath_vehicle.mavlink.messages import Message, TargetView
 from vehicle_tests.support.quaternions import quaternion_of
 
 SIZE = (640, 480)
@@ -21,7 +21,7 @@ def attitude(pitch_deg, yaw_deg=0.0):
 
 
 def view(track=CENTRE, at=1.0):
-    return View(1, at, SIZE, track, 0, 30.0)
+    return TargetView(1, at, SIZE, track, 0, 30.0)
 
 
 def geo_at(pitch_deg, yaw_deg=0.0, height_m=50.0):

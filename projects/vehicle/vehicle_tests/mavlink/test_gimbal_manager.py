@@ -6,12 +6,12 @@ import pytest
 pytest.importorskip("pymavlink")
 
 from hotpath.runtime.types import Track
-from hotpath_vehicle.aim.calibration import Calibration
+from hotpath_vehicle.aim.calibration import AimCalibration
 from hotpath_vehicle.follow import Follow
 from hotpath_vehicle.gimbal.settings import load_settings
 from hotpath_vehicle.mavlink.codec import Codec
 from hotpath_vehicle.mavlink.gimbal_manager import GimbalManager
-from hotpath_vehicle.mavlink.messages import Message, View
+from hotpath_vehicle.mavlink.messages import Message, TargetView
 from vehicle_tests.support import gimbal as sim
 
 ME, OTHER = (1, 100), (255, 190)
@@ -21,7 +21,7 @@ class Talk:
     def __init__(self):
         self.us = GimbalManager(Follow(load_settings(), (60.0, 46.0)), *ME, 1.0)
         self.us.aim.note = None  # that it goes slowly
-        self.gimbal, self._codec = sim.Gimbal(), Codec(*ME)
+        self.gimbal, self._codec = sim.FakeGimbal(), Codec(*ME)
         self.now = 0.0
         self.silent = False
         self.sentences = []
@@ -41,7 +41,7 @@ class Talk:
         while self.now < begun + seconds:
             self.now += 1 / 30.0
             track = None if number is None else Track(self.box(), 0.9, lost, state)
-            view = View(int(self.now * 30), self.now, (640, 480), track, number, 30.0)
+            view = TargetView(int(self.now * 30), self.now, (640, 480), track, number, 30.0)
             view = view._replace(doubt=None if moves else "the picture stands still")
             out = self.us.frame(view, self.now) if frames else self.us.tick(self.now)
             sent += out
@@ -124,7 +124,7 @@ def test_without_a_calibration_it_says_so_and_goes_slowly(talk):
 
 
 def test_a_calibration_of_another_gimbal_is_not_used(talk):
-    known = Calibration("rtsp://camera", (640, 480), "gimbal 1/1/2", 60.0, 0.03, 0.02)
+    known = AimCalibration("rtsp://camera", (640, 480), "gimbal 1/1/2", 60.0, 0.03, 0.02)
     talk.us.aim = Follow(load_settings(), (60.0, 46.0), known)
     talk.go(1.0, number=0)
     assert talk.us.aim.calibration is None
@@ -202,7 +202,7 @@ def test_a_silent_manager_is_noticed_once_and_taken_up_again(talk, component):
     assert rates(sent)[-5:] == [(0.0, 0.0)] * 5  # it may hear us nevertheless
     assert len(talk.sentences) == 1 and "silent" in talk.sentences[0]
     talk.silent = False  # it was started anew, maybe under another number
-    talk.gimbal = sim.Gimbal(component)
+    talk.gimbal = sim.FakeGimbal(component)
     assert len(rates(talk.go(4.0, number=0))) > 30 and talk.gimbal.primary == ME
 
 

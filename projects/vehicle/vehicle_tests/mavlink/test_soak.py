@@ -43,7 +43,7 @@ def test_everything_on_for_half_a_minute(tmp_path):
     rtsp, rtp, published = (free_port() for _ in range(3))
     address = f"rtsp://127.0.0.1:{rtsp}/live"
     needs_program("ffmpeg")
-    camera = http_camera.Camera()
+    camera = http_camera.HttpCamera()
     arguments = f"--video {camera.address} --fov 60 --gimbal "
     (tmp_path / "run.toml").write_text("stream-kbps = 1000\n")
     arguments += f"--config {tmp_path}/run.toml "

@@ -12,7 +12,7 @@ pytest.importorskip("psutil")
 from tests.support import tiny
 from vehicle_tests.support import http_camera
 from vehicle_tests.support.gimbal import GimbalOverUdp
-from vehicle_tests.support.mavlink_client import Program
+from vehicle_tests.support.mavlink_client import MavlinkProgram
 
 
 def wait_for(condition, program):
@@ -25,19 +25,19 @@ def wait_for(condition, program):
 @pytest.mark.slow("two runs of ten seconds")
 def test_a_second_run_refuses_to_steer_a_gimbal_that_one_steers(tmp_path):
     network = tiny.write_network(tmp_path, tiny.watched(search_lost_below=0.001, found_above=0.002))
-    with contextlib.closing(http_camera.Camera()) as camera, contextlib.closing(
+    with contextlib.closing(http_camera.HttpCamera()) as camera, contextlib.closing(
         GimbalOverUdp()
     ) as gimbal:
         words = ["--video", camera.address, "--network", network, "--box", "430,150,60,60"]
         words += ["--mavlink", gimbal.address, "--gimbal", "--fov", "60"]
-        with Program(words, tmp_path / "first") as first:
+        with MavlinkProgram(words, tmp_path / "first") as first:
             wait_for(lambda: len(gimbal.rates) > 20, first)
-            with Program(words, tmp_path / "second") as second:
+            with MavlinkProgram(words, tmp_path / "second") as second:
                 assert second.process.wait(60) not in (0, 1), second.text()
                 assert "--mavlink-component" in second.text()
             seen = len(gimbal.rates)
             wait_for(lambda: len(gimbal.rates) > seen, first)  # it steers on
             assert len(gimbal.senders()) == 1
             first.end()
-        with Program(words, tmp_path / "third") as third:  # the ids are free again
+        with MavlinkProgram(words, tmp_path / "third") as third:  # the ids are free again
             wait_for(lambda: len(gimbal.senders()) == 2, third)

@@ -16,7 +16,7 @@ from vehicle_tests.support.quaternions import quaternion_of
 STEP_S = 0.02
 
 
-class Gimbal:
+class FakeGimbal:
     """A gimbal and its manager, after mavlink.io/en/services/gimbal_v2.html."""
 
     MOST_RATE = math.radians(90.0)
@@ -95,7 +95,7 @@ class Gimbal:
         return "GIMBAL_MANAGER_STATUS", state
 
 
-class GimbalOverUdp(Gimbal):
+class GimbalOverUdp(FakeGimbal):
     """The gimbal in a thread of its own, at ``address``. Nothing is passed on to other peers.
 
     Attributes:

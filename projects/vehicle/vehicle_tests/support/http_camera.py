@@ -44,7 +44,7 @@ def picture(now):
     return frame
 
 
-class Camera:
+class HttpCamera:
     """Sends ``picture`` to each viewer."""
 
     def __init__(self):

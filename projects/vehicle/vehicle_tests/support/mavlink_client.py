@@ -17,7 +17,7 @@ from tests.support.ports import free_port
 CAMERA = (1, 100)
 
 
-class Client:
+class MavlinkClient:
     def __init__(self, port):
         me = dict(source_system=255, source_component=190, dialect="common")  # a ground station
         self.link = mavutil.mavlink_connection(f"udpin:127.0.0.1:{port}", **me)
@@ -76,7 +76,7 @@ class Client:
         return self.command(common.MAV_CMD_CAMERA_TRACK_RECTANGLE, *corners)
 
 
-class Program:
+class MavlinkProgram:
     """Runs ``hotpath track`` in a process of its own."""
 
     def __init__(self, arguments, log):
@@ -114,7 +114,7 @@ def connected(arguments, log):
     """(client, program): a ground station has heard the program's heartbeat."""
     port = free_port()
     words = [*arguments, "--mavlink", f"udpout:127.0.0.1:{port}"]
-    client = Client(port)
-    with contextlib.closing(client.link), Program(words, log) as program:
+    client = MavlinkClient(port)
+    with contextlib.closing(client.link), MavlinkProgram(words, log) as program:
         client.wait("HEARTBEAT")
         yield client, program

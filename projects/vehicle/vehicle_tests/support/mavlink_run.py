@@ -13,12 +13,12 @@ from hotpath.video.base import TrackedFrame
 from hotpath_vehicle.follow import Follow
 from hotpath_vehicle.gimbal.settings import load_settings
 from hotpath_vehicle.mavlink import numbers as m
-from hotpath_vehicle.mavlink.camera import Camera
+from hotpath_vehicle.mavlink.camera import MavlinkCamera
 from hotpath_vehicle.mavlink.codec import Codec
 from hotpath_vehicle.mavlink.geo import Geo
 from hotpath_vehicle.mavlink.gimbal_manager import GimbalManager
 from hotpath_vehicle.mavlink.loop import Loop
-from hotpath_vehicle.mavlink.reports import Identity, Stream
+from hotpath_vehicle.mavlink.reports import CameraIdentity, VideoStream
 from hotpath_vehicle.mavlink.service import Service
 from hotpath_vehicle.mavlink.transport import Transport
 from tests.support.run_outputs import run_outputs
@@ -44,11 +44,11 @@ class HandTurnedRun:
         options, outputs = LinkOptions(results="rows.csv"), run_outputs(self._write_late)
         self.controller = Controller(options, self.targets, source, stop, outputs)
         self.loop = Loop(self.controller)
-        stream = Stream(m.STREAM_RTSP, "rtsp://127.0.0.1:8554/live", "tracked", 4000000)
-        identity = Identity(1, 100, "test", FOV, [stream], "/")
+        stream = VideoStream(m.STREAM_RTSP, "rtsp://127.0.0.1:8554/live", "tracked", 4000000)
+        identity = CameraIdentity(1, 100, "test", FOV, [stream], "/")
         geo = Geo(FOV)
         self.gimbal = GimbalManager(Follow(load_settings(), FOV), 1, 100, 1.0)
-        camera = Camera(self.loop, identity, geo)
+        camera = MavlinkCamera(self.loop, identity, geo)
         codec = Codec(1, 100, key)
         nowhere = Transport()
         nowhere.sent = []

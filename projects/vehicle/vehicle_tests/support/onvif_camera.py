@@ -43,7 +43,7 @@ def part(element, name):
     return next((one for one in element.iter() if one.tag.endswith("}" + name)), None)
 
 
-class OnvifCamera:
+class FakeOnvifCamera:
     """The camera. Its class's attributes say what it can do; ``changed`` replaces some."""
 
     digest = False  # it asks for HTTP's digest in place of a token

@@ -134,11 +134,11 @@ def track(
     """
     require(("numpy", "cv2"))
     from hotpath.app.records import SourceOptions
-    from hotpath.app.tracking import Selected, Tracking, start_of
+    from hotpath.app.tracking import TargetRequest, Tracking, start_of
 
     own = ("source", "box", "point", "snug", "detector", "classes", "fps", "depth", "start")
     chosen = Options.of("hotpath.track", network, options, *own)
-    selected = Selected(box, point, snug, detector, classes)
+    selected = TargetRequest(box, point, snug, detector, classes)
     where: Any = source
     begin = None if start is None else start_of(start)
     return Tracking(SourceOptions(where, fps, depth, begin), selected, chosen)

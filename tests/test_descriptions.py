@@ -8,7 +8,7 @@ import pytest
 from hotpath.app import detect
 from hotpath.base import projects, toml_keys
 from hotpath.base.errors import HotpathError
-from hotpath.base.toml_keys import FORMS, Address, FileName, Name, Sha256
+from hotpath.base.toml_keys import FORMS, FileName, HttpsAddress, Name, Sha256
 from hotpath.boards import load_board
 from hotpath.deploy.bundles import prepared
 from hotpath.runtime.network import NETWORKS
@@ -43,7 +43,7 @@ LIES = {
         "None",
         "*",
     ],
-    Address: [
+    HttpsAddress: [
         *("file:///etc/passwd", "data:,x", "http://h/x", "ftp://h/x", "//h/x", "https://", "/x"),
         *("https://a b/x", "https:/x", "https://h\\@evil/x"),
     ],
@@ -89,7 +89,7 @@ def test_a_text_of_a_toml_has_a_kind_or_a_reason_for_none():
 def network(kind, value):
     """Return the TOML of a network with a lie, for each key of a kind."""
     file = 'name = "tiny_head.onnx"'
-    if kind is Address:
+    if kind is HttpsAddress:
         return [tiny.TOML.replace(file, file + "\nurl = " + value)]
     if kind is Sha256:
         lies = [tiny.TOML.replace(file, file + "\nsha256 = " + value)]
@@ -109,7 +109,7 @@ def detector(kind, value):
     file = 'name = "tiny_detector.onnx"'
     toml = tiny_detector.TOML
     return {
-        Address: [toml.replace(file, file + "\nurl = " + value)],
+        HttpsAddress: [toml.replace(file, file + "\nurl = " + value)],
         Sha256: [toml.replace(file, file + "\nsha256 = " + value)],
         FileName: [
             toml.replace('"tiny_detector.onnx"', value),

@@ -56,7 +56,7 @@ def start_of(start: Union[float, str]) -> float:
         raise BadOption(f"start {error}", what="wrong value") from None
 
 
-class Selected:
+class TargetRequest:
     """How the target is selected. See ``hotpath.track``, which has the same arguments."""
 
     def __init__(
@@ -120,7 +120,7 @@ class Tracking(Generic[AnyTrack]):
         (3, 'tracked')
     """
 
-    def __init__(self, source: SourceOptions, selected: Selected, network: Options) -> None:
+    def __init__(self, source: SourceOptions, selected: TargetRequest, network: Options) -> None:
         self._failed, self._closed = 0, False
         self._closing = contextlib.ExitStack()
         self._log = reporter(network.log)
@@ -133,7 +133,7 @@ class Tracking(Generic[AnyTrack]):
             self.close()
             raise
 
-    def _open(self, options: SourceOptions, selected: Selected, network: Options) -> None:
+    def _open(self, options: SourceOptions, selected: TargetRequest, network: Options) -> None:
         opened = None
         if is_recorded(options.video):  # a wrong name must not wait for the network
             opened = self._opened_source(options)
@@ -158,7 +158,7 @@ class Tracking(Generic[AnyTrack]):
         source = opened_source(options, self._log, self._closing)
         return source, first_frame(source, options.start)
 
-    def _select(self, selected: Selected, frame: AnyFrame) -> AnyFrame:
+    def _select(self, selected: TargetRequest, frame: AnyFrame) -> AnyFrame:
         """Start the target, unless the detector finds it; returns the frame in which it begins."""
         source, targets, box = self.source, self.targets, selected.box
         if selected.point is not None:
@@ -177,7 +177,7 @@ class Tracking(Generic[AnyTrack]):
         targets.add(frame, box, time_s=source.time_s, snug=snug)
         return frame
 
-    def _drawn(self, selected: Selected, frame: AnyFrame) -> AnyFrame:
+    def _drawn(self, selected: TargetRequest, frame: AnyFrame) -> AnyFrame:
         """Let the user draw the box in a window, which is closed afterwards."""
         from hotpath.app.cli.mouse import first_target
         from hotpath.video import window

@@ -19,14 +19,14 @@ OTHER_NUMPY = re.compile(r"numpy\.core\.multiarray failed|numpy\.dtype size chan
 CAUSE = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception|Warning): (.+)$", re.MULTILINE)
 
 
-class Broken(NamedTuple):
+class BrokenLibrary(NamedTuple):
     """Why a library that is installed can't be imported, and the command that mends it here."""
 
     why: str
     command: str
 
 
-def broken(name: str) -> Optional[Broken]:
+def broken(name: str) -> Optional[BrokenLibrary]:
     """Why a library can't be imported; None if it can, or is not there.
 
     Another process imports it, because an import may crash, and because some libraries print the
@@ -55,15 +55,17 @@ def broken(name: str) -> Optional[Broken]:
     if NUMPY_1.search(said):
         newer = "" if os.path.exists(JETSON) else f"; a newer {name} would do, too"
         why = f"it was built for NumPy 1, and this Python has NumPy 2{newer}"
-        return Broken(why, pip + "'numpy<2'")
+        return BrokenLibrary(why, pip + "'numpy<2'")
     if OTHER_NUMPY.search(said):
-        return Broken("it was built for a newer NumPy than this Python has", pip + "-U numpy")
+        return BrokenLibrary(
+            "it was built for a newer NumPy than this Python has", pip + "-U numpy"
+        )
     if "has no attribute 'imdecode'" in said:
         spec = importlib.util.find_spec(name)
         folders = ", ".join((spec and spec.submodule_search_locations) or ["cv2"])
         why = f"{folders} is half removed, as after one of two OpenCV packages was uninstalled"
-        return Broken(why, again)
+        return BrokenLibrary(why, again)
     # the first cause comes first
     causes = list(dict.fromkeys(" ".join(text.split()) for text in CAUSE.findall(said)))
     ended = f"its import ends the program with {done.returncode}"
-    return Broken(", because ".join(reversed(causes)) or ended, again)
+    return BrokenLibrary(", because ".join(reversed(causes)) or ended, again)

@@ -10,7 +10,7 @@ import re
 import sys
 from typing import Sequence
 
-from hotpath.base.broken import DISTRIBUTIONS, Broken, broken
+from hotpath.base.broken import DISTRIBUTIONS, BrokenLibrary, broken
 from hotpath.base.commands import HERE, make
 
 # what opencv-python, with windows, takes of the system (by `ldd`, with its plugin for X)
@@ -47,7 +47,7 @@ def require(libraries: Sequence[str], extra: str = "") -> None:
     except Exception:  # such as a ValueError of another NumPy
         loaded = None
     if not hasattr(loaded, "imdecode"):
-        why, command = broken("cv2") or Broken("it can't be loaded", "hotpath boards")
+        why, command = broken("cv2") or BrokenLibrary("it can't be loaded", "hotpath boards")
         mend = f"{windows(why)}run `{command}`"
         _end(f"{sys.executable} has an OpenCV that does not work ({why}); {mend}")
 

@@ -2,7 +2,7 @@
 
 Networks, detectors, boards and the gimbal's numbers describe their keys by ``Key``. All mistakes of
 a file are found at once. A key that becomes a path or an address has a kind of its own, ``Name``,
-``FileName``, ``Address`` or ``Sha256``: the files may be a stranger's.
+``FileName``, ``HttpsAddress`` or ``Sha256``: the files may be a stranger's.
 """
 
 import math
@@ -25,7 +25,7 @@ class FileName(str):
     """Kind of a key: the name of a file in a folder that the TOML does not choose."""
 
 
-class Address(str):
+class HttpsAddress(str):
     """Kind of a key: where a file is downloaded."""
 
 
@@ -42,7 +42,7 @@ FORMS: Dict[type, Tuple[Pattern[str], str]] = {
         re.compile(r"(?!\.)[^/\\\x00-\x1f*?\[\]]{1,200}"),
         "must be a file name without folders and wildcards",
     ),
-    Address: (
+    HttpsAddress: (
         re.compile(r"https://[^\s/?#\\]+(/[^\s\\]*)?"),
         "must be an address that begins with https://",
     ),

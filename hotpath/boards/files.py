@@ -1,7 +1,7 @@
 """Read a board's files below a root. What can't be read is None, never an exception.
 
-Detection and telemetry read everything through a ``Root``. Given a ``Recorder`` instead, the same
-code leaves a list of all that it read. That list is a snapshot.
+Detection and telemetry read everything through a ``Root``. Given a ``RecordingRoot`` instead, the
+same code leaves a list of all that it read. That list is a snapshot.
 """
 
 import glob
@@ -84,7 +84,7 @@ class Root:
         return [name for name in names if self.has(name)]
 
 
-class Recorder(Root):
+class RecordingRoot(Root):
     """A ``Root`` that records what was read from it.
 
     Attributes:

@@ -74,7 +74,7 @@ class Package(NamedTuple):
     distribution: str
 
 
-class Installed:
+class InstalledSoftware:
     """The result of ``look``.
 
     Attributes:
@@ -99,9 +99,9 @@ class Installed:
         self.managed = self.environment = self.is_other = False
 
 
-def look(root: Root) -> Installed:
+def look(root: Root) -> InstalledSoftware:
     """Find all that is installed under a root."""
-    system = Installed()
+    system = InstalledSoftware()
     system.python = _python(root)
     system.managed = _is_managed(root, system.python)
     if root.is_this_computer:
@@ -159,7 +159,7 @@ def at_least(version: Optional[str], minimum: Sequence[int]) -> bool:
     return numbers[: len(minimum)] >= list(minimum)
 
 
-def _look_for_packages(root: Root, system: Installed) -> None:
+def _look_for_packages(root: Root, system: InstalledSoftware) -> None:
     for module, (distributions, debian) in PACKAGES.items():
         for package, is_ours in _candidates(root, module, distributions, debian, system):
             (system.packages if is_ours else system.elsewhere).setdefault(module, package)
@@ -173,7 +173,7 @@ def _candidates(
     module: str,
     distributions: Tuple[str, ...],
     debian: Tuple[str, ...],
-    system: Installed,
+    system: InstalledSoftware,
 ) -> Iterator[Tuple[Package, bool]]:
     """Yield (package, whether this Python finds it) in the order in which Python looks."""
     apt = next((name for name in debian if name in system.debian), None)

@@ -12,7 +12,7 @@ from typing import Any, Dict, Optional, Union
 from hotpath.base import cache
 from hotpath.boards import detect, installed
 from hotpath.boards.errors import BadSnapshot
-from hotpath.boards.files import Recorder
+from hotpath.boards.files import RecordingRoot
 from hotpath.boards.telemetry import Telemetry
 
 HEADER = "# hotpath board snapshot 1"
@@ -52,7 +52,7 @@ def describe(root: str = "/") -> Dict[str, Any]:
         ``libraries`` (name -> version), ``power_mode`` (a name, or None), ``sample`` and ``locked``
         of ``hotpath.boards.telemetry.Telemetry``, and ``snapshot``, the text of all files read.
     """
-    recorder = Recorder(root)
+    recorder = RecordingRoot(root)
     detection = detect.detect(recorder)
     software = installed.look(recorder)
     telemetry = Telemetry(recorder, detection.board)

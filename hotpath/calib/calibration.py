@@ -29,7 +29,7 @@ Table = dict[str, Any]  # of ranges or of their report
 NOISE_CROPS = 6  # search crops that layers are ranked on
 
 
-class Calibration:
+class NetworkCalibration:
     """Measures one network.
 
     Args:

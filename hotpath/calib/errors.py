@@ -7,7 +7,7 @@ class BadRun(HotpathError):
     """An evaluation, calibration or search can't start or can't continue."""
 
 
-class Missing(HotpathError):
+class MissingLibrary(HotpathError):
     """A library that the command needs is not installed."""
 
 

@@ -24,13 +24,15 @@ from hotpath.base.cache import write_text
 from hotpath.base.commands import counted
 from hotpath.calib import command, picture
 from hotpath.calib.command import chosen, say
-from hotpath.calib.errors import BadRun, Missing
+from hotpath.calib.errors import BadRun, MissingLibrary
 from hotpath.graphs import table
 from hotpath.runtime.networks import load_network
 from hotpath.video.clips import find_clips
 
 if TYPE_CHECKING:
-    from hotpath.calib.calibration import Calibration  # ONNX Runtime, which --help does not need
+    from hotpath.calib.calibration import (
+        NetworkCalibration,  # ONNX Runtime, which --help does not need
+    )
 
 Table = dict[str, Any]  # of ranges or of their report
 RAN_OUT = "{:.4f} is lost at best, with {} in 16 bit; --budget {:g} allows no better"
@@ -71,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> Table:
     """Calibrate one network and return the report."""
-    from hotpath.calib.calibration import Calibration
+    from hotpath.calib.calibration import NetworkCalibration
 
     network = load_network(options.network)
     out = Path(options.out)
@@ -81,7 +83,7 @@ def run(options: argparse.Namespace) -> Table:
     clips = chosen(find_clips(options.clips, log=say), options.only)
     measured, held = command.parted(clips, options.held_out)
     counts = (options.exemplars, options.searches)
-    work = Calibration(network, options.networks_dir, measured, held, counts)
+    work = NetworkCalibration(network, options.networks_dir, measured, held, counts)
     ranges, summary = calibrate(work, options)
     measures, figures = out / (network.name + "-ranges.json"), out / (network.name + "-int8.json")
     table.write(ranges, measures)
@@ -92,13 +94,13 @@ def run(options: argparse.Namespace) -> Table:
     files = [*files_of(written), measures, figures]
     try:
         files.append(picture.draw(report, out / (network.name + "-int8.png")))
-    except Missing as error:
+    except MissingLibrary as error:
         say(f"no picture: {error}")
     command.wrote(*files)
     return report
 
 
-def calibrate(work: "Calibration", options: argparse.Namespace) -> tuple[Table, Table]:
+def calibrate(work: "NetworkCalibration", options: argparse.Namespace) -> tuple[Table, Table]:
     """Measure the ranges, then choose the method and the layers to keep by one-step overlap.
 
     Returns:
@@ -128,7 +130,7 @@ def calibrate(work: "Calibration", options: argparse.Namespace) -> tuple[Table, 
 
 
 def search_layers(
-    work: "Calibration",
+    work: "NetworkCalibration",
     ranges: Table,
     noises: dict[str, float],
     loss_of_none: float,
@@ -153,7 +155,7 @@ def search_layers(
     return best[0], steps
 
 
-def write_targets(work: "Calibration", ranges: Table, out: Path) -> dict[str, Path]:
+def write_targets(work: "NetworkCalibration", ranges: Table, out: Path) -> dict[str, Path]:
     """Write every form; dict of form -> its TOML."""
     from hotpath.calib import qdq
 

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from hotpath.base.commands import counted, needs
-from hotpath.calib.errors import Missing
+from hotpath.calib.errors import MissingLibrary
 
 MOST_LAYERS = 24  # rows of the chart, the noisiest
 LETTERS = 34  # at the end of a layer's name: they tell layers apart
@@ -24,7 +24,7 @@ def pyplot() -> ModuleType:
     try:
         import matplotlib
     except ImportError as error:
-        raise Missing(needs("a plot", "matplotlib", error, "lab")) from None
+        raise MissingLibrary(needs("a plot", "matplotlib", error, "lab")) from None
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 

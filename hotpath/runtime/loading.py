@@ -31,7 +31,7 @@ from hotpath.runtime.tracker.tracker import Tracker, why_no_search_on
 RECOVER = {"search": True, "report": False, "nothing": None}
 
 
-class Loaded(NamedTuple):
+class LoadedNetwork(NamedTuple):
     """A network that is ready to run.
 
     Attributes:
@@ -45,7 +45,7 @@ class Loaded(NamedTuple):
     kernels: CpuKernels
 
 
-def load(options: Options) -> Loaded:
+def load(options: Options) -> LoadedNetwork:
     """Load a network into an engine.
 
     Args:
@@ -58,9 +58,9 @@ def load(options: Options) -> Loaded:
     return _load(choose(options))
 
 
-def _load(setup: Setup) -> Loaded:
+def _load(setup: Setup) -> LoadedNetwork:
     engine = open_setup(setup)
-    return Loaded(engine.network, engine, cpu.load())
+    return LoadedNetwork(engine.network, engine, cpu.load())
 
 
 def open_setup(setup: Setup) -> Engine:
@@ -174,7 +174,7 @@ def create_device(
     """The device of an engine: the GPU or the FPGA where the whole frame runs there.
 
     Args:
-        network, engine, kernels: as in ``Loaded``.
+        network, engine, kernels: as in ``LoadedNetwork``.
         options: uses ``log``, which gets the reason if the GPU does not take the whole frame. They
             are those of a further network, which a point prompt may need.
     """

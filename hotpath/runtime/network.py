@@ -22,7 +22,7 @@ GIVEN = "networks_dir (--networks-dir)"  # in Python, and on the command line
 Rgb = Tuple[float, float, float]
 
 
-class File(NamedTuple):
+class NetworkFile(NamedTuple):
     """One ``[[file]]`` of a TOML.
 
     Attributes:
@@ -44,7 +44,7 @@ class File(NamedTuple):
     measured_sha256: Optional[str] = None
 
 
-class Made(NamedTuple):
+class AuxiliaryFile(NamedTuple):
     """A file that was made for a network, as ``[negatives]`` and ``[point_prompt]`` of a TOML name
     it.
 
@@ -69,15 +69,17 @@ class Network:
         name: name of the TOML, without ``.toml``.
         path: path of the TOML.
         values: dict of key -> value, from ``schema.read``.
-        files: its ``File``s.
+        files: its ``NetworkFile``s.
     """
 
     name: str
     path: pathlib.Path
-    files: List[File]
+    files: List[NetworkFile]
     published: Dict[str, Any]  # figures that the authors report
-    negatives: Optional[Made]  # descriptors of other objects: runtime/identity/learner
-    point_prompt: Optional[Made]  # the head that finds the object at a point: runtime/tracker
+    negatives: Optional[AuxiliaryFile]  # descriptors of other objects: runtime/identity/learner
+    point_prompt: Optional[
+        AuxiliaryFile
+    ]  # the head that finds the object at a point: runtime/tracker
     made_from: Dict[str, str]  # of an INT8 form: part of its network -> sha256 of that file
 
     family: str
@@ -135,7 +137,7 @@ class Network:
     scale_lr: float
 
     def __init__(
-        self, name: str, path: pathlib.Path, values: Dict[str, Any], files: List[File]
+        self, name: str, path: pathlib.Path, values: Dict[str, Any], files: List[NetworkFile]
     ) -> None:
         self.name = name
         self.path = path
@@ -155,7 +157,7 @@ class Network:
         """Whether it has the thresholds by which a target is lost, and found again."""
         return self.search_lost_below > 0 and self.found_above > 0
 
-    def file(self, part: str) -> Optional[File]:
+    def file(self, part: str) -> Optional[NetworkFile]:
         """The file that holds ``part``, or None."""
         return next((entry for entry in self.files if entry.part == part), None)
 
@@ -185,7 +187,7 @@ class Network:
         return {entry.part: self.locate_file(entry, networks_dir) for entry in self.files}
 
     def locate_file(
-        self, entry: File, networks_dir: Union[str, pathlib.Path, None]
+        self, entry: NetworkFile, networks_dir: Union[str, pathlib.Path, None]
     ) -> pathlib.Path:
         """Find one file (an entry of ``files``), as ``locate`` does."""
         candidates = list(_candidates(entry.name, self.path.parent, networks_dir))
@@ -210,7 +212,7 @@ class Network:
             what="missing file",
         )
 
-    def locate_made(self, entry: Made) -> pathlib.Path:
+    def locate_made(self, entry: AuxiliaryFile) -> pathlib.Path:
         """Find a file that was made for this network: beside its TOML, or among those that ship.
 
         Raises:
@@ -272,7 +274,7 @@ class Network:
             what="other network",
         )
 
-    def origin(self, entry: File) -> str:
+    def origin(self, entry: NetworkFile) -> str:
         """Say how to get a missing file."""
         if entry.url and entry.sha256:
             return f"run `hotpath networks get {self.given}`"

@@ -19,7 +19,7 @@ import onnxruntime
 
 from hotpath.base import toml
 from hotpath.calib import int8, picture, qdq, ranges, sensitivity
-from hotpath.calib.calibration import Calibration
+from hotpath.calib.calibration import NetworkCalibration
 from hotpath.calib.errors import BadRun
 from hotpath.graphs import (
     assemble,
@@ -200,7 +200,7 @@ def test_products_around_a_softmax_and_after_a_join_stay_floats():
 
 def calibration(place):
     clips = find_clips([place / "clips" / "a"])
-    return Calibration(load_network(place / "tiny.toml"), None, clips, clips, (1, 1))
+    return NetworkCalibration(load_network(place / "tiny.toml"), None, clips, clips, (1, 1))
 
 
 @pytest.mark.parametrize("is_weight", [True, False])
@@ -369,7 +369,7 @@ def test_arithmetic_is_counted():
 def test_the_shipped_int8_form_follows_from_the_shipped_table(name, tmp_path):
     network = load_network(name)
     shipped = precision.int8_form(network)
-    work = Calibration(network, None, [], [], (1, 1))
+    work = NetworkCalibration(network, None, [], [], (1, 1))
     told = table.read(FOLDER / (name + "-ranges.json"), network)
     again = load_network(str(int8.write_targets(work, told, tmp_path)["cpu"]))
     assert again.path.name == shipped.path.name

@@ -40,7 +40,7 @@ def write_network(folder, name):
     return path
 
 
-class Graph:
+class BlobGraph:
     """A small ONNX graph under construction; operators are methods, tensors are names."""
 
     def __init__(self):
@@ -104,7 +104,7 @@ class Graph:
 
 def exemplar_graph(network):
     """A graph from the exemplar to one feature: its highest brightness, at most 1."""
-    graph = Graph()
+    graph = BlobGraph()
     bright = graph.brightness("picture", network)
     graph.ReduceMax(bright, axes=[2, 3], keepdims=1, output="feature")
     return graph.model([("picture", _picture(network.exemplar))], [("feature", (1, 1, 1, 1))])
@@ -121,7 +121,7 @@ def _search(graph, network, outputs):
 
 def points(network):
     """Distances from every cell to the sides of the bright rectangle."""
-    graph, size = Graph(), network.map_size
+    graph, size = BlobGraph(), network.map_size
     x, y, w, h = graph.measure("search", network, network.search)
     places = (np.arange(size) - size // 2) * float(network.stride)
     logit = _logit(graph, graph.distance(x, y, places), "feature")
@@ -155,7 +155,7 @@ def _logit(graph, distance, feature):
 
 def anchor_parts(network):
     """Deltas that move every anchor onto the bright rectangle."""
-    graph, size, stride = Graph(), network.map_size, network.stride
+    graph, size, stride = BlobGraph(), network.map_size, network.stride
     sizes = anchors.anchor_sizes(stride, network.ratios, network.scales)
     count = len(sizes)
     x, y, w, h = graph.measure("search", network, network.search)
@@ -179,7 +179,7 @@ def anchor_parts(network):
 
 def corners(network):
     """Heat around both corners of the bright rectangle, or the finished box."""
-    graph, side = Graph(), float(network.search)
+    graph, side = BlobGraph(), float(network.search)
     x, y, w, h = graph.measure("search", network, network.search)
     x, y = graph.Mul(x, "feature"), graph.Mul(y, "feature")
     shares = [graph.Div(value, side) for value in (x, y, w, h)]
@@ -205,7 +205,7 @@ def corners(network):
 
 def centre(network):
     """Score, size and offset of the bright rectangle, from both pictures in one graph."""
-    graph, size, side = Graph(), network.map_size, float(network.search)
+    graph, size, side = BlobGraph(), network.map_size, float(network.search)
     feature = "feature"
     if network.file("whole"):
         bright = graph.brightness("template", network)
@@ -236,7 +236,7 @@ def centre(network):
 
 def response(network):
     """A peak at the bright rectangle, highest if it has the size of the exemplar's rectangle."""
-    graph = Graph()
+    graph = BlobGraph()
     size = network.map_size
     x, y, w, h = graph.measure("search", network, network.search)
     width, height = 36, 24  # of the film's rectangle, of which the exemplar has a context

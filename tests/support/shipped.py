@@ -35,7 +35,7 @@ EVERY = 10  # frames: a box of so many is kept
 WORDS = ("tracked", "unsure", "lost")
 
 
-class Run(NamedTuple):
+class FilmRun(NamedTuple):
     """A run on a film.
 
     Attributes:
@@ -104,7 +104,7 @@ FILMS = {"whole": scaled, "covered": covered, "cut": cut, "pan": pan, "jerk": je
 
 
 def run(network, film):
-    """Follow the target through a film; returns a ``Run``."""
+    """Follow the target through a film; returns a ``FilmRun``."""
     views = [FILMS[film](index, frame) for index, frame in enumerate(clip())]
     x, y, scale = views[0][1]
     box = ((BOX[0] - x) * scale, (BOX[1] - y) * scale, BOX[2] * scale, BOX[3] * scale)
@@ -121,7 +121,7 @@ def run(network, film):
     words = {word: sum(track.state == word for track in tracks) for word in WORDS}
     finds = [index for index, track in enumerate(tracks) if track.found]
     presence = float(np.mean([track.presence for track in tracks]))
-    return Run(boxes, words, finds, round(presence, 4))
+    return FilmRun(boxes, words, finds, round(presence, 4))
 
 
 def why_not(network):

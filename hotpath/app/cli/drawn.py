@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hotpath.video.save import BackgroundVideo
 
 
-class Drawn(Output):
+class DrawingOutput(Output):
     """Draws each frame once, shows it in the window and saves it in the video.
 
     Args:

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Set
 
-from hotpath.app.cli.drawn import Drawn
+from hotpath.app.cli.drawn import DrawingOutput
 from hotpath.app.cli.options import command_of
 from hotpath.app.cli.profile import STEPS, Profile
 from hotpath.app.cli.progress import Progress, say
@@ -25,7 +25,7 @@ from hotpath.video.sources import reads
 if TYPE_CHECKING:
     from hotpath.app.cli.player import Player
     from hotpath.app.links.base import Link
-    from hotpath.app.report.document import Facts
+    from hotpath.app.report.document import ReportFacts
     from hotpath.app.report.file import Report
     from hotpath.runtime.targets.targets import Targets
     from hotpath.video.base import Source
@@ -123,7 +123,7 @@ class Outputs:
         self._left_out = 0  # frames
         self._window: Optional[DesktopWindow] = None
         self._player: Optional[Player] = None
-        self._drawn: Optional[Drawn] = None
+        self._drawn: Optional[DrawingOutput] = None
         self._report: Optional[Report] = None
         self._files: List[Output] = []  # those that write a file
         self._links: List[Link] = []
@@ -183,7 +183,7 @@ class Outputs:
         elif first_window is not None:
             first_window.close()
         if video or self._player:
-            self._drawn = Drawn(self.profile, self._player, video, self._records)
+            self._drawn = DrawingOutput(self.profile, self._player, video, self._records)
             self._files += [self._drawn] if video else []
         if self._links_asked.asks_link:
             self._open_links(targets, first_frame)
@@ -198,9 +198,9 @@ class Outputs:
             self._report = Report(options.report, self._facts, say)
             self._files.append(self._report)
 
-    def _facts(self) -> "Facts":
+    def _facts(self) -> "ReportFacts":
         """What the report says besides the history of its targets."""
-        from hotpath.app.report.document import Facts
+        from hotpath.app.report.document import ReportFacts
 
         rows = []
         for step in STEPS:
@@ -215,7 +215,7 @@ class Outputs:
         settings += [(str(name), str(value)) for name, value in self._engine.items() if value]
         settings += [("kernels", self._kernels), ("Hotpath", __version__)]
         settings.append(("written", time.strftime("%Y-%m-%d %H:%M:%S %z")))
-        return Facts(
+        return ReportFacts(
             self._source.name,
             settings,
             command_of(self._run_options, box),

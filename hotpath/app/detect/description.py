@@ -5,11 +5,11 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from hotpath.base.toml_keys import Mistake
 from hotpath.runtime.errors import BadNetwork
-from hotpath.runtime.network import File, Network
+from hotpath.runtime.network import Network, NetworkFile
 from hotpath.runtime.networks import schema
 
 
-def read_file(entries: Any, mistakes: List[Mistake]) -> Optional[File]:
+def read_file(entries: Any, mistakes: List[Mistake]) -> Optional[NetworkFile]:
     """The one ``[[file]]`` of a TOML; None, and one more mistake if it is wrong."""
     if not (isinstance(entries, list) and len(entries) == 1 and isinstance(entries[0], dict)):
         mistakes.append(Mistake("file", None, "one [[file]] must name the ONNX file"))
@@ -53,7 +53,7 @@ class Description:
         name: str,
         path: pathlib.Path,
         values: Dict[str, Any],
-        file: File,
+        file: NetworkFile,
         class_names: List[str],
     ) -> None:
         self.name, self.path, self.file, self.class_names = name, path, file, class_names

@@ -171,7 +171,7 @@ def _own_address(ipv6: bool) -> Optional[str]:
             return None
 
 
-class Address(NamedTuple):
+class StreamAddress(NamedTuple):
     """An address of ``--stream``.
 
     Attributes:
@@ -206,7 +206,7 @@ class Address(NamedTuple):
         return f"rtsp://{shown_host(host)}:{self.port}{self.path}"
 
 
-def parse_address(text: str) -> Address:
+def parse_address(text: str) -> StreamAddress:
     """Return the parts of an address.
 
     Raises:
@@ -228,7 +228,7 @@ def parse_address(text: str) -> Address:
         )
     login = parts.netloc.rpartition("@")[0]
     path = (parts.path or "/") if parts.scheme == "rtsp" else ""
-    return Address(parts.scheme, host, port, path, login)
+    return StreamAddress(parts.scheme, host, port, path, login)
 
 
 def found_address(host: str, port: int, kind: int, flags: int = 0) -> Tuple[int, Any]:

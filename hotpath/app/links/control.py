@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 from hotpath.app.links.as_json import target_json
 from hotpath.app.links.controls import Controls
 from hotpath.app.links.frame_buffer import FrameBuffer
-from hotpath.app.links.requests import Refused, Requests
+from hotpath.app.links.requests import RequestRefused, Requests
 from hotpath.app.records import LinkOptions
 from hotpath.video.base import TrackedFrame
 
@@ -138,14 +138,14 @@ class Controller(Controls):
     def pause(self, paused: bool) -> None:
         """Pause a recording, or resume it."""
         if self.source.live:
-            raise Refused(409, "a live source can't be paused; freeze the picture to select")
+            raise RequestRefused(409, "a live source can't be paused; freeze the picture to select")
         self._wait_for_target = False
         self.paused = paused
 
     def record(self, on: bool) -> None:
         """Start or stop writing to the files that the command line named."""
         if not self.can_record:
-            raise Refused(
+            raise RequestRefused(
                 409, "no file to record to; start the run with --save or --results", what="no file"
             )
         if on != self.recording:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence
 
 import numpy as np
 
-from hotpath.app.links.requests import Refused
+from hotpath.app.links.requests import RequestRefused
 from hotpath.app.selection import Selection
 from hotpath.runtime.errors import BadNetwork, BadOption, HotpathError
 from hotpath.runtime.types import GIVEN, LOST, TRACKED, UNSURE, Track
@@ -100,15 +100,17 @@ class Controls(Output):
             BadOption, BadNetwork: the network has no head, or it can't be read or run.
         """
         if box is not None and min(box[2], box[3]) < SMALLEST_PX:  # on any frame
-            raise Refused(422, f"a box must be at least {SMALLEST_PX:g} x {SMALLEST_PX:g} pixels")
+            raise RequestRefused(
+                422, f"a box must be at least {SMALLEST_PX:g} x {SMALLEST_PX:g} pixels"
+            )
         frames = self.frames_since(index)
         if not frames or self.newest is None:
-            raise Refused(410, f"frame {index} has expired; select on a newer one")
+            raise RequestRefused(410, f"frame {index} has expired; select on a newer one")
         present = self.newest.tracks
         if replaced is not None and replaced not in present:
-            raise Refused(404, f"there is no target {replaced}")
+            raise RequestRefused(404, f"there is no target {replaced}")
         if replaced is None and len(present) >= MOST_TARGETS:
-            raise Refused(409, f"{MOST_TARGETS} targets are the most; drop one first")
+            raise RequestRefused(409, f"{MOST_TARGETS} targets are the most; drop one first")
         other = None  # where the user saw the replaced target
         if replaced is not None:
             other = frames[0].tracks.get(replaced, present[replaced])
@@ -169,7 +171,7 @@ class Controls(Output):
     def drop_target(self, number: int) -> None:
         """Stop tracking that target."""
         if self.newest is None or number not in self.newest.tracks:
-            raise Refused(404, f"there is no target {number}")
+            raise RequestRefused(404, f"there is no target {number}")
         self.targets.drop(number)
         self.selection.drop(number)
         tracks = {n: track for n, track in self.newest.tracks.items() if n != number}
@@ -201,9 +203,9 @@ class Controls(Output):
         if number is None:
             number = self.selection.among(tracks)
             if number is None:
-                raise Refused(409, "no target is selected; select one")
+                raise RequestRefused(409, "no target is selected; select one")
         if number not in tracks:
-            raise Refused(404, f"there is no target {number}")
+            raise RequestRefused(404, f"there is no target {number}")
         return number
 
     def _say_of(self, number: int, changes: Dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from hotpath.runtime.errors import HotpathError
 MOST = 32  # that may wait for the loop
 
 
-class Refused(HotpathError):
+class RequestRefused(HotpathError):
     """A request that can't be carried out; ``status`` is HTTP's number for the reason."""
 
     def __init__(self, status: int, text: str, what: str = "") -> None:
@@ -46,7 +46,7 @@ class Requests:
         with self._changes:
             if self._is_over or len(self._waiting) >= MOST:
                 over = "the run has ended"
-                raise Refused(503, over if self._is_over else "too many requests wait")
+                raise RequestRefused(503, over if self._is_over else "too many requests wait")
             self._waiting.append((future, function, arguments))
             self._changes.notify_all()
         return future
@@ -59,10 +59,10 @@ class Requests:
                 continue  # whoever asked has given up
             try:
                 answer = function(*arguments)
-            except Refused as error:
+            except RequestRefused as error:
                 future.set_exception(error)
             except HotpathError as error:  # such as a box that no target can have
-                future.set_exception(Refused(422, str(error)))
+                future.set_exception(RequestRefused(422, str(error)))
             except Exception as error:  # ends the run; whoever asked must not wait for ever
                 future.set_exception(error)
                 raise
@@ -77,4 +77,4 @@ class Requests:
         while self._waiting:
             future, _, _ = self._waiting.popleft()
             if future.set_running_or_notify_cancel():
-                future.set_exception(Refused(503, "the run has ended"))
+                future.set_exception(RequestRefused(503, "the run has ended"))

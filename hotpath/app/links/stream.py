@@ -24,10 +24,10 @@ from typing import Any, Callable, List, Optional, Tuple, Type
 from urllib.parse import quote
 
 from hotpath.app.links.base import (
-    Address,
     Context,
     Link,
     LinkThread,
+    StreamAddress,
     found_address,
     parse_address,
     read_login,
@@ -64,7 +64,7 @@ class Datagrams:
 
     sends = True
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: StreamAddress) -> None:
         self._is_rtp = address.scheme == "rtp"
         family, self._place = found_address(address.host, address.port, socket.SOCK_DGRAM)
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
@@ -92,7 +92,7 @@ class Push:
         OSError: the process can't be started; in ``write``: it ended, or takes nothing.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: StreamAddress) -> None:
         found_address(address.host, address.port, socket.SOCK_STREAM)
         self._process = _start_push(address.url)
         self._sends = False
@@ -151,7 +151,7 @@ class Sender:
     """Sends the newest frame to one address, and opens it again where that fails.
 
     Args:
-        address: the ``Address``.
+        address: the ``StreamAddress``.
         settings: of the encoder.
         box: whether boxes are drawn.
         say: function of one line of text for the user.
@@ -163,7 +163,11 @@ class Sender:
     """
 
     def __init__(
-        self, address: Address, settings: EncoderSettings, box: bool, say: Callable[[str], None]
+        self,
+        address: StreamAddress,
+        settings: EncoderSettings,
+        box: bool,
+        say: Callable[[str], None],
     ) -> None:
         self.address = address
         self.sent = 0

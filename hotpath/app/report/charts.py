@@ -22,7 +22,7 @@ STRETCHED = 'preserveAspectRatio="none" '  # a narrow screen shows the whole wid
 NICE = (1, 2, 2.5, 5, 10)
 
 
-class Axis:
+class FrameAxis:
     """The frames from ``first`` to ``last`` on the width of a chart."""
 
     def __init__(self, first: int, last: int) -> None:
@@ -44,7 +44,7 @@ class Axis:
 
 
 def time_line(
-    axis: Axis, frames: Sequence[int], words: Sequence[int], marks: Sequence[Tuple[int, str]]
+    axis: FrameAxis, frames: Sequence[int], words: Sequence[int], marks: Sequence[Tuple[int, str]]
 ) -> str:
     """A bar in the colours of the words, with a mark at each find.
 
@@ -79,7 +79,7 @@ def time_line(
 
 
 def curve(
-    axis: Axis,
+    axis: FrameAxis,
     frames: Sequence[int],
     values: Sequence[float],
     name: str,
@@ -142,7 +142,7 @@ def nice(value: float) -> float:
     return next(step * power for step in NICE if step * power >= value * (1 - 1e-9))
 
 
-def _ranges(axis: Axis, frames: Sequence[int], values: np.ndarray) -> List[Any]:
+def _ranges(axis: FrameAxis, frames: Sequence[int], values: np.ndarray) -> List[Any]:
     """Points (frame, value) of a curve, at most two a column; None where the line breaks."""
     columns = axis.columns(frames)
     points: List[Any] = []
@@ -173,7 +173,7 @@ def _lines(points: Sequence[Any]) -> List[List[Tuple[float, float]]]:
     return [line if len(line) > 1 else line * 2 for line in lines if line]
 
 
-def _frame_ticks(axis: Axis, y: float) -> List[str]:
+def _frame_ticks(axis: FrameAxis, y: float) -> List[str]:
     step = max(1, int(nice(axis.count / float(TICKS))))
     first = -(-axis.first // step) * step
     return [

@@ -6,8 +6,17 @@ import os
 import re
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from hotpath.app.report.charts import Axis, bars, curve, time_line
-from hotpath.app.report.history import DOUBT, FIND, GIVEN_UP, LOSS, SELECTED, Event, History, Past
+from hotpath.app.report.charts import FrameAxis, bars, curve, time_line
+from hotpath.app.report.history import (
+    DOUBT,
+    FIND,
+    GIVEN_UP,
+    LOSS,
+    SELECTED,
+    RunEvent,
+    RunHistory,
+    TargetHistory,
+)
 from hotpath.base.commands import counted
 from hotpath.runtime.types import STATES, SURE
 
@@ -65,7 +74,7 @@ svg.line{height:30px}svg.bars{max-width:620px}.wide{overflow-x:auto}figure{width
 """
 
 
-class Facts(NamedTuple):
+class ReportFacts(NamedTuple):
     """What a report says besides the history of its targets.
 
     Attributes:
@@ -83,7 +92,7 @@ class Facts(NamedTuple):
     steps: Sequence[Tuple[str, float, float]] = ()
 
 
-def document(history: History, facts: Facts) -> str:
+def document(history: RunHistory, facts: ReportFacts) -> str:
     """The whole file, as text.
 
     Args:
@@ -106,14 +115,14 @@ def document(history: History, facts: Facts) -> str:
         f"<title>{title}</title><style>{style}</style></head><body><main>",
         *_head(history, facts),
     ]
-    axis = Axis(history.first or 0, history.last or 0)
+    axis = FrameAxis(history.first or 0, history.last or 0)
     for number, past in sorted(history.targets.items()):
         parts += _target(number, past, axis)
     parts += _times(facts) + _settings(history, facts)
     return "\n".join([*parts, "</main></body></html>", ""])
 
 
-def _head(history: History, facts: Facts) -> List[str]:
+def _head(history: RunHistory, facts: ReportFacts) -> List[str]:
     name = os.path.basename(facts.source.rstrip("/")) or facts.source
     parts = [f'<header><h1 title="{html.escape(facts.source)}">{html.escape(name)}</h1>']
     parts.append(f"<p>{html.escape(verdict(history))}</p>")
@@ -144,7 +153,7 @@ def _head(history: History, facts: Facts) -> List[str]:
     return parts
 
 
-def verdict(history: History) -> str:
+def verdict(history: RunHistory) -> str:
     """One sentence for each target: how much of its frames has which word."""
     sentences = []
     for number, past in sorted(history.targets.items()):
@@ -153,16 +162,16 @@ def verdict(history: History) -> str:
     return " ".join(sentences) or "No target was selected."
 
 
-def _shares(past: Past) -> Dict[str, float]:
+def _shares(past: TargetHistory) -> Dict[str, float]:
     count = max(1, len(past.words))
     return {word: past.words.count(place) / float(count) for place, word in enumerate(STATES)}
 
 
-def _name(number: int, past: Past) -> str:
+def _name(number: int, past: TargetHistory) -> str:
     return f"Target {number}" + (f" ({past.name})" if past.name else "")
 
 
-def _target(number: int, past: Past, axis: Axis) -> List[str]:
+def _target(number: int, past: TargetHistory, axis: FrameAxis) -> List[str]:
     shares = _shares(past)
     legend = "".join(
         f'<li><i class="{word}"></i>{word} {share:.1%}</li>' for word, share in shares.items()
@@ -193,7 +202,7 @@ def _target(number: int, past: Past, axis: Axis) -> List[str]:
     return parts
 
 
-def _figure(number: int, event: Event) -> str:
+def _figure(number: int, event: RunEvent) -> str:
     """An event: its picture, beside the one with which the target was selected."""
     first = f'<div class="shot s{number}" role="img" aria-label="as it was selected"></div>'
     if event.kind == SELECTED:
@@ -212,17 +221,17 @@ def _figure(number: int, event: Event) -> str:
     return f'<figure class="{event.kind}">{card}</figure>'
 
 
-def _caption(event: Event) -> str:
+def _caption(event: RunEvent) -> str:
     at = "" if event.time_s is None else f", {event.time_s:.1f} s"
     return f"{CAPTIONS[event.kind]} in frame {event.frame}{at}"
 
 
-def _times(facts: Facts) -> List[str]:
+def _times(facts: ReportFacts) -> List[str]:
     rows = [(step, median, f"{median:.2f} ms (p95 {p95:.2f})") for step, median, p95 in facts.steps]
     return ["<section><h2>Milliseconds of each step</h2>", f"{bars(rows)}</section>"]
 
 
-def _settings(history: History, facts: Facts) -> List[str]:
+def _settings(history: RunHistory, facts: ReportFacts) -> List[str]:
     width, height = history.size
     rows = [("source", facts.source)]
     rows.append(("frames", f"{counted(history.frames, 'frame')} of {width} x {height}"))

@@ -3,8 +3,8 @@
 import os
 from typing import Callable
 
-from hotpath.app.report.document import Facts, document
-from hotpath.app.report.history import History
+from hotpath.app.report.document import ReportFacts, document
+from hotpath.app.report.history import RunHistory
 from hotpath.runtime.errors import BadOutput
 from hotpath.video.base import Output, TrackedFrame
 from hotpath.video.output_file import OLDER_STAYS, NewFile, check_ending, why_not
@@ -21,7 +21,7 @@ class Report(Output):
         log: function that gets one sentence if an older report stays, because there was no target.
 
     Attributes:
-        history: the ``History``.
+        history: the ``RunHistory``.
 
     Raises:
         BadOutput: another ending, no such folder, no permission, or another run writes the file.
@@ -30,14 +30,14 @@ class Report(Output):
     def __init__(
         self,
         path: str,
-        facts: Callable[[], Facts],
+        facts: Callable[[], ReportFacts],
         log: Callable[[str], None] = lambda text: None,
     ) -> None:
         check_ending(path, KINDS)
         self._path, self._facts, self._log = path, facts, log
         self._new = NewFile(path)
         self._closed = False
-        self.history = History()
+        self.history = RunHistory()
 
     def write(self, tracked: TrackedFrame) -> None:
         """Remember a frame."""

@@ -21,7 +21,7 @@ FRAME_PX = 480  # largest width of the picture of a whole frame at an event
 SELECTED, LOSS, FIND, GIVEN_UP, DOUBT = "selected", "lost", "found", "given-up", "unsure"
 
 
-class Event(NamedTuple):
+class RunEvent(NamedTuple):
     """A moment that a person wants to look at.
 
     Attributes:
@@ -41,7 +41,7 @@ class Event(NamedTuple):
     whole: bytes
 
 
-class Past:
+class TargetHistory:
     """One target: a value for each frame in which it was followed, oldest first.
 
     Attributes:
@@ -50,14 +50,14 @@ class Past:
         presence: 0 to 1; NaN where the network has no thresholds for it.
         size: square root of the box's area, pixels.
         speed: of the box's centre, pixels a second; NaN without times.
-        events: the ``Event``s.
+        events: the ``RunEvent``s.
         name: name of its class, or "".
     """
 
     def __init__(self) -> None:
         self.frames, self.words = array("q"), array("b")
         self.presence, self.size, self.speed = array("f"), array("f"), array("f")
-        self.events: List[Event] = []
+        self.events: List[RunEvent] = []
         self.name = ""
         self.is_missing = False  # lost, and not verified since
         self.unsure = 0  # frames in a row, up to the last one
@@ -77,11 +77,11 @@ class Past:
         return sum(event.kind == kind for event in self.events)
 
 
-class History:
+class RunHistory:
     """Remembers a run for its report. It keeps numbers, and pictures of events only.
 
     Attributes:
-        targets: number -> ``Past``.
+        targets: number -> ``TargetHistory``.
         frames: how many frames were written.
         first, last: indices of the first and the last frame; None before the first.
         size: (width, height) of the frames.
@@ -89,7 +89,7 @@ class History:
     """
 
     def __init__(self) -> None:
-        self.targets: Dict[int, Past] = {}
+        self.targets: Dict[int, TargetHistory] = {}
         self.frames = 0
         self.first: Optional[int] = None
         self.last: Optional[int] = None
@@ -114,7 +114,7 @@ class History:
             past = self.targets.get(number)
             kind = ""
             if past is None:
-                past = self.targets[number] = Past()
+                past = self.targets[number] = TargetHistory()
                 kind = SELECTED
             elif track.lost and STATES[past.words[-1]] != track.state:
                 kind = GIVEN_UP if past.is_missing else LOSS
@@ -128,13 +128,13 @@ class History:
             if kind:
                 past.events.append(self._event(kind, tracked, track))
 
-    def _event(self, kind: str, tracked: TrackedFrame, track: Track) -> Event:
+    def _event(self, kind: str, tracked: TrackedFrame, track: Track) -> RunEvent:
         picture = whole = b""
         if kind in (SELECTED, DOUBT) or self._pictures < MOST_PICTURES:
             picture = cut(tracked.frame, track.box, PICTURE_PX)
             whole = _whole(tracked, FRAME_PX)
             self._pictures += kind not in (SELECTED, DOUBT)
-        return Event(kind, tracked.index, tracked.time_s, track.box, picture, whole)
+        return RunEvent(kind, tracked.index, tracked.time_s, track.box, picture, whole)
 
 
 def _whole(tracked: TrackedFrame, most_px: int) -> bytes:

@@ -49,7 +49,7 @@ class Request(NamedTuple):
     float_tensors: Sequence[str] = ()
 
 
-class Builder:
+class PlanBuilder:
     """TensorRT's builder on this board.
 
     Args:

@@ -17,7 +17,7 @@ from hotpath.base.commands import make, package, reason
 from hotpath.base.toml_keys import FileName, why_not
 from hotpath.deploy.bundles import ranges
 from hotpath.deploy.bundles.order import Order
-from hotpath.deploy.bundles.writer import Writer, copy_toml
+from hotpath.deploy.bundles.writer import BundleWriter, copy_toml
 from hotpath.deploy.errors import BuildFailed
 from hotpath.graphs import canonical
 from hotpath.runtime.errors import BadNetwork
@@ -153,7 +153,7 @@ def _write(
     put: Callable[[pathlib.Path], Values],
 ) -> None:
     """Write a prepared folder, whole or not at all; ``put`` writes models, returns the forms."""
-    with Writer(folder) as writer:
+    with BundleWriter(folder) as writer:
         values = dict(values, **_for_board(order))
         values = dict(values, format=FORMAT, forms=put(writer.folder))
         copy_toml(order.network.path, writer.folder / (order.network.name + ".toml"))

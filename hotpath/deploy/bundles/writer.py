@@ -19,7 +19,7 @@ DEFAULTS: Table = {
 }
 
 
-class Writer:
+class BundleWriter:
     """Writes a bundle into a temporary folder beside its place, and moves it there at the end.
 
     Use it with ``with``: write the parts into ``writer.folder``, then call ``finish``.
@@ -44,7 +44,7 @@ class Writer:
                 what="not written",
             ) from None
 
-    def __enter__(self) -> "Writer":
+    def __enter__(self) -> "BundleWriter":
         return self
 
     def __exit__(self, kind: Optional[type], error: Optional[BaseException], *_: object) -> None:

@@ -2,15 +2,15 @@
 
 from typing import Dict, Mapping, NamedTuple
 
-from hotpath.base.broken import Broken
+from hotpath.base.broken import BrokenLibrary
 from hotpath.boards.detect import Detection
-from hotpath.boards.installed import Installed
+from hotpath.boards.installed import InstalledSoftware
 
 
 class Situation(NamedTuple):
     """The facts that advice is based on: a machine and its software."""
 
     detection: Detection
-    installed: Installed
+    installed: InstalledSoftware
     environ: Dict[str, str]  # of the shell that asks; libraries read it, this program does not
-    broken: Mapping[str, Broken] = {}  # name -> why this Python can't import that library
+    broken: Mapping[str, BrokenLibrary] = {}  # name -> why this Python can't import that library

@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Dict, List, Optional
 
-from hotpath.base.broken import Broken, broken
+from hotpath.base.broken import BrokenLibrary, broken
 from hotpath.base.cli import Parser
 from hotpath.base.commands import counted, program, short
 from hotpath.base.ends import exit_code
@@ -85,7 +85,7 @@ def _situation(root: Root) -> Situation:
     return found._replace(broken=_broken(found)) if root.is_this_computer else found
 
 
-def _broken(found: Situation) -> Dict[str, Broken]:
+def _broken(found: Situation) -> Dict[str, BrokenLibrary]:
     """The libraries that this Python can't import. Without NumPy none of them says more."""
     named = [name for name in IMPORTED if name in found.installed.packages]
     if not found.detection.board or broken("numpy"):

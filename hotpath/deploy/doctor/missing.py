@@ -23,7 +23,7 @@ SHIPPED = pathlib.Path(__file__).resolve().parents[1] / "bundles" / "shipped"
 CHECKOUT = os.path.abspath(os.path.join(os.path.realpath(__file__), *[os.pardir] * 4))
 
 
-class Missing(NamedTuple):
+class MissingPackage(NamedTuple):
     """A package that is not installed."""
 
     name: str
@@ -31,7 +31,7 @@ class Missing(NamedTuple):
     command: str  # installs it
 
 
-def missing(situation: Situation) -> List[Missing]:
+def missing(situation: Situation) -> List[MissingPackage]:
     """Return what must still be installed."""
     board = situation.detection.board
     if board is None:
@@ -48,14 +48,16 @@ def missing(situation: Situation) -> List[Missing]:
     by_pip = [number for number, entry in enumerate(lacking) if _PIP in entry.command]
     if lacking and situation.installed.is_other and python_of(situation) != "python3":
         return [
-            Missing(
+            MissingPackage(
                 "environment", "has the packages", f"{ENVIRONMENT}/bin/python -m hotpath boards"
             )
         ]
     if by_pip and situation.installed.managed and not situation.installed.environment:
         lacking[by_pip[0] : by_pip[0]] = _environment()
     elif by_pip and "pip" not in here:  # JetPack's images come without pip
-        lacking.insert(0, Missing("pip", "installs the rest", "sudo apt-get install python3-pip"))
+        lacking.insert(
+            0, MissingPackage("pip", "installs the rest", "sudo apt-get install python3-pip")
+        )
     return [entry._replace(command=by_its_python(entry.command, situation)) for entry in lacking]
 
 
@@ -86,16 +88,16 @@ def pip(requirements: str) -> str:
     return _PIP + " ".join(shlex.quote(requirement) for requirement in requirements.split())
 
 
-def _environment() -> List[Missing]:
+def _environment() -> List[MissingPackage]:
     """Return what an environment needs that sees the system's packages."""
     command = f"python3 -m venv --system-site-packages {ENVIRONMENT}"
     return [
-        Missing("venv", "makes environments", "sudo apt-get install python3-venv"),
-        Missing("environment", "pip installs only there", command),
+        MissingPackage("venv", "makes environments", "sudo apt-get install python3-venv"),
+        MissingPackage("environment", "pip installs only there", command),
     ]
 
 
-def gpu_arrays(situation: Situation) -> Missing:
+def gpu_arrays(situation: Situation) -> MissingPackage:
     """Return the library that launches the GPU's kernels, as the board's profile names it."""
     board, software = situation.detection.board, situation.detection.software
     if not software and board is not None:  # a release that is not known: as the newest one
@@ -104,41 +106,41 @@ def gpu_arrays(situation: Situation) -> Missing:
     if not arrays:
         place = board.path if board is not None else "the board's profile"
         how = f'name what pip installs in {place}, under [software]: gpu_arrays = "cupy-cuda12x"'
-        return Missing("gpu_arrays", "launches the GPU kernels", how)
+        return MissingPackage("gpu_arrays", "launches the GPU kernels", how)
     if not arrays.startswith("pycuda"):
-        return Missing("cupy", "launches the GPU kernels", pip(arrays))
+        return MissingPackage("cupy", "launches the GPU kernels", pip(arrays))
     # PyCUDA is compiled on the board, with nvcc, by its setup.py and for the NumPy that is here.
     # Else pip from 10 on first compiles the older NumPy of PyCUDA's pyproject.toml (no ARM wheel),
     # or fails with Ubuntu 18.04's setuptools. pip 9 ignores both variables; 0 means no isolation.
     command = "PIP_USE_PEP517=0 PIP_NO_BUILD_ISOLATION=0 PATH=/usr/local/cuda/bin:$PATH "
     command += pip(arrays)
-    return Missing("pycuda", "launches the GPU kernels", command)
+    return MissingPackage("pycuda", "launches the GPU kernels", command)
 
 
-def _for_tensorrt(situation: Situation) -> List[Missing]:
+def _for_tensorrt(situation: Situation) -> List[MissingPackage]:
     board = situation.detection.board
     if board is not None and board.family == NVIDIA:
         setup = _setup(ALSO="nvidia")
         return [
-            Missing("numpy", "arrays", setup),
-            Missing("cv2", "reads cameras and files", setup),
-            Missing("onnx", "reads networks", setup),
-            Missing("tensorrt", "runs the networks (2 GB)", setup),
-            Missing("cupy", "launches the GPU kernels", setup),
+            MissingPackage("numpy", "arrays", setup),
+            MissingPackage("cv2", "reads cameras and files", setup),
+            MissingPackage("onnx", "reads networks", setup),
+            MissingPackage("tensorrt", "runs the networks (2 GB)", setup),
+            MissingPackage("cupy", "launches the GPU kernels", setup),
         ]
     has_library = any(name.startswith("libnvinfer") for name in situation.installed.debian)
     binding = "sudo apt-get install python3-libnvinfer" if has_library else JETPACK
     return [
-        Missing("tensorrt", "runs the networks", binding),
-        Missing("cv2", "reads cameras and files", "sudo apt-get install libopencv-python"),
-        Missing("numpy", "arrays", "sudo apt-get install python3-numpy"),
+        MissingPackage("tensorrt", "runs the networks", binding),
+        MissingPackage("cv2", "reads cameras and files", "sudo apt-get install libopencv-python"),
+        MissingPackage("numpy", "arrays", "sudo apt-get install python3-numpy"),
         gpu_arrays(situation),
         *_onnx(situation),
-        Missing("aiohttp", "shows the page (--page)", pip("aiohttp")),
+        MissingPackage("aiohttp", "shows the page (--page)", pip("aiohttp")),
     ]
 
 
-def _onnx(situation: Situation) -> List[Missing]:
+def _onnx(situation: Situation) -> List[MissingPackage]:
     """Return what prepares the board's networks on the board, where they do not ship prepared."""
     board, python = situation.detection.board, situation.installed.python or ""
     try:
@@ -150,18 +152,18 @@ def _onnx(situation: Situation) -> List[Missing]:
         return []
     if tuple(map(int, python.split(".")[:2])) < (3, 8):  # no wheel: a computer prepares them
         return []
-    return [Missing("onnx", "prepares the networks", pip("onnx numpy<2"))]
+    return [MissingPackage("onnx", "prepares the networks", pip("onnx numpy<2"))]
 
 
-def _for_overlay(situation: Situation) -> List[Missing]:
+def _for_overlay(situation: Situation) -> List[MissingPackage]:
     board = situation.detection.board
     image = "write PYNQ's image for this board to the SD card (pynq.io)"
     if board is not None and board.name == "kv260":
         image = "sudo bash install.sh, of Xilinx/Kria-PYNQ"
     return [
-        Missing("pynq", "loads the overlay", image),
-        Missing("numpy", "arrays", PYNQ + " pip install numpy"),
-        Missing("cv2", "reads cameras and files", "sudo apt-get install python3-opencv"),
+        MissingPackage("pynq", "loads the overlay", image),
+        MissingPackage("numpy", "arrays", PYNQ + " pip install numpy"),
+        MissingPackage("cv2", "reads cameras and files", "sudo apt-get install python3-opencv"),
     ]
 
 
@@ -180,16 +182,16 @@ def _setup(checkout: str = CHECKOUT, **more: str) -> str:
     )
 
 
-def _for_computer(situation: Situation) -> List[Missing]:
+def _for_computer(situation: Situation) -> List[MissingPackage]:
     setup = _setup()
     needs = [
-        Missing("numpy", "arrays", setup),
-        Missing("cv2", "reads cameras and files", setup),
+        MissingPackage("numpy", "arrays", setup),
+        MissingPackage("cv2", "reads cameras and files", setup),
     ]
     board = situation.detection.board
     name = board.engine if board is not None else "openvino"
     if name in ALTERNATIVES:
-        return needs + [Missing(name, "or onnxruntime: runs the networks", setup)]
+        return needs + [MissingPackage(name, "or onnxruntime: runs the networks", setup)]
     try:
         from hotpath.runtime import engines
     except ImportError:  # NumPy and OpenCV come first; the doctor runs without them
@@ -198,10 +200,12 @@ def _for_computer(situation: Situation) -> List[Missing]:
         return needs
     engine = engines.find(name)
     lacking = () if engine.is_installed() else engine.libraries
-    return needs + [Missing(module, "runs the networks", engine.install) for module in lacking]
+    return needs + [
+        MissingPackage(module, "runs the networks", engine.install) for module in lacking
+    ]
 
 
-NEEDS: Dict[str, Callable[[Situation], List[Missing]]] = {
+NEEDS: Dict[str, Callable[[Situation], List[MissingPackage]]] = {
     "tensorrt": _for_tensorrt,
     "overlay": _for_overlay,
 }

@@ -8,7 +8,7 @@ from hotpath.base.commands import make, program
 from hotpath.base.errors import HotpathError
 from hotpath.boards import HOST, Board, load_board, names
 from hotpath.boards.detect import Detection
-from hotpath.boards.installed import Installed
+from hotpath.boards.installed import InstalledSoftware
 from hotpath.boards.telemetry import Telemetry
 from hotpath.deploy.doctor import Situation
 from hotpath.deploy.doctor.missing import ALTERNATIVES, missing, own_python, python_of
@@ -47,7 +47,7 @@ def machine(situation: Situation, telemetry: Telemetry) -> List[str]:
     return lines
 
 
-def _identity(detection: Detection, installed: Installed, is_here: bool) -> List[str]:
+def _identity(detection: Detection, installed: InstalledSoftware, is_here: bool) -> List[str]:
     board = detection.board
     if board is None:
         candidates = ", ".join(detection.candidates)
@@ -116,7 +116,7 @@ def _state(telemetry: Telemetry) -> List[str]:
     return lines
 
 
-def _software(installed: Installed) -> List[str]:
+def _software(installed: InstalledSoftware) -> List[str]:
     lines = ["Python {}".format(installed.python or "not found")]
     for name, package in sorted(installed.packages.items()):
         lines.append(LABEL.format(name, f"{package.version} ({package.by})"))

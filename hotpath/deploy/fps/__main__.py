@@ -29,10 +29,10 @@ from hotpath.boards.errors import UnknownBoard
 from hotpath.boards.schema import PRECISIONS
 from hotpath.deploy.errors import BadEvidence, CannotCompare, OtherMachine
 from hotpath.deploy.fps import Evidence, compare, report
-from hotpath.deploy.fps.cases import Case
+from hotpath.deploy.fps.cases import SpeedCase
 from hotpath.deploy.fps.checkout import worktree
 from hotpath.deploy.fps.evidence import read_evidence
-from hotpath.deploy.fps.measure import Run, Settings, Side
+from hotpath.deploy.fps.measure import Side, SpeedRun, SpeedSettings
 from hotpath.runtime import engines
 from hotpath.runtime.choice import choose, choose_witness
 from hotpath.runtime.engines.shared import precision
@@ -85,7 +85,7 @@ def _forms(text: str) -> List[str]:
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    usual = Settings(())
+    usual = SpeedSettings(())
     add, count = parser.add_argument, between(1, float("inf"))
     names: Dict[str, Any] = dict(type=_names, metavar="NAME,NAME")
     add("--networks", help="default: the board's own and its witness", **names)
@@ -102,7 +102,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     add("--against", metavar="GITREF", help="take turns with this commit")
 
 
-def _settings(options: argparse.Namespace) -> Settings:
+def _settings(options: argparse.Namespace) -> SpeedSettings:
     """What is timed: by default exactly what `hotpath track` runs here.
 
     Raises:
@@ -124,12 +124,12 @@ def _settings(options: argparse.Namespace) -> Settings:
         on = [setup.bundle.engine]
     precisions = forms or [setup.bundle.precision if setup.bundle else precision.usual(setup)]
     cases = [
-        Case(network, form, engine, options.threads, options.networks_dir)
+        SpeedCase(network, form, engine, options.threads, options.networks_dir)
         for network in networks or [each.network.name for each in (setup, witness) if each]
         for form in precisions
         for engine in on
     ]
-    settings = Settings(cases, options.frames, options.rounds, options.warm_up, LOOK_S)
+    settings = SpeedSettings(cases, options.frames, options.rounds, options.warm_up, LOOK_S)
     return settings._replace(**QUICK) if options.quick else settings
 
 
@@ -141,11 +141,11 @@ def _run(options: argparse.Namespace) -> int:
         with worktree(options.against) as tree:
             base = Side(out / f"evidence-{name}-base.json", tree)
             new = Side(out / f"evidence-{name}-new.json")
-            runs = Run(settings, [base, new]).measure()
+            runs = SpeedRun(settings, [base, new]).measure()
         return _conclude(out, runs, runs[0], options.quick)
     reference = None if options.quick else compare.reference_of(snapshot.describe())
     path = out / f"evidence-{name}-{time.strftime('%Y%m%d-%H%M%S')}.json"
-    runs = Run(settings, [Side(path)]).measure()
+    runs = SpeedRun(settings, [Side(path)]).measure()
     print(f"evidence: {path}")
     return _conclude(out, runs, reference, options.quick)
 

@@ -13,7 +13,7 @@ from hotpath.runtime.options import Options
 Request = Dict[str, Any]  # the first line of a worker's input
 
 
-class Case(NamedTuple):
+class SpeedCase(NamedTuple):
     """A network in one precision on one engine.
 
     Attributes:
@@ -30,7 +30,7 @@ class Case(NamedTuple):
     networks_dir: Optional[str] = None
 
 
-def open_case(case: Case, frames: str, box: Sequence[float]) -> Tuple[Result, Request]:
+def open_case(case: SpeedCase, frames: str, box: Sequence[float]) -> Tuple[Result, Request]:
     """Return a case's result without rounds, and what its workers are asked for.
 
     Args:

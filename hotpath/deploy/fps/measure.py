@@ -24,7 +24,7 @@ from hotpath.boards.telemetry import Telemetry
 from hotpath.deploy.errors import WorkerFailed
 from hotpath.deploy.film import film
 from hotpath.deploy.fps import Evidence, Result, Sample
-from hotpath.deploy.fps.cases import Case, Request, open_case
+from hotpath.deploy.fps.cases import Request, SpeedCase, open_case
 from hotpath.deploy.fps.checkout import CHECKOUT, commit_of
 from hotpath.deploy.fps.evidence import FORMAT, why_invalid, write_evidence
 
@@ -40,7 +40,7 @@ ENDED = "its process ended; run `python -m hotpath track` there to see why"
 Answer = Dict[str, Any]  # of a worker to a request
 
 
-class Settings(NamedTuple):
+class SpeedSettings(NamedTuple):
     """What a run does.
 
     Attributes:
@@ -51,7 +51,7 @@ class Settings(NamedTuple):
         look_s: at the board before the run, which ends there if others keep it busy; 0 for none.
     """
 
-    cases: Sequence[Case]
+    cases: Sequence[SpeedCase]
     frames: int = 200
     rounds: int = 15
     warm_s: float = 3.0
@@ -126,7 +126,7 @@ class Worker:
         return answer
 
 
-class Run:
+class SpeedRun:
     """A run of one checkout, or of two that take turns, the older one first.
 
     Args:
@@ -140,7 +140,7 @@ class Run:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: SpeedSettings,
         sides: Sequence[Side],
         say: Callable[[str], None] = print,
         root: str = "/",

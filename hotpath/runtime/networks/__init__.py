@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, List, Optional, Union
 
 from hotpath.base.commands import meant
 from hotpath.runtime.errors import BadNetwork, UnknownNetwork
-from hotpath.runtime.network import CACHE, DETECTORS, INT8_FORMS, File, Network, sha256_of
+from hotpath.runtime.network import CACHE, DETECTORS, INT8_FORMS, Network, NetworkFile, sha256_of
 
 if TYPE_CHECKING:
     from hotpath.boards import Board
 
 __all__ = [
     "CACHE",
-    "File",
+    "NetworkFile",
     "Network",
     "default_of",
     "find_toml",

@@ -9,8 +9,8 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from hotpath.base.toml_keys import (
     REQUIRED,
-    Address,
     FileName,
+    HttpsAddress,
     Key,
     Keys,
     Mistake,
@@ -23,7 +23,7 @@ from hotpath.base.toml_keys import (
 )
 from hotpath.runtime import decode
 from hotpath.runtime.decode.shared.keys import LARGEST_SIDE
-from hotpath.runtime.network import File, Made
+from hotpath.runtime.network import AuxiliaryFile, NetworkFile
 
 TOP: Keys = {
     "family": Key(str),  # file name in runtime/decode/
@@ -37,7 +37,7 @@ FILE: Keys = {
     "name": Key(FileName),
     "sha256": Key(Sha256, None),
     "measured_sha256": Key(Sha256, None),  # of a user's own export: the one behind the figures
-    "url": Key(Address, None),
+    "url": Key(HttpsAddress, None),
     "size": Key(int, None, low=1, high=LARGEST_FILE),
 }
 PART: Keys = {"part": Key(str)}
@@ -144,15 +144,15 @@ PARTS = (
 )
 
 
-def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
+def read(table: Table) -> Tuple[Table, List[NetworkFile], List[Mistake]]:
     """Check a parsed TOML and put its sections into one dict.
 
     Args:
         table: dict as ``hotpath.base.toml.read`` gives it.
 
     Returns:
-        (values, files, mistakes): dict of key -> value with defaults filled in, list of ``File``,
-        list of ``Mistake`` (empty when all is well).
+        (values, files, mistakes): dict of key -> value with defaults filled in, list of
+        ``NetworkFile``, list of ``Mistake`` (empty when all is well).
     """
     mistakes: List[Mistake] = []
     table = _renamed(table, mistakes)
@@ -246,8 +246,8 @@ def _text(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value).lower()
 
 
-def _read_files(entries: Any, mistakes: List[Mistake]) -> List[File]:
-    files: List[File] = []
+def _read_files(entries: Any, mistakes: List[Mistake]) -> List[NetworkFile]:
+    files: List[NetworkFile] = []
     if not isinstance(entries, list) or not entries:
         mistakes.append(Mistake("file", None, "no [[file]] is named; name the ONNX files"))
         return files
@@ -283,26 +283,28 @@ def _read_hashes(entries: Table, mistakes: List[Mistake]) -> Dict[str, str]:
 KNOWN_PARTS = sorted(set().union(*PARTS))
 
 
-def read_file(section: Section, entry: Table, mistakes: List[Mistake], part: Keys = PART) -> File:
+def read_file(
+    section: Section, entry: Table, mistakes: List[Mistake], part: Keys = PART
+) -> NetworkFile:
     """Read a ``[[file]]``; it has the part "network" where ``part`` has no key for it."""
-    values: Table = dict.fromkeys(File._fields)
+    values: Table = dict.fromkeys(NetworkFile._fields)
     values.update(part="network", name="")
     values.update(read_section(section, dict(FILE, **part), entry, mistakes))
     if part and values["part"] not in KNOWN_PARTS:
         mistakes.append(Mistake(section, "part", "must be one of " + ", ".join(KNOWN_PARTS)))
         values["part"] = shown(values["part"])
-    return File(**values)
+    return NetworkFile(**values)
 
 
 def _read_made(
     section: str, entry: Table, mistakes: List[Mistake], scores: Sequence[str] = ()
-) -> Optional[Made]:
+) -> Optional[AuxiliaryFile]:
     """Read a section that names a made file by its hash; None if there is no such section."""
     if not entry:
         return None
     keys = dict(MADE, **{score: Key(float, 0.5, low=0, high=1) for score in scores})
     values = read_section(section, keys, entry, mistakes)
-    return Made(**dict({"name": "", "sha256": ""}, **values))
+    return AuxiliaryFile(**dict({"name": "", "sha256": ""}, **values))
 
 
 def _check_parts(parts: List[str], mistakes: List[Mistake]) -> None:

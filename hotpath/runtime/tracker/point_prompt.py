@@ -112,7 +112,7 @@ class PointPrompt:
     Args:
         device: runs the windows. It must show features.
         head: path of the ONNX file.
-        object_above: see ``hotpath.runtime.network.Made``.
+        object_above: see ``hotpath.runtime.network.AuxiliaryFile``.
         owns: whether the device was opened for these windows, and ``close`` closes it.
 
     Raises:

@@ -12,7 +12,7 @@ import time
 from typing import Any, Callable, List
 
 from hotpath.app.links.publish import encoded
-from hotpath.app.links.requests import Refused
+from hotpath.app.links.requests import RequestRefused
 from hotpath.links import Context, Link, LinkThread, Run, counted
 from hotpath.runtime.errors import BadOutput, NoCamera
 from hotpath.video.base import Header, TrackedFrame
@@ -120,7 +120,7 @@ class RosLink(Link):
             try:
                 request = self._run.call(self._run.add_target, newest.index, box, replaced)
                 request.result(timeout=10 * POLL_S)
-            except Refused as error:
+            except RequestRefused as error:
                 self._say(f"a box from ROS is refused: {error}")
             except Exception as error:  # the run has ended, or it is busy
                 self._say(f"a box from ROS got no answer ({type(error).__name__})")

@@ -9,7 +9,7 @@ import numpy as np
 
 import hotpath_fpga as design
 from fpga_tests.kernels.benches.machine_bench import PLAIN
-from hotpath.deploy.bundles.writer import Writer
+from hotpath.deploy.bundles.writer import BundleWriter
 from hotpath.kernels.fpga import resize, tables
 from hotpath.runtime import loading
 from hotpath.runtime.engines.base import Engine, Setup
@@ -126,7 +126,7 @@ def write_bundle(folder, board="pynq_z2", **changes):
     folder.mkdir(exist_ok=True)
     (folder / "bright.toml").write_text(TOML)
     network = load_network(folder / "bright.toml")
-    with Writer(folder / board / "bright-int8") as writer:
+    with BundleWriter(folder / board / "bright-int8") as writer:
         run = changes.pop("run", run_table())
         size = changes.get("settings", {}).get("size") or design.sizes()[board]
         picture, checksum = known_answer(

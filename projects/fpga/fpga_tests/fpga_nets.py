@@ -8,14 +8,14 @@ from hotpath_fpga.compiler import Compiler
 from tests.support.models import model_of
 
 
-class Net:
+class FpgaNet:
     """The attributes of a network that the compiler reads."""
 
     name, channels = "net", "BGR"
     mean, scale = (118.0, 118.0, 118.0), (1 / 58.0,) * 3
 
 
-class Builder:
+class GraphBuilder:
     """Writes one ONNX graph."""
 
     def __init__(self, rng, prefix):
@@ -82,7 +82,7 @@ def compiled(models, sides, rng, size):
             for name, value in values.items():
                 low, high = ranges[part].get(name, (0.0, 0.0))
                 ranges[part][name] = min(low, float(value.min())), max(high, float(value.max()))
-    return Compiler(Net, models, ranges, "test", size).run()
+    return Compiler(FpgaNet, models, ranges, "test", size).run()
 
 
 # -- the networks
@@ -97,12 +97,12 @@ def pixelwise(rng, sides, middle, first=8):
         wide = build.relu(build.conv(wide, first, 16, stride=2))
         return build.conv(wide, 16, 24, kernel=1)
 
-    z = Builder(rng, "z/")
+    z = GraphBuilder(rng, "z/")
     features = backbone(z, "exemplar")
     cells = sides["exemplar"] // 4 + 1
     shape = z.constant(np.array([1, 24, cells * cells], np.int64))
     turned = z.node("Transpose", [z.node("Reshape", [features, shape])], perm=[0, 2, 1])
-    x = Builder(rng, "x/")
+    x = GraphBuilder(rng, "x/")
     found = backbone(x, "search")
     side = sides["search"] // 4 + 1
     flat = x.node("Reshape", [found, x.constant(np.array([1, 24, -1], np.int64))])

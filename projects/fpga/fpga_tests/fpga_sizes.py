@@ -3,7 +3,7 @@
 import pytest
 
 import hotpath_fpga as design
-from hotpath_fpga.model import Machine
+from hotpath_fpga.model import NumpyMachine
 from hotpath_fpga.sim.rtl import Rtl
 from tests.support.examples import few_of
 
@@ -28,4 +28,4 @@ each_size = pytest.mark.parametrize("name", few_of(SIZES, ["pynq_z2"], WHY))
 
 def engines(name="pynq_z2", **options):
     """The RTL, with options of its memory, and its definition."""
-    return Rtl(SIZES[name], memory_bytes=BYTES, **options), Machine(SIZES[name], BYTES)
+    return Rtl(SIZES[name], memory_bytes=BYTES, **options), NumpyMachine(SIZES[name], BYTES)

@@ -4,7 +4,7 @@ from typing import Callable
 
 import hotpath_fpga as design
 from hotpath.deploy.bundles.order import Order
-from hotpath.deploy.bundles.writer import Writer
+from hotpath.deploy.bundles.writer import BundleWriter
 from hotpath.deploy.errors import BuildFailed
 from hotpath.graphs import quantisable
 from hotpath.runtime.engines import overlay
@@ -46,7 +46,7 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
     except CannotCompile as error:
         raise _refusal(order, str(error)) from None
     picture, checksum = known_answer(compiled, size)
-    with Writer(order.target) as writer:
+    with BundleWriter(order.target) as writer:
         (writer.folder / IMAGE).write_bytes(compiled.image)
         (writer.folder / PICTURE).write_bytes(picture)
         values = order.entries(

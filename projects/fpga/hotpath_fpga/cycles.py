@@ -23,8 +23,8 @@ from hotpath.kernels.fpga.tables import Size
 from hotpath.runtime.networks import default_of, load_network
 from hotpath_fpga import model
 from hotpath_fpga.compile import compile_network
-from hotpath_fpga.runner import MEMORY, Runner
-from hotpath_fpga.sim.build import CannotBuild
+from hotpath_fpga.runner import MEMORY, FpgaRunner
+from hotpath_fpga.sim.build import NoSimulator
 from hotpath_fpga.sim.rtl import Rtl
 
 MULTIPLIERS = 256  # a lane
@@ -62,7 +62,7 @@ def main():
     options = cli.parse_args()
     try:
         print(table(options.network), end="")
-    except (HotpathError, CannotBuild) as error:
+    except (HotpathError, NoSimulator) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
@@ -88,8 +88,8 @@ def measure(size: Size, compiled: Any, window: Sequence[int]) -> Frame:
         Differs: RTL and model do not agree.
         CannotBuild: no Verilator or no compiler.
     """
-    rtl = Runner(compiled, Rtl(size))
-    golden = Runner(compiled, model.Machine(size, MEMORY))
+    rtl = FpgaRunner(compiled, Rtl(size))
+    golden = FpgaRunner(compiled, model.NumpyMachine(size, MEMORY))
     side, width, height = window
     frame = np.random.RandomState(0).randint(0, 256, (height, width, 3)).astype(np.uint8)
     for part, square in (("exemplar", side // 2), ("search", side)):

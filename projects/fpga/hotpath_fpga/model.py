@@ -1,9 +1,9 @@
 """The engine in NumPy. Tests compare the RTL with this definition, bit for bit.
 
-``Machine`` executes a program's commands from its memory, one after the other in the order of the
-list; in fabric the four units work at the same time and the commands' waits make the result the
-same (``compiler.hazards`` makes them). Time is not modelled: CYCLES and BUSY both
-count the steps of the array.
+``NumpyMachine`` executes a program's commands from its memory, one after the other in the order of
+the list; in fabric the four units work at the same time and the commands' waits make the result the
+same (``compiler.hazards`` makes them). Time is not modelled: CYCLES and BUSY both count the steps
+of the array.
 
 Exact: a sum of products of int8 is a sum of whole numbers, which float32 adds without an error up
 to 2**24 and float64 up to 2**53; what BLAS does in which order does not matter.
@@ -37,7 +37,7 @@ class Fault(Exception):
         self.code = tables.ERRORS[name]
 
 
-class Machine:
+class NumpyMachine:
     """One engine and the memory it sees.
 
     Args:
@@ -341,9 +341,9 @@ def _windows(
 _NAMES = {offset: name for name, offset in tables.REGISTERS.items()}
 _TARGETS = {number: name for name, number in tables.TARGETS.items()}
 _REGIONS = frozenset(tables.REGIONS.values())
-_UNITS: Dict[str, Callable[[Machine, Fields], int]] = {
-    "LOAD": Machine._load,
-    "CROP": Machine._crop,
-    "CONV": Machine._conv,
-    "STORE": Machine._store,
+_UNITS: Dict[str, Callable[[NumpyMachine, Fields], int]] = {
+    "LOAD": NumpyMachine._load,
+    "CROP": NumpyMachine._crop,
+    "CONV": NumpyMachine._conv,
+    "STORE": NumpyMachine._store,
 }

@@ -5,18 +5,18 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 import numpy as np
 
 from hotpath.kernels.fpga import answer, resize, tables
-from hotpath_fpga.model import BASE, Machine
+from hotpath_fpga.model import BASE, NumpyMachine
 
 IMAGE, RESIZE, WORK, FRAME = 1 << 20, 12 << 20, 16 << 20, 32 << 20  # offsets in memory
 MEMORY = 64 << 20  # bytes that a machine needs
 
 
-class Runner:
+class FpgaRunner:
     """A compiled network in a machine's memory.
 
     Args:
         compiled: ``compiler.Compiled``.
-        machine: ``model.Machine`` or ``sim.rtl.Rtl`` of its size, with ``MEMORY`` bytes.
+        machine: ``model.NumpyMachine`` or ``sim.rtl.Rtl`` of its size, with ``MEMORY`` bytes.
     """
 
     def __init__(self, compiled: Any, machine: Any) -> None:
@@ -97,7 +97,7 @@ def known_answer(compiled: Any, size: tables.Size) -> Tuple[bytes, int]:
     Returns:
         (BGR uint8 of the search region's size, ``answer.checksum`` of maps and features).
     """
-    runner = Runner(compiled, Machine(size, MEMORY))
+    runner = FpgaRunner(compiled, NumpyMachine(size, MEMORY))
     run = compiled.run
     sides = [run["programs"][part]["side"] for part in ("exemplar", "search")]
     rng = np.random.RandomState(0)

@@ -37,7 +37,7 @@ BOXES = "boxes.csv.gz"
 LOTS = ("chosen on", "kept aside")
 
 
-class Target(NamedTuple):
+class AnnotatedTarget(NamedTuple):
     """The annotation of one target; the attributes of the arrays are for its own frames.
 
     Attributes:
@@ -57,7 +57,7 @@ class Target(NamedTuple):
 class TargetFilm:
     """The frames of a target; it reads like a ``hotpath.video.clips.AnnotatedClip``."""
 
-    def __init__(self, target: Target, path: Path) -> None:
+    def __init__(self, target: AnnotatedTarget, path: Path) -> None:
         self.target, self.path = target, path
         self.name, self.boxes, self.known = target.name, target.boxes, target.sure
 
@@ -83,7 +83,7 @@ class TargetFilm:
         return digest.hexdigest()
 
 
-def read(folder: str | Path) -> tuple[list[Record], list[Target]]:
+def read(folder: str | Path) -> tuple[list[Record], list[AnnotatedTarget]]:
     """Read annotations.
 
     Returns:
@@ -117,7 +117,7 @@ def _boxes(path: Path) -> dict[str, list[dict[str, str]]]:
 
 def _target(
     path: Path, lines: dict[str, list[dict[str, str]]], entry: dict[str, str], films: set[str]
-) -> Target:
+) -> AnnotatedTarget:
     if entry["film"] not in films:
         raise BadRun(f"{entry['name']}: no film is called {entry['film']}; add it to films.toml")
     try:
@@ -135,7 +135,7 @@ def _target(
         raise BadRun(
             f"{path} must hold frames of {entry['name']} without a gap, and a box in the first"
         )
-    return Target(entry["name"], entry["film"], int(frames[0]), boxes, sure)
+    return AnnotatedTarget(entry["name"], entry["film"], int(frames[0]), boxes, sure)
 
 
 def located(films: Sequence[Record], folder: str | Path) -> dict[str, Path]:
@@ -168,7 +168,7 @@ class SeenFilm(TargetFilm):
         right: (n,) bool, whether a box of that frame counts as right.
     """
 
-    def __init__(self, target: Target, path: Path, right: np.ndarray) -> None:
+    def __init__(self, target: AnnotatedTarget, path: Path, right: np.ndarray) -> None:
         super().__init__(target, path)
         self.right = right
 
@@ -202,7 +202,7 @@ def _film(row: dict[str, str], path: Path) -> SeenFilm:
     boxes = np.full((int(row["frames"]), 4), np.nan)
     boxes[0] = [float(row[side]) for side in "xywh"]
     wrong, unjudged = (marked(row[name].split(), len(boxes)) for name in ("wrong", "unjudged"))
-    target = Target(row["name"], row["film"], int(row["first"]), boxes, ~unjudged)
+    target = AnnotatedTarget(row["name"], row["film"], int(row["first"]), boxes, ~unjudged)
     return SeenFilm(target, path, ~wrong)
 
 

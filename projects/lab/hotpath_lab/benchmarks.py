@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from hotpath.base.commands import needs
 from hotpath.calib.command import say
-from hotpath.calib.errors import Missing
+from hotpath.calib.errors import MissingLibrary
 from hotpath.runtime.errors import BadClips, HotpathError
 from hotpath.video.clips import AnnotatedClip, clip_of
 from hotpath.video.folder import natural_key, picture_paths
@@ -36,7 +36,7 @@ UAV_ATTRIBUTES = "SV ARC LR FM FOC POC OV BC IV VC CM SOB".split()
 DTB70_ATTRIBUTES = "SV ARV OCC DEF FCM IPR OPR OV BC SOA MB".split()
 
 
-class Listed(NamedTuple):
+class ListedSequence(NamedTuple):
     """A sequence as its data set lists it."""
 
     name: str
@@ -51,7 +51,7 @@ class Listed(NamedTuple):
     groups: tuple[str, ...] = ()  # that it belongs to; empty: those of its attributes
 
 
-class Layout(NamedTuple):
+class BoxFilesLayout(NamedTuple):
     """A set with a file of boxes for each sequence. NAME is the sequence's, as the file's."""
 
     files: str  # glob of the files of boxes, below the set's folder
@@ -65,16 +65,18 @@ class Layout(NamedTuple):
 # Where no document says from which number the authors count pixels: 1 if their tools are in MATLAB.
 UAVDT = ("../../UAV-benchmark-S/NAME", "../../NAME", "../sequences/NAME")  # as people unpack it
 LAYOUTS = {
-    "visdrone": Layout("**/annotations/*_s.txt", ("../sequences/NAME",)),
-    "visdrone_challenge": Layout(
+    "visdrone": BoxFilesLayout("**/annotations/*_s.txt", ("../sequences/NAME",)),
+    "visdrone_challenge": BoxFilesLayout(
         "**/initialization/*_s.txt", ("../sequences/NAME",), first_only=True
     ),
-    "uavdt": Layout("**/anno/*_gt.txt", UAVDT, 50, "_gt.txt"),
-    "uavtrack112": Layout("anno/*.txt", ("../data_seq/NAME",), 112),
-    "lasot_extension": Layout("*/*/groundtruth.txt", ("img",), 150, "groundtruth.txt"),
-    "tnl2k": Layout("**/groundtruth.txt", ("imgs",), 700, "groundtruth.txt"),
-    "trackingnet": Layout("TEST/anno/*.txt", ("../frames/NAME",), 511, ".txt", 0, True),
-    "trackingnet_train": Layout("TRAIN_*/anno/*.txt", ("../frames/NAME",), 30132, ".txt", 0),
+    "uavdt": BoxFilesLayout("**/anno/*_gt.txt", UAVDT, 50, "_gt.txt"),
+    "uavtrack112": BoxFilesLayout("anno/*.txt", ("../data_seq/NAME",), 112),
+    "lasot_extension": BoxFilesLayout("*/*/groundtruth.txt", ("img",), 150, "groundtruth.txt"),
+    "tnl2k": BoxFilesLayout("**/groundtruth.txt", ("imgs",), 700, "groundtruth.txt"),
+    "trackingnet": BoxFilesLayout("TEST/anno/*.txt", ("../frames/NAME",), 511, ".txt", 0, True),
+    "trackingnet_train": BoxFilesLayout(
+        "TRAIN_*/anno/*.txt", ("../frames/NAME",), 30132, ".txt", 0
+    ),
 }
 
 
@@ -148,7 +150,7 @@ def sequences(name: str, data: Path) -> Sequences:
     return Sequences(clips, [entry.name for entry in listed], left_out, groups, listed[0].origin)
 
 
-def _clip(listed: Listed) -> AnnotatedClip:
+def _clip(listed: ListedSequence) -> AnnotatedClip:
     if listed.read:
         paths, rows = listed.read()
         boxes = [tuple(map(float, row)) for row in rows]
@@ -184,52 +186,52 @@ def _attributes(name: str, data: Path, attributes: list[str]) -> list[str]:
 # -- the lists of sequences
 
 
-def _otb(version: object) -> Callable[[Path], Iterator[Listed]]:
-    def listing(data: Path) -> Iterator[Listed]:
+def _otb(version: object) -> Callable[[Path], Iterator[ListedSequence]]:
+    def listing(data: Path) -> Iterator[ListedSequence]:
         for name in _toolkit().datasets.OTB._OTB__version_dict[version]:
             folder = data / name
             span = OTB_FRAMES.get(name, (1, LAST))
             for target in (1, 2) if name in TWO_TARGETS else ():
                 truth = folder / f"groundtruth_rect.{target}.txt"
-                yield Listed(f"{name}.{target}", folder / "img", truth, *span)
+                yield ListedSequence(f"{name}.{target}", folder / "img", truth, *span)
             if name not in TWO_TARGETS:  # Human4 has an empty file for a first target
                 files = sorted(folder.glob("groundtruth_rect*.txt"))
                 full = [path for path in files if path.is_file() and path.read_bytes().strip()]
                 truth = (full or files or [folder / "groundtruth_rect.txt"])[0]
-                yield Listed(name, folder / "img", truth, *span)
+                yield ListedSequence(name, folder / "img", truth, *span)
 
     return listing
 
 
-def _uav(version: str, folder: str, step: int) -> Callable[[Path], Iterator[Listed]]:
+def _uav(version: str, folder: str, step: int) -> Callable[[Path], Iterator[ListedSequence]]:
     """UAV123 names frames of 30 FPS. Its form of 10 FPS has every third."""
 
-    def listing(data: Path) -> Iterator[Listed]:
+    def listing(data: Path) -> Iterator[ListedSequence]:
         ranges = _json("uav123.json")["UAV20L" if version == "UAV20L" else "UAV123"]
         for name, meta in ranges.items():
             first, last = ((meta[key] - 1) // step + 1 for key in ("start_frame", "end_frame"))
             frames = data / "data_seq" / folder / meta["folder_name"]
-            yield Listed(name, frames, data / "anno" / version / f"{name}.txt", first, last)
+            yield ListedSequence(name, frames, data / "anno" / version / f"{name}.txt", first, last)
 
     return listing
 
 
-def _dtb70(data: Path) -> Iterator[Listed]:
+def _dtb70(data: Path) -> Iterator[ListedSequence]:
     for folder in sorted(path for path in data.iterdir() if (path / "img").is_dir()):
-        yield Listed(folder.name, folder / "img", folder / "groundtruth_rect.txt")
+        yield ListedSequence(folder.name, folder / "img", folder / "groundtruth_rect.txt")
 
 
-def _lasot(part: str) -> Callable[[Path], Iterator[Listed]]:
-    def listing(data: Path) -> Iterator[Listed]:
+def _lasot(part: str) -> Callable[[Path], Iterator[ListedSequence]]:
+    def listing(data: Path) -> Iterator[ListedSequence]:
         for name in _json("lasot.json")[part]:
             folder = data / name.rsplit("-", 1)[0] / name
-            yield Listed(name, folder / "img", folder / "groundtruth.txt")
+            yield ListedSequence(name, folder / "img", folder / "groundtruth.txt")
 
     return listing
 
 
-def _regular(layout: Layout) -> Callable[[Path], Iterator[Listed]]:
-    def listing(data: Path) -> Iterator[Listed]:
+def _regular(layout: BoxFilesLayout) -> Callable[[Path], Iterator[ListedSequence]]:
+    def listing(data: Path) -> Iterator[ListedSequence]:
         there = (path for path in data.glob(layout.files) if path.name[0] != ".")  # not macOS's
         ordered = sorted(there, key=lambda path: natural_key(str(path)))
         if not ordered:
@@ -245,12 +247,12 @@ def _regular(layout: Layout) -> Callable[[Path], Iterator[Listed]]:
             ]
             folder = next(filter(Path.is_dir, folders), folders[0])
             only = layout.first_only
-            yield Listed(name, folder, path, origin=layout.origin, first_only=only)
+            yield ListedSequence(name, folder, path, origin=layout.origin, first_only=only)
 
     return listing
 
 
-def _public(data: Path) -> Iterator[Listed]:
+def _public(data: Path) -> Iterator[ListedSequence]:
     """The sequences of ``public.csv``, each set in a folder of its name."""
     for name in dict.fromkeys(row.set for row in public_rows()):
         rows = {row.name: row for row in public_rows() if row.set == name}
@@ -265,10 +267,10 @@ def _public(data: Path) -> Iterator[Listed]:
         raise BadClips(f"{data} holds no public sequence; {FETCH.format(data)}", what="no sequence")
 
 
-def _of_toolkit(name: str, **options: Any) -> Callable[[Path], Iterator[Listed]]:
+def _of_toolkit(name: str, **options: Any) -> Callable[[Path], Iterator[ListedSequence]]:
     """A data set that a class of the toolkit reads. Its boxes count pixels from 0."""
 
-    def listing(data: Path) -> Iterator[Listed]:
+    def listing(data: Path) -> Iterator[ListedSequence]:
         scratch = tempfile.TemporaryDirectory()  # there until the last sequence is read
         more = {"cache_dir": scratch.name} if name == "ImageNetVID" else options
         try:
@@ -277,7 +279,7 @@ def _of_toolkit(name: str, **options: Any) -> Callable[[Path], Iterator[Listed]]
             raise BadClips(f"{data}: {error}") from None
         for index, sequence in enumerate(dataset.seq_names):
             read = functools.partial(lambda number, _: dataset[number], index, scratch)
-            yield Listed(sequence, data, data, origin=0, read=read)
+            yield ListedSequence(sequence, data, data, origin=0, read=read)
 
     return listing
 
@@ -287,7 +289,7 @@ def _json(name: str) -> Any:
 
 
 # name -> its sequences in a folder, its attributes, how many it has (0: as many as listed)
-Listing = Callable[[Path], Iterator[Listed]]
+Listing = Callable[[Path], Iterator[ListedSequence]]
 LISTS: Mapping[str, tuple[Listing, list[str], int]] = {
     "otb2013": (_otb(2013), OTB_ATTRIBUTES, 0),
     "otb50": (_otb("tb50"), OTB_ATTRIBUTES, 0),
@@ -314,5 +316,5 @@ def _toolkit() -> ModuleType:
         matplotlib.use("Agg")
         import got10k.datasets
     except ImportError as error:
-        raise Missing(needs("a benchmark", "got10k", error, "lab")) from None
+        raise MissingLibrary(needs("a benchmark", "got10k", error, "lab")) from None
     return got10k

@@ -26,7 +26,7 @@ from tqdm import tqdm
 from hotpath import __version__
 from hotpath.base.commands import needs, reason
 from hotpath.calib.command import say
-from hotpath.calib.errors import BadRun, Missing
+from hotpath.calib.errors import BadRun, MissingLibrary
 from hotpath.kernels import cpu
 from hotpath.runtime.errors import HotpathError
 from hotpath_lab.provenance import code_identity
@@ -85,7 +85,7 @@ def library() -> Any:
 
         return distributed
     except ImportError as error:
-        raise Missing(needs("--cluster", "distributed", error, "lab")) from None
+        raise MissingLibrary(needs("--cluster", "distributed", error, "lab")) from None
 
 
 @contextlib.contextmanager

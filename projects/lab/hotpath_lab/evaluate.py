@@ -34,7 +34,7 @@ from hotpath.calib.errors import BadRun
 from hotpath.runtime.errors import HotpathError
 from hotpath.video.clips import AnnotatedClip, find_clips
 from hotpath_lab import benchmarks, boxes, figures, report, runs, trackers
-from hotpath_lab.figures import Tracked
+from hotpath_lab.figures import TrackerResults
 
 PUBLIC = "public"  # the benchmark of README's table
 
@@ -216,7 +216,7 @@ def evaluated(
     for spec in specs:
         kept = ((clip.name, runs.stored(spec, clip, out)) for clip in clips)
         done = {name: result for name, result in kept if result}
-        tracked[spec.name] = Tracked(done, spec.options.engine, trackers.published(spec))
+        tracked[spec.name] = TrackerResults(done, spec.options.engine, trackers.published(spec))
     if options.save_boxes:
         boxes.write(Path(options.save_boxes), _boxes_of(tracked), data.origin)
     if not judged:
@@ -224,7 +224,7 @@ def evaluated(
     for name, of_clips in given.items():
         results = {clip: {"boxes": rows} for clip, rows in of_clips.items() if clip not in gone}
         if results:
-            tracked[f"{name} (boxes)" if name in tracked else name] = Tracked(results)
+            tracked[f"{name} (boxes)" if name in tracked else name] = TrackerResults(results)
     there = {clip.name for clip in clips}
     groups = {group: [n for n in names if n in there] for group, names in data.groups.items()}
     if options.seen:
@@ -252,7 +252,7 @@ def _given(options: argparse.Namespace, data: benchmarks.Sequences) -> dict[str,
     return given
 
 
-def _boxes_of(tracked: Mapping[str, Tracked]) -> dict[str, boxes.Boxes]:
+def _boxes_of(tracked: Mapping[str, TrackerResults]) -> dict[str, boxes.Boxes]:
     return {
         name: {clip: result["boxes"] for clip, result in each.results.items()}
         for name, each in tracked.items()

@@ -20,7 +20,7 @@ DRAWS = 4000  # of the bootstrap
 FEWEST = 5  # clips of which an interval is given
 
 
-class Tracked(NamedTuple):
+class TrackerResults(NamedTuple):
     """The results of a tracker."""
 
     results: Mapping[str, Mapping[str, Any]]  # clip's name -> what ``run_clip`` returns
@@ -30,7 +30,7 @@ class Tracked(NamedTuple):
 
 def evaluation(
     clips: Sequence[AnnotatedClip],
-    trackers: Mapping[str, Tracked],
+    trackers: Mapping[str, TrackerResults],
     groups: Mapping[str, Sequence[str]],
     begun: Mapping[str, str] = {},
 ) -> Table:

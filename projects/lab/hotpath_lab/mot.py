@@ -18,7 +18,7 @@ from hotpath.base.commands import counted, needs, why_unread
 from hotpath.base.text import read as read_text
 from hotpath.calib import command
 from hotpath.calib.command import say
-from hotpath.calib.errors import BadRun, Missing
+from hotpath.calib.errors import BadRun, MissingLibrary
 from hotpath.runtime.frames.boxes import overlaps
 from hotpath_lab import forms
 
@@ -112,7 +112,7 @@ def figures(truth: Rows, results: Rows) -> dict[str, float]:
     try:
         from trackeval import metrics
     except ImportError as error:
-        raise Missing(needs("these figures", "trackeval", error, "lab")) from None
+        raise MissingLibrary(needs("these figures", "trackeval", error, "lab")) from None
     data = _data(truth, results)
     values: dict[str, Any] = {}
     quiet = {"PRINT_CONFIG": False}

@@ -33,7 +33,7 @@ from hotpath_lab.provenance import code_identity
 ANNOTATED = ("docs/results/real", "docs/results/motorways")
 
 
-def frames_of(run: Mapping[str, Any], member: Any) -> state_metrics.Frames:
+def frames_of(run: Mapping[str, Any], member: Any) -> state_metrics.CountedFrames:
     """What ``hotpath_lab.state_metrics`` takes of a run."""
     known = getattr(member, "known", None)
     frames = state_metrics.frames_of(run, member.boxes, known)
@@ -108,7 +108,9 @@ def run(options: argparse.Namespace) -> None:
     for spec in specs:
         if not load_network(str(spec.options.network)).can_be_lost:
             raise BadRun(f"{spec.name} has no presence; leave it out")
-    messages: dict[str, dict[str, list[state_metrics.Frames]]] = {spec.name: {} for spec in specs}
+    messages: dict[str, dict[str, list[state_metrics.CountedFrames]]] = {
+        spec.name: {} for spec in specs
+    }
     areas: dict[str, float] = {}
     for name, members in sets.items():
         place = out / name

@@ -44,7 +44,7 @@ HOST = "https://github.com/"
 LOCAL = "git -c uploadpack.allowFilter=true -c uploadpack.allowAnySHA1InWant=true upload-pack"
 
 
-class Source(NamedTuple):
+class PublishedSource(NamedTuple):
     """Where a folder or file is published."""
 
     repository: str
@@ -57,15 +57,15 @@ UAV_TOOLS = (
     "7c60898e3772794ad1610fa30e760c680b28986e",
 )
 BOXES = {
-    "otb100": Source(
+    "otb100": PublishedSource(
         "foolwood/DaSiamRPN", "167d0dbb38162cf34c74d51c540a492faf3d6e01", "code/data/OTB2015.json"
     ),
-    "uav123_10fps": Source(*UAV_TOOLS, "Benchmark_UAV123_10fps/anno/UAV123_10fps"),
-    "dtb70": Source(*UAV_TOOLS, "Benchmark_DTB70/anno"),
+    "uav123_10fps": PublishedSource(*UAV_TOOLS, "Benchmark_UAV123_10fps/anno/UAV123_10fps"),
+    "dtb70": PublishedSource(*UAV_TOOLS, "Benchmark_DTB70/anno"),
 }
 
 
-class Layout(NamedTuple):
+class PublishedLayout(NamedTuple):
     """Where a set's authors put frames and boxes. NAME is the sequence, FOLDER without ``.1``."""
 
     frames: str
@@ -74,11 +74,11 @@ class Layout(NamedTuple):
 
 
 LAYOUTS = {
-    "otb100": Layout("FOLDER/img", "FOLDER/groundtruth_rectTARGET.txt", "{:04d}.jpg"),
-    "uav123_10fps": Layout(
+    "otb100": PublishedLayout("FOLDER/img", "FOLDER/groundtruth_rectTARGET.txt", "{:04d}.jpg"),
+    "uav123_10fps": PublishedLayout(
         "data_seq/UAV123_10fps/FOLDER", "anno/UAV123_10fps/NAME.txt", "{:06d}.jpg"
     ),
-    "dtb70": Layout("NAME/img", "NAME/groundtruth_rect.txt", "{:05d}.jpg"),
+    "dtb70": PublishedLayout("NAME/img", "NAME/groundtruth_rect.txt", "{:05d}.jpg"),
 }
 
 
@@ -234,7 +234,7 @@ def _put_boxes(rows: Sequence[PublicRow], clones: str | None, data: Path) -> Non
 
 
 def _filled(pattern: str, name: str) -> str:
-    """Fill in a pattern of ``Layout``: OTB's target is ".1", UAV123's folder has no "_1"."""
+    """Fill in a ``PublishedLayout``: OTB's target is ".1", UAV123's folder has no "_1"."""
     folder = re.sub(r"[._]\d+$", "", name)
     target = name[len(folder) :] if "." in name else ""
     return pattern.replace("NAME", name).replace("FOLDER", folder).replace("TARGET", target)

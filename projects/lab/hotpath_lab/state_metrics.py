@@ -59,7 +59,7 @@ LEGEND = (
 )
 
 
-class Frames(NamedTuple):
+class CountedFrames(NamedTuple):
     """The frames of a film that count, an entry each.
 
     Attributes:
@@ -81,7 +81,7 @@ class Frames(NamedTuple):
 
 def frames_of(
     result: Mapping[str, Any], truth: ArrayLike, known: ArrayLike | None = None
-) -> Frames:
+) -> CountedFrames:
     """Take what ``figures`` needs from a film.
 
     Args:
@@ -99,7 +99,7 @@ def frames_of(
     presence = np.array(result.get("presence", result["certainty"]), float)  # NaN for None
     finds = np.asarray(result["found"], bool)
     columns = right, words, presence, finds, overlaps, aimed
-    return Frames(*(column[counts] for column in columns))
+    return CountedFrames(*(column[counts] for column in columns))
 
 
 def counted(count: int, known: ArrayLike | None = None) -> np.ndarray:
@@ -109,7 +109,7 @@ def counted(count: int, known: ArrayLike | None = None) -> np.ndarray:
     return counts
 
 
-def figures(films: Iterable[Frames]) -> dict[str, Any]:
+def figures(films: Iterable[CountedFrames]) -> dict[str, Any]:
     """Compute the figures of some films; NaN where there is no such frame.
 
     Example:
@@ -148,7 +148,7 @@ def figures(films: Iterable[Frames]) -> dict[str, Any]:
     return table
 
 
-def returns(film: Frames, hits: np.ndarray) -> list[float]:
+def returns(film: CountedFrames, hits: np.ndarray) -> list[float]:
     """Return the frames until each return of the target is a hit, and infinity where none is.
 
     A return is a run of at least ``GONE`` frames with the target, after at least as many without.
@@ -163,7 +163,7 @@ def returns(film: Frames, hits: np.ndarray) -> list[float]:
     return waits
 
 
-def f_score(films: Sequence[Frames]) -> float:
+def f_score(films: Sequence[CountedFrames]) -> float:
     """Return the harmonic mean of precision and recall, each a mean over the films.
 
     Precision is the mean overlap of the ``tracked`` frames, 0 while the target is absent, and 1
@@ -180,7 +180,7 @@ def f_score(films: Sequence[Frames]) -> float:
     return float(2 * precision * recall / (precision + recall)) if precision + recall else 0.0
 
 
-def interval(films: Sequence[Frames], key: str) -> tuple[float, float]:
+def interval(films: Sequence[CountedFrames], key: str) -> tuple[float, float]:
     """Return the bounds of a share of ``figures``, by samples of whole films with replacement.
 
     Args:
@@ -237,7 +237,7 @@ def text(tables: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join([*lines, LEGEND])
 
 
-def page(sets: Mapping[str, Sequence[Frames]], boxes: Mapping[str, float]) -> str:
+def page(sets: Mapping[str, Sequence[CountedFrames]], boxes: Mapping[str, float]) -> str:
     """The figures as the two tables of docs/results/identity.md, a column for each set of films.
 
     Args:
@@ -292,7 +292,7 @@ def page(sets: Mapping[str, Sequence[Frames]], boxes: Mapping[str, float]) -> st
     return "\n".join(lines)
 
 
-def comparison(trackers: Mapping[str, Mapping[str, Sequence[Frames]]]) -> str:
+def comparison(trackers: Mapping[str, Mapping[str, Sequence[CountedFrames]]]) -> str:
     """The first table of docs/results/identity.md: a row for each set, a column for each tracker.
 
     Args:

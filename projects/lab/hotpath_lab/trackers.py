@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from hotpath.base import projects, toml
-from hotpath.calib.errors import BadRun, Missing
+from hotpath.calib.errors import BadRun, MissingLibrary
 from hotpath.runtime import engines, loading
 from hotpath.runtime.engines.shared import precision
 from hotpath.runtime.errors import BadNetwork
@@ -284,7 +284,7 @@ def _peer_class(name: str) -> Callable[..., Any]:
     attribute = name if name.startswith("Tracker") else "Tracker" + name
     make = getattr(cv2, attribute + "_create", None)
     if make is None:
-        raise Missing(
+        raise MissingLibrary(
             f"OpenCV {cv2.__version__} has no {name}; install opencv-contrib-python-headless in "
             "place of opencv-python-headless, or leave it out"
         )

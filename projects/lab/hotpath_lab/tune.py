@@ -41,7 +41,7 @@ from hotpath.base import cache
 from hotpath.base.commands import counted, needs
 from hotpath.calib import command
 from hotpath.calib.command import chosen, say
-from hotpath.calib.errors import BadRun, Missing
+from hotpath.calib.errors import BadRun, MissingLibrary
 from hotpath.calib.picture import pyplot
 from hotpath.runtime.engines.shared.precision import SUFFIX, int8_form
 from hotpath.runtime.errors import BadNetwork, NetworkFailed
@@ -227,7 +227,7 @@ def library(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise Missing(needs("the search", name, error, "lab")) from None
+        raise MissingLibrary(needs("the search", name, error, "lab")) from None
 
 
 def finished(study: Any) -> list[Any]:

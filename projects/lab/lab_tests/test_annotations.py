@@ -35,7 +35,7 @@ def test_a_frame_is_wrong_where_the_eye_saw_it_and_right_elsewhere(tmp_path):
     boxes = np.full((6, 4), np.nan)
     boxes[0] = 10, 10, 20, 20
     sure = ~annotations.marked(["5-5"], 6)
-    target = annotations.Target("it", "film", 0, boxes, sure)
+    target = annotations.AnnotatedTarget("it", "film", 0, boxes, sure)
     film = annotations.SeenFilm(target, tmp_path / "film.mp4", ~annotations.marked(["2-3"], 6))
     run = {"boxes": [[0, 0, 5, 5]] * 6, "states": ["tracked"] * 6, "certainty": [0.9] * 6}
     frames = presence.frames_of(dict(run, found=[False] * 6), film)

@@ -198,8 +198,8 @@ def test_a_tracker_is_compared_on_the_clips_that_it_has():
     followed = clips(names)
     for clip in followed:
         clip._sha256 = clip.name  # there are no pictures
-    ours = figures.Tracked({"a": good, **dict.fromkeys(names[1:], bad)})
-    theirs = figures.Tracked(dict.fromkeys(names[1:], good))
+    ours = figures.TrackerResults({"a": good, **dict.fromkeys(names[1:], bad)})
+    theirs = figures.TrackerResults(dict.fromkeys(names[1:], good))
     table = figures.evaluation(followed, {"ours": ours, "theirs": theirs}, {"part": ["a", "b"]})
     mean, own = table["trackers"]["theirs"]["mean"], table["trackers"]["ours"]
     assert mean["clips"] == 6 and mean["verdict"] == "better"

@@ -151,7 +151,7 @@ class Deadly:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-class Broken(Deadly):
+class BrokenWorker(Deadly):
     name = "broken"
 
     def in_memory(self, most_bytes):
@@ -166,7 +166,7 @@ def test_a_clip_that_kills_every_worker_costs_no_other_clip(place, tmp_path):
     (changed,) = find_clips([write_clip(tmp_path / "changed", *tiny.film(9))])
     assert changed.sha256  # of the pictures as they are now
     changed.paths[3].write_bytes(changed.paths[4].read_bytes())
-    given = [Deadly(), *clips, Broken(), changed]
+    given = [Deadly(), *clips, BrokenWorker(), changed]
     with local_cluster(1) as workers:
         address = workers.scheduler_address
         failures = dict(runs.run_missing(specs, given, tmp_path, 1, address))

@@ -59,8 +59,8 @@ def published(tmp_path, monkeypatch):
         tools, {"o.json": json.dumps({"dog1": {"gt_rect": rows}}), "uav/group1_2.txt": lines}
     )
     sources = {
-        "otb100": public.Source("c/tools", of_tools, "o.json"),
-        "uav123_10fps": public.Source("c/tools", of_tools, "uav"),
+        "otb100": public.PublishedSource("c/tools", of_tools, "o.json"),
+        "uav123_10fps": public.PublishedSource("c/tools", of_tools, "uav"),
     }
     table = [
         benchmarks.PublicRow("otb100", "Dog1", 1, FRAMES, "", "a/one", of_one, "s/dog1", ""),

@@ -94,7 +94,7 @@ def test_boxes_of_every_list_of_windows_are_the_processors(monkeypatch, most, ch
     device.close()
 
 
-class Broken(machine.HostDevice):
+class BrokenGpu(machine.HostDevice):
     """A device that computes nothing, whose uploads fail from one on."""
 
     fails_at = None
@@ -116,9 +116,9 @@ class Broken(machine.HostDevice):
 
 
 def broken(monkeypatch):
-    """(a ``Broken`` device, an engine on it, a ``GpuDevice`` without CUDA graphs)."""
+    """(a ``BrokenGpu`` device, an engine on it, a ``GpuDevice`` without CUDA graphs)."""
     monkeypatch.setattr(compiler, "binary", lambda path, *rest: path)
-    device, net = Broken(), networks.network(**SMALL)
+    device, net = BrokenGpu(), networks.network(**SMALL)
     engine = TinyGpuEngine(device, net)
     engine.capturable = False
     return device, engine, GpuDevice(net, engine, cpu.load())

@@ -62,7 +62,7 @@ def test_the_builder_uses_float16_and_keeps_the_scales(tmp_path):
     board.be("jetson_orin_nano")
     try:
         asked = {key: values[key] for key in plans.Request._fields if key in values}
-        builder = plans.Builder(plans.Request(**asked), str(tmp_path), lambda sentence: None)
+        builder = plans.PlanBuilder(plans.Request(**asked), str(tmp_path), lambda sentence: None)
         model = values["forms"]["whole"]["models"][1]
         builder.build(tmp_path / "prepared" / model, "search")
         seen = board.machine.seen

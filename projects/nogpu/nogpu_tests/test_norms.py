@@ -141,7 +141,7 @@ def test_the_builder_keeps_layer_norms_in_float32(tmp_path, family, opset):
     onnx.save(convert.for_old_tensorrt(write_norm(path, opset=opset)), str(path))
     board = FakeBoard(family)
     try:
-        plans.Builder(plans.Request("fp16"), str(tmp_path), print).build(path, "norm")
+        plans.PlanBuilder(plans.Request("fp16"), str(tmp_path), print).build(path, "norm")
     finally:
         board.leave()
     seen = board.machine.seen

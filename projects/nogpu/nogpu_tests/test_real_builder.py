@@ -31,7 +31,7 @@ folder = pathlib.Path(sys.argv[1])
 said, sizes = [], {}
 for half in (False, True):
     request = plans.Request("fp16" if half else "fp32", half_tensors=half)
-    builder = plans.Builder(request, str(folder / "cache"), said.append)
+    builder = plans.PlanBuilder(request, str(folder / "cache"), said.append)
     for path in sorted(folder.glob("*.onnx")):
         if path.stem.endswith("-half") == half:
             sizes[path.stem] = len(builder.build(path, path.stem))

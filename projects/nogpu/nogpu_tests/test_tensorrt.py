@@ -140,7 +140,7 @@ def test_int8_reads_the_computers_scales_under_its_own_header(board, tmp_path):
     network, prepared = make_prepared(tmp_path, "tiny", "fp16")
     values = preparations.read(prepared)
     request = plans.Request("int8", scales={"search": "3c010a14", "input:0": "3d65992f"})
-    builder = plans.Builder(request, str(tmp_path), quiet)
+    builder = plans.PlanBuilder(request, str(tmp_path), quiet)
     builder.build(prepared / values["forms"]["whole"]["models"][1], "search")
     caches = [value for what, value in board.machine.seen if what == "cache"]
     number = {"8.2": "8201", "8.6": "8601", "10.": "100300"}[builder.version[:3]]
@@ -152,7 +152,7 @@ def test_int8_reads_the_computers_scales_under_its_own_header(board, tmp_path):
 @pytest.mark.parametrize("board", ["11"], indirect=True)
 def test_int8_without_quantisers_or_flags_is_one_sentence(board, tmp_path):
     with refusal(BuildFailed, "precision"):
-        plans.Builder(plans.Request("int8", scales={}), str(tmp_path), quiet)
+        plans.PlanBuilder(plans.Request("int8", scales={}), str(tmp_path), quiet)
 
 
 def test_the_timing_cache_is_kept_for_the_next_build(board, tmp_path):
@@ -170,7 +170,7 @@ def test_a_board_of_little_memory_does_without_cublas_and_cudnn(board, tmp_path)
     for size_gb, is_small in ((2, True), (8, False)):
         board.machine.seen.clear()
         request = plans.Request("fp32", memory_gb=size_gb)
-        plans.Builder(request, str(tmp_path), quiet).build(model, "search")
+        plans.PlanBuilder(request, str(tmp_path), quiet).build(model, "search")
         tactics = [value for what, value in board.machine.seen if what == "tactics"]
         later = ["EDGE_MASK_CONVOLUTIONS", "JIT_CONVOLUTIONS"]
         left = [] if board.trt.__version__.startswith("8.2") else later
@@ -181,7 +181,7 @@ def test_a_plan_that_needs_cublas_is_built_with_it(board, tmp_path, monkeypatch)
     _, prepared = make_prepared(tmp_path, "tiny")
     model = prepared / preparations.read(prepared)["forms"]["whole"]["models"][1]
     messages, sources = [], []
-    builder = plans.Builder(plans.Request("fp32", memory_gb=2), str(tmp_path), messages.append)
+    builder = plans.PlanBuilder(plans.Request("fp32", memory_gb=2), str(tmp_path), messages.append)
     build = builder._builder.build_serialized_network
 
     def the_second_time(network, config):
@@ -323,7 +323,7 @@ def test_what_a_board_lacks_is_one_sentence(monkeypatch, tmp_path, driver, tenso
     played = None if driver is None else machine.FakeBoard(None, cu_init=driver)
     try:
         with pytest.raises((NoGpu, NoEngine), match=messages):
-            plans.Builder(plans.Request("fp16"), str(tmp_path), quiet)
+            plans.PlanBuilder(plans.Request("fp16"), str(tmp_path), quiet)
     finally:
         if played is not None:
             played.leave()
@@ -341,7 +341,7 @@ def test_no_memory_and_an_old_driver_are_one_sentence_each(board, tmp_path):
         loading.open_setup(loading.Setup(bundle=made))
     assert board.devices[-1].closed
     with refusal(BuildFailed, "no GPU", command=doctor):
-        plans.Builder(plans.Request("fp16"), str(tmp_path), quiet)
+        plans.PlanBuilder(plans.Request("fp16"), str(tmp_path), quiet)
 
 
 @pytest.mark.parametrize("board", ["8.6"], indirect=True)

@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from hotpath.base.commands import needs
-from hotpath.calib.errors import Missing
+from hotpath.calib.errors import MissingLibrary
 
 try:
     import torch as torch
@@ -25,9 +25,9 @@ def timm_library() -> Any:
     try:
         timm = importlib.import_module("timm")
     except ImportError as error:
-        raise Missing(needs("this network", "timm", error, "research")) from None
+        raise MissingLibrary(needs("this network", "timm", error, "research")) from None
     except RuntimeError as error:  # torchvision's operators are not of this torch
-        raise Missing(
+        raise MissingLibrary(
             f"timm can't be imported ({error}): torch and torchvision must be of one index and "
             "fit each other; run `make setup ALSO=research`"
         ) from None

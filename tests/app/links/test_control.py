@@ -6,11 +6,11 @@ from unittest.mock import MagicMock, Mock
 import numpy as np
 import pytest
 
-from hotpath.app.cli.drawn import Drawn
+from hotpath.app.cli.drawn import DrawingOutput
 from hotpath.app.cli.profile import Profile
 from hotpath.app.links.control import CONFIRM, Controller
 from hotpath.app.links.frame_buffer import FrameBuffer
-from hotpath.app.links.requests import Refused
+from hotpath.app.links.requests import RequestRefused
 from hotpath.app.records import LinkOptions
 from hotpath.runtime.errors import BadNetwork, BadOption
 from hotpath.runtime.types import Box, Track
@@ -42,7 +42,7 @@ def test_frames_go_to_the_files_only_while_the_run_records(control, tmp_path):
         ResultsWriter(tmp_path / "a.csv", rows.columns),
         lambda: control.recording,
     )
-    drawn = Drawn(Profile(), None, video, rows.records)
+    drawn = DrawingOutput(Profile(), None, video, rows.records)
     for index, on in enumerate((True, False, True)):
         control.record(on)
         for output in (rows, drawn):
@@ -50,7 +50,7 @@ def test_frames_go_to_the_files_only_while_the_run_records(control, tmp_path):
     lines = (tmp_path / "a.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in lines[1:]] == ["0", "2"]
     assert [call[0][1] for call in video.write.call_args_list] == [0.0, 0.2]
-    with refusal(Refused, "no file"):
+    with refusal(RequestRefused, "no file"):
         controller(LinkOptions()).record(True)
 
 

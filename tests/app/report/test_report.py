@@ -11,9 +11,9 @@ import pytest
 
 from hotpath.app.__main__ import main
 from hotpath.app.cli.options import command_of, parse, records_of
-from hotpath.app.report.charts import COLUMNS, Axis, curve, time_line
+from hotpath.app.report.charts import COLUMNS, FrameAxis, curve, time_line
 from hotpath.app.report.cut import cut
-from hotpath.app.report.document import Facts, document
+from hotpath.app.report.document import ReportFacts, document
 from hotpath.app.report.history import (
     DOUBT,
     FIND,
@@ -22,7 +22,7 @@ from hotpath.app.report.history import (
     MOST_PICTURES,
     MOST_UNSURE,
     SELECTED,
-    History,
+    RunHistory,
 )
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
@@ -54,7 +54,7 @@ def tracked_at(index, state="tracked", found=False):
 
 def story(words):
     """A history of one target, given a word a frame; it is found where "tracked" follows a loss."""
-    history, was_lost = History(), False
+    history, was_lost = RunHistory(), False
     for index, word in enumerate(words):
         history.write(tracked_at(index, word, found=was_lost and word == "tracked"))
         was_lost = word == "lost" or (was_lost and word == "unsure")
@@ -89,7 +89,7 @@ def test_a_report_has_pictures_of_selection_losses_and_finds_and_loads_nothing()
     for event in events:
         picture = cv2.imdecode(np.frombuffer(event.picture, np.uint8), cv2.IMREAD_COLOR)
         assert picture.shape[0] == picture.shape[1] > 100
-    text = document(history, Facts("film.mp4", command="hotpath track film.mp4"))
+    text = document(history, ReportFacts("film.mp4", command="hotpath track film.mp4"))
     page = Addresses(text)
     assert page.found
     assert all(address.startswith("data:image/jpeg;base64,") for address in page.found)
@@ -106,7 +106,7 @@ def test_what_an_unsure_box_held_is_shown_after_10_frames_40_and_160():
         *((DOUBT, frame) for frame in (18, 48, 168)),
     ]
     assert all(event.picture and event.whole for event in events)
-    text = document(story(words), Facts("film.mp4"))
+    text = document(story(words), ReportFacts("film.mp4"))
     assert text.count("still unsure<span> in frame") == 3 and "never lost" not in text
 
 
@@ -134,7 +134,7 @@ def test_losses_are_those_of_the_target_and_candidates_are_named(text, counts):
     history = story(words)
     past = history.targets[0]
     assert tuple(past.count(kind) for kind in (LOSS, FIND, GIVEN_UP)) == counts
-    text = document(history, Facts("film.mp4"))
+    text = document(history, ReportFacts("film.mp4"))
     assert text.count("candidate given up<span> in frame") == counts[2]
     assert text.count("<details>") == sum(counts) + 1 == text.count('class="whole"')
     assert "found in frame" not in text and ">frame 0<" in text
@@ -156,7 +156,7 @@ def test_a_report_of_many_frames_stays_small_and_keeps_short_losses():
     count = 20000
     words = ["tracked"] * count
     words[7000] = "lost"
-    axis = Axis(0, count - 1)
+    axis = FrameAxis(0, count - 1)
     line = time_line(axis, range(count), [("tracked", "lost").index(w) * 2 for w in words], [])
     assert line.count('class="lost"') == 1, "one lost frame of 20,000 is seen"
     values = np.zeros(count)
@@ -170,7 +170,7 @@ def test_a_report_of_many_frames_stays_small_and_keeps_short_losses():
 def test_the_report_of_1000_frames_with_many_losses_has_at_most_a_few_megabytes():
     words = (["tracked"] * 3 + ["lost"] * 2) * 200
     history = story(words)
-    text = document(history, Facts("film.mp4"))
+    text = document(history, ReportFacts("film.mp4"))
     assert len(text) < 3e6
     pictures = sum(bool(event.picture) for event in history.targets[0].events)
     assert pictures == MOST_PICTURES + 1
@@ -239,7 +239,7 @@ def test_a_phone_shows_the_whole_time_line_and_all_bars_in_the_mode_of_the_viewe
     steps = [("crop", 0.2, 0.3), ("network", 2.0, 9.9), ("total", 3.0, 12.34)]
     history = story(["tracked"] * 50 + ["lost"] * 30 + ["unsure"] * 10 + ["tracked"] * 10)
     path = tmp_path / "run.html"
-    path.write_text(document(history, Facts("film.mp4", steps=steps)), encoding="utf-8")
+    path.write_text(document(history, ReportFacts("film.mp4", steps=steps)), encoding="utf-8")
     with pages.browser() as chromium:
         size = {"width": 390, "height": 844}
         page = chromium.new_page(viewport=size, color_scheme=scheme, is_mobile=True)

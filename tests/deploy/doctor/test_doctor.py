@@ -51,7 +51,7 @@ def test_what_is_missing_goes_by_the_boards_engine(tmp_path, name, dropped, want
 
 
 def test_a_computer_without_anything_gets_openvino():
-    host, nothing = detect.Detection(), installed.Installed()
+    host, nothing = detect.Detection(), installed.InstalledSoftware()
     host.board = load_board("host")
     nothing.python = "3.12.1"
     entries = missing.missing(Situation(host, nothing, {}))
@@ -142,7 +142,7 @@ def test_an_engine_of_ones_own_says_how_it_is_installed(tmp_path, monkeypatch):
     monkeypatch.setattr(engines, "__path__", list(engines.__path__) + [str(tmp_path)])
     found = detect.Detection()
     found.board = load_board("host")._replace(engine="mine")
-    nothing = installed.Installed()
+    nothing = installed.InstalledSoftware()
     nothing.python = "3.12.1"
     lacking = missing.missing(Situation(found, nothing, {}))
     assert ("library_of_mine", "pip install mine") in [(e.name, e.command) for e in lacking]

@@ -12,7 +12,7 @@ import pytest
 
 from hotpath.boards import load_board, snapshot
 from hotpath.boards.detect import Detection
-from hotpath.boards.files import Recorder
+from hotpath.boards.files import RecordingRoot
 from hotpath.boards.telemetry import Telemetry
 from hotpath.deploy.doctor import report
 from hotpath.deploy.doctor.__main__ import main
@@ -192,12 +192,12 @@ def test_any_content_survives_the_text_file(content, tmp_path):
 def test_what_can_not_be_read_comes_back_unreadable(tmp_path):
     source = tmp_path / "source"
     (source / "sys/busy").mkdir(parents=True)
-    recorder = Recorder(source)
+    recorder = RecordingRoot(source)
     assert recorder.text("sys/busy") is None and recorder.text("sys/absent") is None
     (tmp_path / "file").write_text(snapshot.dumps(recorder.seen))
     restore(tmp_path / "file", tmp_path / "copy")
     assert stat.S_ISDIR(os.stat(str(tmp_path / "copy/sys/busy")).st_mode)
-    assert Recorder(tmp_path / "copy").text("sys/busy") is None
+    assert RecordingRoot(tmp_path / "copy").text("sys/busy") is None
     assert not (tmp_path / "copy/sys/absent").exists()
 
 

@@ -316,10 +316,10 @@ def test_two_checkouts_take_turns_each_with_its_own_code(in_git, tmp_path, monke
     assert slow != text
     tracker.write_text(slow, encoding="utf-8")
     monkeypatch.setattr(measure, "FILM", 21)
-    case = cases.Case(str(write_network(tmp_path)), "fp32", "auto")
-    settings = measure.Settings([case], frames=20, rounds=1, warm_s=0.0)
+    case = cases.SpeedCase(str(write_network(tmp_path)), "fp32", "auto")
+    settings = measure.SpeedSettings([case], frames=20, rounds=1, warm_s=0.0)
     sides = [measure.Side(tmp_path / "base.json"), measure.Side(tmp_path / "new.json", str(tree))]
-    pair = measure.Run(settings, sides, say=lambda text: None).measure()
+    pair = measure.SpeedRun(settings, sides, say=lambda text: None).measure()
     assert pair[0]["run"]["id"] == pair[1]["run"]["id"]
     assert [evidence.read_evidence(side.path) for side in sides] == pair
     ours, slow_ones = (np.concatenate(compare.totals(e["results"][0])) for e in pair)

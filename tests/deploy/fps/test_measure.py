@@ -44,9 +44,11 @@ def run_on(network, tmp_path):
 
     def run(own, say=print, **more):
         given = dict(frames=24, rounds=2, warm_s=0.0)
-        settings = measure.Settings([cases.Case(network, "fp32", "auto")], **dict(given, **more))
+        settings = measure.SpeedSettings(
+            [cases.SpeedCase(network, "fp32", "auto")], **dict(given, **more)
+        )
         side = measure.Side(tmp_path / "evidence.json")
-        (found,) = measure.Run(settings, [side], say, own.folder).measure()
+        (found,) = measure.SpeedRun(settings, [side], say, own.folder).measure()
         assert evidence.read_evidence(side.path) == found
         return found
 

@@ -21,7 +21,7 @@ def opened(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny")
     frames, boxes = film(25)
     np.save(str(folder / "frames.npy"), np.stack(frames))
-    case = cases.Case(str(tiny.write_network(folder)), "fp32", "auto")
+    case = cases.SpeedCase(str(tiny.write_network(folder)), "fp32", "auto")
     return cases.open_case(case, str(folder / "frames.npy"), boxes[0, 0])
 
 

@@ -70,7 +70,7 @@ def vit(path):
 
 def vit_scale(path, channel):
     """OpenCV's factor for a channel, measured with a network that returns it."""
-    graph = blobs.Graph()
+    graph = blobs.BlobGraph()
     ends = [np.array(v, np.int64) for v in ([0, channel, 0, 0], [1, channel + 1, 1, 1])]
     value = graph.Slice("search", *ends)
     nothing = graph.Mul(graph.ReduceMean("template", axes=[1, 2, 3], keepdims=1), 0.0)

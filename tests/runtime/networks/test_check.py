@@ -209,7 +209,7 @@ def test_show_counts_and_says_where_a_network_runs(run, tmp_path):
 
 
 def test_counts_are_those_of_the_formulas():
-    graph = blobs.Graph()
+    graph = blobs.BlobGraph()
     first = graph.Conv("x", np.zeros((8, 3, 3, 3)), strides=[2, 2], pads=[1, 1, 1, 1])
     second = graph.Conv(first, np.zeros((8, 1, 5, 5)), group=8)
     flat = graph.Flatten(graph.Relu(second))

@@ -109,7 +109,7 @@ def add_mask(path, image):
 
 def test_a_search_graph_without_a_picture_is_refused_in_words(tmp_path):
     toml = write_own(tmp_path)
-    graph = blobs.Graph()
+    graph = blobs.BlobGraph()
     graph.Add("a", "b", output="c")
     shape = (1, 4, 11, 11)
     model = graph.model([("a", shape), ("b", shape)], [("c", shape)])

@@ -12,7 +12,7 @@ from hotpath import BadBox, BadOption, load_targets, load_tracker
 from hotpath.runtime import loading
 from hotpath.runtime.errors import BadNetwork, NoEngine, NoObject
 from hotpath.runtime.frames.boxes import overlap
-from hotpath.runtime.network import Made
+from hotpath.runtime.network import AuxiliaryFile
 from hotpath.runtime.tracker import point_prompt
 from tests.support.errors import refusal
 from tests.support.object_scene import CENTRE, OBJECT, scene
@@ -175,7 +175,7 @@ def test_another_network_whose_head_cannot_be_read_is_closed(monkeypatch):
 
 def test_a_head_that_is_missing_or_damaged_is_named(tracker, tmp_path):
     with refusal(BadNetwork, "other file") as caught:
-        tracker.network.locate_made(Made("no.onnx", "0" * 64))
+        tracker.network.locate_made(AuxiliaryFile("no.onnx", "0" * 64))
     assert "no.onnx" in str(caught.value)
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no network")

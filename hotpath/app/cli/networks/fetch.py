@@ -15,7 +15,7 @@ from hotpath.base import cache
 from hotpath.base.commands import reason
 from hotpath.base.progress_bar import tqdm
 from hotpath.runtime.errors import BadNetwork, BadOutput
-from hotpath.runtime.network import File, Network, sha256_of
+from hotpath.runtime.network import Network, NetworkFile, sha256_of
 from hotpath.runtime.networks.schema import LARGEST_FILE
 
 BLOCK = 1 << 16
@@ -48,7 +48,7 @@ def fetch(network: Network, folder: pathlib.Path, log: Callable[[str], None]) ->
 
 
 def _fetch_one(
-    network: Network, entry: File, path: pathlib.Path, log: Callable[[str], None]
+    network: Network, entry: NetworkFile, path: pathlib.Path, log: Callable[[str], None]
 ) -> pathlib.Path:
     try:
         there = network.locate_file(entry, path.parent)
@@ -84,7 +84,7 @@ def _fetch_one(
     return path
 
 
-def _refusal(entry: File, error: Exception) -> BadNetwork:
+def _refusal(entry: NetworkFile, error: Exception) -> BadNetwork:
     """Why a file can't be downloaded, and what to do."""
     cause = getattr(error, "reason", None) or error
     return BadNetwork(
@@ -94,7 +94,7 @@ def _refusal(entry: File, error: Exception) -> BadNetwork:
     )
 
 
-def _check(network: Network, entry: File, part: pathlib.Path) -> None:
+def _check(network: Network, entry: NetworkFile, part: pathlib.Path) -> None:
     """Raise ``BadNetwork`` if what was downloaded is another file."""
     got = sha256_of(part)
     if got == entry.sha256:
@@ -131,12 +131,12 @@ class _HttpsAlone(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _limit(entry: File) -> int:
+def _limit(entry: NetworkFile) -> int:
     """Bytes that a file can have."""
     return entry.size or LARGEST_FILE
 
 
-def _download(entry: File, file: Any) -> None:
+def _download(entry: NetworkFile, file: Any) -> None:
     """Write the answer to a file, up to one block more than it can have."""
     opener = urllib.request.build_opener(_HttpsAlone)
     with opener.open(str(entry.url), timeout=TIMEOUT_S) as answer:

@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, Optional, Set
 from urllib.parse import urlsplit
 
 from hotpath.app.links.base import is_loopback
-from hotpath.app.links.requests import Refused
+from hotpath.app.links.requests import RequestRefused
 
 MOST_CONNECTIONS = 64  # open at once
 STRANGER_S = 5.0  # a new connection must have shown the token by then
@@ -49,7 +49,7 @@ class Guard:
     def check(
         self, host: str, origin: Optional[str], cookie: Optional[str], bearer: Optional[str]
     ) -> None:
-        """Raise ``Refused`` unless a request may pass.
+        """Raise ``RequestRefused`` unless a request may pass.
 
         Args:
             host, origin: the headers; ``origin`` is None if there is none.
@@ -59,19 +59,19 @@ class Guard:
         try:
             name = urlsplit("//" + host).hostname or ""
         except ValueError:
-            raise Refused(400, "the header Host can't be read") from None
+            raise RequestRefused(400, "the header Host can't be read") from None
         if self.is_local and not is_loopback(name):
-            raise Refused(403, "this page is served to this computer only, as localhost")
+            raise RequestRefused(403, "this page is served to this computer only, as localhost")
         if origin is not None and origin not in ("http://" + host, "https://" + host):
-            raise Refused(403, "the request comes from a foreign page")
+            raise RequestRefused(403, "the request comes from a foreign page")
         if _equal(cookie, self._cookie) or _equal(bearer, self.token):
             return
-        raise Refused(401, "open the link that the run printed in its terminal")
+        raise RequestRefused(401, "open the link that the run printed in its terminal")
 
     def log_in(self, token: Optional[str]) -> str:
-        """The cookie's value for a request with the right token; raises ``Refused``."""
+        """The cookie's value for a request with the right token; raises ``RequestRefused``."""
         if not _equal(token, self.token):
-            raise Refused(401, "this link is of another run; open the one in its terminal")
+            raise RequestRefused(401, "this link is of another run; open the one in its terminal")
         return self._cookie
 
 

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tupl
 from aiohttp import web
 
 from hotpath.app.links.control import Controller
-from hotpath.app.links.requests import Refused
+from hotpath.app.links.requests import RequestRefused
 from hotpath.app.report.cut import jpeg, shrunk
 from hotpath.base.text import parsed_json
 from hotpath.runtime.frames.pictures import AnyFrame, bgr_of
@@ -65,16 +65,16 @@ class Api:
         body = await _body(request, ("frame",), ("box", "point", "replace", "snug"))
         replaced, snug = body.get("replace"), body.get("snug", False)
         if ("box" in body) == ("point" in body):
-            raise Refused(400, "send a box or a point")
+            raise RequestRefused(400, "send a box or a point")
         if not isinstance(snug, bool):
-            raise Refused(400, "snug: true or false")
+            raise RequestRefused(400, "snug: true or false")
         try:
             frame = whole_number(body["frame"])
             box = _numbers(body["box"], "box") if "box" in body else None
             point = _numbers(body["point"], "point") if box is None else None
             replaced = None if replaced is None else whole_number(replaced)
         except ValueError as error:
-            raise Refused(400, str(error)) from None
+            raise RequestRefused(400, str(error)) from None
         controller = self._controller
 
         def choose() -> Json:
@@ -99,7 +99,7 @@ class Api:
         """The picture of a target as it was selected."""
         picture = self._selected(_number_of(request))
         if not picture:
-            raise Refused(404, "there is no picture of this target yet")
+            raise RequestRefused(404, "there is no picture of this target yet")
         return web.Response(body=picture, content_type="image/jpeg")
 
     async def pause(self, request: web.Request) -> web.StreamResponse:
@@ -122,14 +122,14 @@ class Api:
     async def stop(self, request: web.Request) -> web.StreamResponse:
         """End the run."""
         if not await _switch(request, "stop"):
-            raise Refused(400, "stop: true ends the run")
+            raise RequestRefused(400, "stop: true ends the run")
         await self._call(self._controller.stop)
         return web.Response(status=202)
 
     def _newest(self) -> TrackedFrame:
         tracked = self._controller.wait(-1, 0)[1]
         if tracked is None:
-            raise Refused(503, "no frame has come yet")
+            raise RequestRefused(503, "no frame has come yet")
         return tracked
 
     async def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -201,7 +201,7 @@ def _number_of(request: web.Request) -> int:
     """The target that an address names."""
     text = request.match_info["number"]
     if not (text.isdecimal() and len(text) < 10):
-        raise Refused(404, "there is no such target")
+        raise RequestRefused(404, "there is no such target")
     return int(text)
 
 
@@ -209,18 +209,18 @@ async def _answered(request: web.Request, name: str) -> Optional[int]:
     """The target of a body that says yes or no to it; None for the selected one."""
     body = await _body(request, (name,), ("number",))
     if body[name] is not True:
-        raise Refused(400, f"{name}: true, or do not send it")
+        raise RequestRefused(400, f"{name}: true, or do not send it")
     try:
         return None if body.get("number") is None else whole_number(body["number"])
     except ValueError:
-        raise Refused(400, "number: a whole number from 0") from None
+        raise RequestRefused(400, "number: a whole number from 0") from None
 
 
 async def _switch(request: web.Request, name: str) -> bool:
     """The one true or false of a body."""
     value = (await _body(request, (name,)))[name]
     if not isinstance(value, bool):
-        raise Refused(400, f"{name}: true or false")
+        raise RequestRefused(400, f"{name}: true or false")
     return value
 
 
@@ -228,18 +228,18 @@ async def _body(request: web.Request, needed: Sequence[str], optional: Sequence[
     """The request's body: a JSON object with those keys."""
     # a foreign page must ask before it may send this type, and no answer allows it
     if request.content_type != "application/json":
-        raise Refused(415, "send JSON, as application/json")
+        raise RequestRefused(415, "send JSON, as application/json")
     try:
         text = (await asyncio.wait_for(request.read(), BODY_S)).decode("utf-8")
         body = parsed(text)
     except asyncio.TimeoutError:
-        raise Refused(408, "the request's body did not arrive in time") from None
+        raise RequestRefused(408, "the request's body did not arrive in time") from None
     except (ValueError, web.HTTPBadRequest) as error:
-        raise Refused(400, f"this is not JSON: {error}") from None
+        raise RequestRefused(400, f"this is not JSON: {error}") from None
     if (
         not isinstance(body, dict)
         or set(needed) - set(body)
         or set(body) - set(needed) - set(optional)
     ):
-        raise Refused(400, "send an object with {}".format(", ".join(needed)))
+        raise RequestRefused(400, "send an object with {}".format(", ".join(needed)))
     return body

@@ -27,7 +27,7 @@ from hotpath.app.links.control import Controller
 from hotpath.app.links.page import access, api
 from hotpath.app.links.page.access import ConnectionLimiter, Guard
 from hotpath.app.links.page.answers import error, error_page, policy
-from hotpath.app.links.requests import Refused
+from hotpath.app.links.requests import RequestRefused
 from hotpath.app.records import LinkOptions
 from hotpath.app.report.cut import cut
 from hotpath.boards.detect import detect
@@ -63,7 +63,7 @@ class Update(NamedTuple):
     jpeg: Optional[bytes]
 
 
-class Viewer:
+class PageViewer:
     """One browser's web socket.
 
     Attributes:
@@ -119,7 +119,7 @@ class Server(Link):
         self.guard = Guard(options.page.host)
         self.link = ""
         self._controller, self._options = controller, options
-        self._viewers: Set[Viewer] = set()
+        self._viewers: Set[PageViewer] = set()
         self._wanted = threading.Event()  # a browser is ready for a picture
         self._closing = threading.Event()
         self._update: Optional[Update] = None
@@ -259,7 +259,7 @@ class Server(Link):
         except asyncio.TimeoutError:
             pass  # a browser does not answer: the process ends all the same
 
-    async def _say_goodbye(self, viewer: Viewer) -> None:
+    async def _say_goodbye(self, viewer: PageViewer) -> None:
         """Send the last state to one browser and close its socket."""
         try:
             if self._update is not None:
@@ -306,7 +306,7 @@ class Server(Link):
                 )
                 self._limiter.trust(request.transport)
             response = await handler(request)
-        except Refused as refusal:
+        except RequestRefused as refusal:
             is_person = "text/html" in request.headers.get("Accept", "")  # in a browser
             response = (error_page if is_person else error)(refusal.status, str(refusal))
         except web.HTTPException as wrong:
@@ -321,12 +321,14 @@ class Server(Link):
     async def _serve_socket(self, request: web.Request) -> web.StreamResponse:
         """Serve one web socket: send state and pictures, receive what was displayed."""
         if len(self._viewers) >= MOST_VIEWERS:
-            raise Refused(503, f"{MOST_VIEWERS} browsers are connected, the most there can be")
+            raise RequestRefused(
+                503, f"{MOST_VIEWERS} browsers are connected, the most there can be"
+            )
         socket = web.WebSocketResponse(heartbeat=PING_S, max_msg_size=MESSAGE_BYTES, compress=False)
         if not socket.can_prepare(request).ok:
-            raise Refused(400, "this address is for web sockets")
+            raise RequestRefused(400, "this address is for web sockets")
         await socket.prepare(request)
-        viewer = Viewer(socket)
+        viewer = PageViewer(socket)
         self._viewers.add(viewer)
         self._update_wanted()
         sender = asyncio.ensure_future(self._send_updates(viewer))
@@ -350,7 +352,7 @@ class Server(Link):
             self._update_wanted()
         return socket
 
-    async def _send_updates(self, viewer: Viewer) -> None:
+    async def _send_updates(self, viewer: PageViewer) -> None:
         """Send the newest state and picture whenever the browser has displayed an earlier one."""
         sent = None
         while True:

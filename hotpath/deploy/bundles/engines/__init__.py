@@ -15,7 +15,7 @@ from hotpath.base.commands import meant
 from hotpath.base.toml_keys import Table
 from hotpath.boards import Board
 from hotpath.deploy.bundles.order import Order
-from hotpath.deploy.bundles.writer import Writer
+from hotpath.deploy.bundles.writer import BundleWriter
 from hotpath.deploy.errors import BuildFailed
 from hotpath.runtime import engines
 from hotpath.runtime.networks import bundle, canonical
@@ -56,7 +56,7 @@ def build_files(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
     paths = order.paths()
     _check_precision(order, paths)
     about = _try(order, paths)
-    with Writer(order.target) as writer:
+    with BundleWriter(order.target) as writer:
         graphs = canonical.load(order.network, paths, engines.find(about["engine"]).form(), say)
         for path in pathlib.Path(graphs.search.path).parent.iterdir():
             shutil.copy(str(path), str(writer.folder / path.name))

@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 from hotpath.base.commands import make
 from hotpath.deploy.bundles import ranges
 from hotpath.deploy.bundles.order import Order
-from hotpath.deploy.bundles.writer import Writer
+from hotpath.deploy.bundles.writer import BundleWriter
 from hotpath.deploy.errors import BuildFailed
 from hotpath.graphs import canonical
 from hotpath.runtime.networks import bundle
@@ -15,7 +15,7 @@ from hotpath.runtime.networks import bundle
 PARTS = ("exemplar", "search")
 
 
-class Part(NamedTuple):
+class ModelToConvert(NamedTuple):
     """One of the two graphs, for a converter.
 
     Attributes:
@@ -34,13 +34,16 @@ class Part(NamedTuple):
     folder: pathlib.Path
 
 
-def build(order: Order, version: str, convert: Callable[[Part], Dict[str, str]]) -> bundle.Bundle:
+def build(
+    order: Order, version: str, convert: Callable[[ModelToConvert], Dict[str, str]]
+) -> bundle.Bundle:
     """Build a bundle of two converted graphs.
 
     Args:
         order: what is to be built.
         version: version of the converter.
-        convert: function of a ``Part`` that writes its files, and returns their names by key.
+        convert: function of a ``ModelToConvert`` that writes its files, and returns their names by
+            key.
 
     Raises:
         BuildFailed: there is no onnx, or no table of ranges for INT8; or what ``convert`` raises.
@@ -57,12 +60,12 @@ def build(order: Order, version: str, convert: Callable[[Part], Dict[str, str]])
     table, digest = None, None
     if order.precision == "int8":
         table, digest = ranges.read(order, paths, order.table())
-    with Writer(order.target) as writer:
+    with BundleWriter(order.target) as writer:
         models: Dict[str, Any] = {}
         for name in PARTS:
             model = getattr(graphs, name)
             inputs, outputs = _shapes(model.graph.input), _shapes(model.graph.output)
-            files = convert(Part(name, model, inputs, outputs, table, writer.folder))
+            files = convert(ModelToConvert(name, model, inputs, outputs, table, writer.folder))
             models[name] = dict(files, inputs=inputs, outputs=outputs)
         run = {
             "models": models,

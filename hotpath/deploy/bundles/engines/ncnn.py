@@ -37,7 +37,7 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
         )
     program = _converter(order)
 
-    def convert(part: converted.Part) -> Dict[str, str]:
+    def convert(part: converted.ModelToConvert) -> Dict[str, str]:
         return _convert(program, part, order.precision)
 
     return converted.build(order, _version(), convert)
@@ -64,7 +64,7 @@ def _version() -> str:
     return metadata.version("pnnx")
 
 
-def _convert(program: str, part: converted.Part, precision: str) -> Dict[str, str]:
+def _convert(program: str, part: converted.ModelToConvert, precision: str) -> Dict[str, str]:
     """Convert one model into the bundle's folder; returns the names of its files."""
     sides = ",".join("[{}]f32".format(",".join(map(str, shape))) for _, shape in part.inputs)
     work = part.folder / (part.name + "-work")

@@ -42,7 +42,7 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
         )
     version = _run("-c", "from importlib import metadata; print(metadata.version('rknn-toolkit2'))")
 
-    def convert(part: converted.Part) -> Dict[str, str]:
+    def convert(part: converted.ModelToConvert) -> Dict[str, str]:
         with tempfile.TemporaryDirectory() as work:
             _run(str(PROGRAM), request(part, order.precision, work))
         say(f"{part.name}: converted by rknn-toolkit2 {version.strip()}")
@@ -51,11 +51,11 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
     return converted.build(order, version.strip(), convert)
 
 
-def request(part: converted.Part, precision: str, work: str) -> str:
+def request(part: converted.ModelToConvert, precision: str, work: str) -> str:
     """Write what ``rknn_convert`` converts.
 
     Args:
-        part: the ``Part``; its .rknn will be in ``part.folder``.
+        part: the ``ModelToConvert``; its .rknn will be in ``part.folder``.
         precision: "fp16" or "int8".
         work: folder for the files.
 

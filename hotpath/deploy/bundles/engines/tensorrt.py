@@ -8,7 +8,7 @@ from hotpath.base.toml_keys import Table
 from hotpath.boards import Board, detect
 from hotpath.deploy.bundles import plans, prepared
 from hotpath.deploy.bundles.order import Order
-from hotpath.deploy.bundles.writer import Writer
+from hotpath.deploy.bundles.writer import BundleWriter
 from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels.cuda import driver
 from hotpath.runtime.networks import bundle
@@ -81,10 +81,10 @@ def build_prepared(folder: pathlib.Path, target: pathlib.Path, say: Say) -> bund
     """
     values = prepared.read(folder)
     asked = {key: values[key] for key in plans.Request._fields if key in values}
-    builder = plans.Builder(plans.Request(**asked), str(CACHE), say)
+    builder = plans.PlanBuilder(plans.Request(**asked), str(CACHE), say)
     number = builder.gpu.compute_capability.replace(".", "")
     say(f"TensorRT {builder.version} on {builder.gpu.name} (sm_{number})")
-    with Writer(target) as writer:
+    with BundleWriter(target) as writer:
         form, name = _build_form(values, folder, builder, writer.folder, say)
         run = {key: form[key] for key in RUN_KEYS}
         run.update(exemplar=EXEMPLAR, parts=_plan_names(form)[1:], form=name)
@@ -117,7 +117,7 @@ def _is_here(board: Board) -> bool:
 def _build_form(
     values: Table,
     folder: pathlib.Path,
-    builder: plans.Builder,
+    builder: plans.PlanBuilder,
     out: pathlib.Path,
     say: Say,
 ) -> Tuple[Table, str]:
@@ -147,17 +147,17 @@ def _build_form(
     raise AssertionError("a prepared folder has a form")
 
 
-def _half_tensors(form: Table, builder: plans.Builder) -> bool:
+def _half_tensors(form: Table, builder: plans.PlanBuilder) -> bool:
     """Whether the plans take and give float16. A network that is shipped prepared may lack that."""
     return builder.request.half_tensors and (not builder.strong or "half" in form)
 
 
-def _takes_half(values: Table, form: Table, builder: plans.Builder) -> bool:
+def _takes_half(values: Table, form: Table, builder: plans.PlanBuilder) -> bool:
     """Whether this TensorRT wants models whose own types are float16."""
     return builder.strong and (values["precision"] == "fp16" or _half_tensors(form, builder))
 
 
-def _models(values: Table, form: Table, builder: plans.Builder) -> List[str]:
+def _models(values: Table, form: Table, builder: plans.PlanBuilder) -> List[str]:
     """Return the models of a form, in the number format that this TensorRT wants."""
     if not _takes_half(values, form, builder):
         return list(form["models"])

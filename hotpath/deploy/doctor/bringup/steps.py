@@ -106,7 +106,7 @@ class State:
         self.truth = truth[:, 0]
         self.has_driver = False
         self.device: Any = None
-        self.opened: Dict[str, loading.Loaded] = {}  # by network
+        self.opened: Dict[str, loading.LoadedNetwork] = {}  # by network
         self.times: Dict[str, Times] = {}  # of each network, with the clocks as they are now
 
     def need_gpu(self) -> None:
@@ -122,7 +122,7 @@ class State:
             raise Skip("the GPU is not open")
         return self.device
 
-    def need_engine(self) -> loading.Loaded:
+    def need_engine(self) -> loading.LoadedNetwork:
         """Return what ``loading.load`` returned."""
         if self.network not in self.opened:
             raise Skip("there is no engine")

@@ -49,7 +49,7 @@ def mean_overlap(boxes: Iterable[Any], truth: np.ndarray) -> float:
 
 
 def track_by_steps(
-    loaded: loading.Loaded, frames: Sequence[np.ndarray], start: Sequence[float]
+    loaded: loading.LoadedNetwork, frames: Sequence[np.ndarray], start: Sequence[float]
 ) -> Dict[str, float]:
     """As ``track_film`` on a GPU, whose events time each step, without a graph; only the times."""
     from hotpath.runtime.devices.gpu import GpuDevice
@@ -75,7 +75,7 @@ def told(times: Times) -> str:
     return "; ".join(words)
 
 
-def track_both(loaded: loading.Loaded, say: Callable[[str], None]) -> Tuple[str, str]:
+def track_both(loaded: loading.LoadedNetwork, say: Callable[[str], None]) -> Tuple[str, str]:
     """Track both targets, one of which disappears and comes back.
 
     Args:

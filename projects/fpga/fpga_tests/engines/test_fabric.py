@@ -20,7 +20,7 @@ def told_of(engine):
     )
 
 
-class Sometimes(model.Machine):
+class Sometimes(model.NumpyMachine):
     """A fabric whose search gives something else every ninth time."""
 
     turns = 0

@@ -94,7 +94,7 @@ def test_a_picture_is_what_golden_crops(engine, frame, windows):
         assert np.array_equal(picture(engine, frame, window, border), wanted)
 
 
-class Unhurried(model.Machine):
+class Unhurried(model.NumpyMachine):
     """A machine that stays busy for some reads of STATUS, as a board does."""
 
     looks = 0
@@ -114,8 +114,8 @@ class Unhurried(model.Machine):
 def test_a_programs_end_is_waited_for(tmp_path, monkeypatch):
     frames, boxes = bright.film(4)
     results = []
-    for kind in (model.Machine, Unhurried):
-        monkeypatch.setattr(model, "Machine", kind)
+    for kind in (model.NumpyMachine, Unhurried):
+        monkeypatch.setattr(model, "NumpyMachine", kind)
         device, engine = bright.opened(tmp_path)
         assert type(device.machine) is kind
         tracker = tracker_on(engine, frames[0], boxes[0])
@@ -169,7 +169,7 @@ def open_on(tmp_path, device, overlay):
     )
 
 
-class WrongWeight(model.Machine):
+class WrongWeight(model.NumpyMachine):
     """A fabric in which one bit of a weight is wrong."""
 
     def _take(self, address, count):

@@ -24,7 +24,7 @@ from hotpath_fpga.sim import device as simulation
 FRAMES, BOXES = bright.film(4)
 
 
-class Flawed(model.Machine):
+class Flawed(model.NumpyMachine):
     """A machine with a ``fault``: of its memory, its commands, or a program that never ends."""
 
     fault = None

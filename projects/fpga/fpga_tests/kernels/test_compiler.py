@@ -23,13 +23,13 @@ from hotpath_fpga.compiler import exponents, graph
 from hotpath_fpga.compiler.hazards import UNITS, accesses, conflict, waits
 from hotpath_fpga.compiler.layers import CannotCompile
 from hotpath_fpga.compiler.survey import survey
-from hotpath_fpga.model import Machine
-from hotpath_fpga.runner import MEMORY, Runner
+from hotpath_fpga.model import NumpyMachine
+from hotpath_fpga.runner import MEMORY, FpgaRunner
 
 
 def checked(compiled, models, network, size, sides, rng, frames=2):
     """Check that every output equals the simulation's bit for bit, and that no wait is missing."""
-    bed = Runner(compiled, Machine(size, MEMORY))
+    bed = FpgaRunner(compiled, NumpyMachine(size, MEMORY))
     simulation = Simulation(compiled, models)
 
     def look(part):
@@ -119,7 +119,7 @@ def test_small_networks_equal_their_simulation_in_whole_numbers(net):
     rng, (middle, first, size) = np.random.default_rng(5), NETS[net]
     models = fpga_nets.pixelwise(rng, SIDES, middle, first)
     found = fpga_nets.compiled(models, SIDES, rng, size)
-    checked(found, models, fpga_nets.Net, size, SIDES, rng, frames=1)
+    checked(found, models, fpga_nets.FpgaNet, size, SIDES, rng, frames=1)
 
 
 def small(middle, size=ONE_LANE, first=8):
@@ -308,14 +308,14 @@ def test_what_the_engine_can_not_do_is_refused_with_its_name(monkeypatch, middle
     assert all(text in str(caught.value) for text in texts)
     monkeypatch.setattr(design, "sizes", lambda: {"a board": size})
     models = fpga_nets.pixelwise(np.random.default_rng(9), SIDES, middle)
-    refused = survey(fpga_nets.Net, models, "a board").refused
+    refused = survey(fpga_nets.FpgaNet, models, "a board").refused
     assert [sentence for _, sentence in refused] == [str(caught.value)]
 
 
 @pytest.mark.parametrize("middle", [fpga_nets.towers, fpga_nets.blocks])
 def test_a_survey_refuses_nothing_of_a_network_that_compiles(middle):
     models = fpga_nets.pixelwise(np.random.default_rng(9), SIDES, middle)
-    assert survey(fpga_nets.Net, models, "kv260").refused == []
+    assert survey(fpga_nets.FpgaNet, models, "kv260").refused == []
 
 
 def test_a_survey_goes_on_behind_what_is_refused():
@@ -326,7 +326,7 @@ def test_a_survey_goes_on_behind_what_is_refused():
         return [x.conv(pooled, 8, 1, kernel=5), x.conv(swished, 8, 2, stride=3)]
 
     models = fpga_nets.pixelwise(np.random.default_rng(1), SIDES, middle)
-    found = survey(fpga_nets.Net, models, "kv260").refused
+    found = survey(fpga_nets.FpgaNet, models, "kv260").refused
     assert [operator for operator, _ in found] == ["GlobalAveragePool", "Mul", "MaxPool", "Conv"]
 
 
@@ -339,7 +339,7 @@ def test_what_reads_an_unknown_tensor_is_not_refused_for_it():
         return [x.conv(x.node("Reshape", [mixed, shapes[1]]), channels, 1, stride=3)]
 
     models = fpga_nets.pixelwise(np.random.default_rng(1), SIDES, middle)
-    found = survey(fpga_nets.Net, models, "kv260").refused
+    found = survey(fpga_nets.FpgaNet, models, "kv260").refused
     assert [operator for operator, _ in found] == ["Softmax", "Conv"]
 
 

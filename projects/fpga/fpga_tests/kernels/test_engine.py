@@ -7,7 +7,7 @@ from fpga_tests.fpga_sizes import BYTES, each_size, engines
 from fpga_tests.kernels.benches.machine_bench import BUNDLE, PLAIN, PROGRAM, WORK, Bench
 from fpga_tests.kernels.benches.random_programs import Chains, random_program
 from hotpath.kernels.fpga import tables
-from hotpath_fpga.model import BASE, PARAMS_BYTES, Machine
+from hotpath_fpga.model import BASE, PARAMS_BYTES, NumpyMachine
 from hotpath_fpga.sim import build
 
 WHY = build.missing()
@@ -20,7 +20,7 @@ def assert_right(machine, seed=0, chains=2, convolutions=2):
     """Check that a random program writes on this machine what it writes on the definition."""
     results = []
     around = slice(WORK - 4096, WORK + (1 << 20))
-    for each in (machine, Machine(machine.size, BYTES)):
+    for each in (machine, NumpyMachine(machine.size, BYTES)):
         each.memory[around] = 0xEE
         bench = Chains(each)
         count = random_program(bench, np.random.default_rng(seed), chains, convolutions)

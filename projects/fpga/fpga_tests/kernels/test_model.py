@@ -10,12 +10,12 @@ from fpga_tests import fpga_sizes
 from fpga_tests.kernels.benches.machine_bench import PLAIN, WORK, Bench
 from hotpath.kernels import golden
 from hotpath.kernels.fpga import resize, tables
-from hotpath_fpga.model import Machine, requantised
+from hotpath_fpga.model import NumpyMachine, requantised
 from tests.support.examples import examples
 
 
 def machine(lanes=1, tiles=64):
-    return Machine(fpga_sizes.size(lanes, 4096, tiles), fpga_sizes.BYTES)
+    return NumpyMachine(fpga_sizes.size(lanes, 4096, tiles), fpga_sizes.BYTES)
 
 
 def word_place(lanes, split, row):

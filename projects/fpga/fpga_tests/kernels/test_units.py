@@ -28,5 +28,5 @@ def test_a_folder_that_can_not_be_written_is_named_before_a_long_build(tmp_path,
     (tmp_path / "file").touch()
     monkeypatch.setattr(build, "CACHE", str(tmp_path / "file" / "fpga"))
     monkeypatch.setattr(build, "_build", None)
-    with pytest.raises(build.CannotBuild, match="file/fpga can't be written"):
+    with pytest.raises(build.NoSimulator, match="file/fpga can't be written"):
         build.library(design.sizes()["pynq_z2"])

@@ -10,16 +10,16 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 from hotpath.kernels.fpga import tables
 from hotpath_fpga.compiler import quantise, timing
 from hotpath_fpga.compiler.features import Store
-from hotpath_fpga.compiler.graph import Part
-from hotpath_fpga.compiler.layers import CannotCompile, Map, Stored, View
-from hotpath_fpga.compiler.layout import LANES, Buffer, lay_out
-from hotpath_fpga.compiler.program import Writer
-from hotpath_fpga.compiler.schedule import Scheduler, Work
+from hotpath_fpga.compiler.graph import CompiledGraph
+from hotpath_fpga.compiler.layers import CannotCompile, Map, StoredFeatures, TensorView
+from hotpath_fpga.compiler.layout import LANES, MapBuffer, lay_out
+from hotpath_fpga.compiler.program import ProgramWriter
+from hotpath_fpga.compiler.schedule import Scheduler, TiledLayer
 from hotpath_fpga.compiler.tasks import Data
 
 WORD = 16
 
-Reference = Tuple[str, Part, List[Work]]
+Reference = Tuple[str, CompiledGraph, List[TiledLayer]]
 
 
 class Compiled(NamedTuple):
@@ -28,7 +28,7 @@ class Compiled(NamedTuple):
     Attributes:
         image: bytes of region 0.
         run: dict that the driver needs, fit for JSON.
-        reference: list of (part's name, ``Part``, list of ``Work``), for tests.
+        reference: list of (part's name, ``CompiledGraph``, list of ``TiledLayer``), for tests.
     """
 
     image: bytes
@@ -68,7 +68,7 @@ class Compiler:
         Raises:
             CannotCompile: the engine can't run the network; the sentence names the node.
         """
-        search = Part(self.models["search"], self._features())
+        search = CompiledGraph(self.models["search"], self._features())
         self.stores = self._stores(search)
         programs: Dict[str, Tuple[bytes, Dict[str, Any]]] = {}
         description: Dict[str, Any] = {"maps": [], "seen": None}
@@ -89,19 +89,19 @@ class Compiler:
         run.update(description)
         return Compiled(bytes(image), run, self.reference)
 
-    def _features(self) -> Dict[str, View]:
+    def _features(self) -> Dict[str, TensorView]:
         """Read the exemplar's part; views of its results as the search's inputs."""
-        self.exemplar = Part(self.models["exemplar"], {})
+        self.exemplar = CompiledGraph(self.models["exemplar"], {})
         views = {}
         for name, view, function in self.exemplar.outputs:
             if len(view.maps) != 1 or function is not None:
                 raise CannotCompile(
                     f"the exemplar leaves {name}, which is more than the map of one layer"
                 )
-            views[name] = View(view.layout, [Stored(view.maps[0])])
+            views[name] = TensorView(view.layout, [StoredFeatures(view.maps[0])])
         return views
 
-    def _stores(self, search: Part) -> Dict[Map, Store]:
+    def _stores(self, search: CompiledGraph) -> Dict[Map, Store]:
         """How the exemplar's features are kept, a ``Store`` for each map of them."""
         stores = {}
         for layer in search.layers:
@@ -113,7 +113,7 @@ class Compiler:
         return stores
 
     def _part(
-        self, name: str, part: Part, description: Dict[str, Any]
+        self, name: str, part: CompiledGraph, description: Dict[str, Any]
     ) -> Tuple[bytes, Dict[str, Any]]:
         lay_out(part, self.size["lanes"])
         if name == "exemplar":
@@ -125,13 +125,13 @@ class Compiler:
         for layer in part.layers:
             if layer.features is not None:
                 layer.features.exponent = layer.features.source.exponent
-            works.append(Work(layer, quantiser.layer(layer), self.data))
+            works.append(TiledLayer(layer, quantiser.layer(layer), self.data))
             if layer.features is not None:
                 self.stores[layer.features.source].give(works[-1])
         self.reference.append((name, part, works))
         keeps = self._keeps(part, description) if name == "search" else []
 
-        def finish(writer: Writer) -> None:
+        def finish(writer: ProgramWriter) -> None:
             if name == "exemplar":
                 for store in self.stores.values():
                     store.tasks(writer)
@@ -155,7 +155,7 @@ class Compiler:
         }
         return program, entry
 
-    def _ends(self, part: Part) -> Dict[Map, float]:
+    def _ends(self, part: CompiledGraph) -> Dict[Map, float]:
         """Return a dict of maps that only the processor reads -> share of the range to cut off."""
         read = {source for layer in part.layers for source in layer.inputs}
         ends = {}
@@ -166,10 +166,12 @@ class Compiler:
                     ends[source] = quantise.CUT if function or sigmoid else 0.0
         return ends
 
-    def _keeps(self, part: Part, description: Dict[str, Any]) -> List[Tuple[Buffer, int, int]]:
-        """What the search leaves in region 1: list of (``Buffer``, block, offset)."""
-        keeps: List[Tuple[Buffer, int, int]] = []
-        offsets: Dict[Tuple[Buffer, int, int], int] = {}
+    def _keeps(
+        self, part: CompiledGraph, description: Dict[str, Any]
+    ) -> List[Tuple[MapBuffer, int, int]]:
+        """What the search leaves in region 1: list of (``MapBuffer``, block, offset)."""
+        keeps: List[Tuple[MapBuffer, int, int]] = []
+        offsets: Dict[Tuple[MapBuffer, int, int], int] = {}
 
         def keep(feature: Map) -> Dict[str, Any]:
             blocks = -(-feature.channels // LANES)

@@ -6,8 +6,8 @@ A tile is sixteen positions of sixteen channels, which are sixteen unchanged wor
 from hotpath.kernels.fpga import tables
 from hotpath_fpga.compiler.layers import CannotCompile, Map
 from hotpath_fpga.compiler.layout import LANES
-from hotpath_fpga.compiler.program import Writer
-from hotpath_fpga.compiler.schedule import Work
+from hotpath_fpga.compiler.program import ProgramWriter
+from hotpath_fpga.compiler.schedule import TiledLayer
 
 TILE = 256
 
@@ -39,7 +39,7 @@ class Store:
                 "of 1, 2, 4, 8 or 16"
             )
 
-    def give(self, work: Work) -> None:
+    def give(self, work: TiledLayer) -> None:
         """Tell a correlation where its tiles are."""
         work.region = tables.REGIONS["WORK"]
         work.offsets = []
@@ -48,7 +48,7 @@ class Store:
             work.offsets.append(offset)
             offset += block.number * TILE
 
-    def tasks(self, writer: Writer) -> None:
+    def tasks(self, writer: ProgramWriter) -> None:
         """Add the commands that write the features to the exemplar's program."""
         source = self.source
         rows = LANES // source.width

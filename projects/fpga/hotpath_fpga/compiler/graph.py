@@ -2,8 +2,8 @@
 
 Everything becomes one kind of layer: a convolution and the functions after it. A sum of two maps is
 a 1x1 convolution over both. A pixel-wise correlation is a convolution with the exemplar's features
-as weights. A node that only rearranges (Reshape, Transpose, Concat) becomes a ``View`` of the maps
-and takes no time. The processor computes functions after the last layer (Exp, Sigmoid).
+as weights. A node that only rearranges (Reshape, Transpose, Concat) becomes a ``TensorView`` of the
+maps and takes no time. The processor computes functions after the last layer (Exp, Sigmoid).
 """
 
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
@@ -16,32 +16,33 @@ from hotpath_fpga.compiler.layers import (
     Function,
     Layer,
     Map,
-    Stored,
-    View,
+    StoredFeatures,
+    TensorView,
 )
 
-Output = Tuple[str, View, Optional[Function]]  # tensor's name, and what is behind the view
+Output = Tuple[str, TensorView, Optional[Function]]  # tensor's name, and what is behind the view
 HAS = (
     "the engine has convolutions, sums, concatenations, pixel-wise correlations and functions of "
     "one value"
 )
 
 
-class Part:
+class CompiledGraph:
     """One graph.
 
     Attributes:
         picture: ``Map`` of the crop.
         layers: in order.
-        outputs: list of (tensor's name, ``View``, function of float arrays behind it or None).
+        outputs: list of (tensor's name, ``TensorView``, function of float arrays behind it or
+            None).
     """
 
-    def __init__(self, model: Any, features: Dict[str, View]) -> None:
+    def __init__(self, model: Any, features: Dict[str, TensorView]) -> None:
         """Read a graph.
 
         Args:
             model: one of ``hotpath.graphs.quantisable.parts``.
-            features: dict of input tensor -> ``View`` of what the exemplar's part left.
+            features: dict of input tensor -> ``TensorView`` of what the exemplar's part left.
         """
         self._graph = model.graph
         self._constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
@@ -57,7 +58,7 @@ class Part:
                 continue
             shape = [d.dim_value for d in value.type.tensor_type.shape.dim]
             self.picture = Map(value.name, *shape[1:])
-            self._views[value.name] = View("map", [self.picture])
+            self._views[value.name] = TensorView("map", [self.picture])
         self._trailing = _trailing(model.graph, outputs)
         self._outputs = outputs
         for node in model.graph.node:
@@ -78,7 +79,7 @@ class Part:
             raise _refused(node, f"needs {_why(node)}; {HAS}")
         self._views[node.output[0]] = view
 
-    def _view(self, node: Any, index: int, layout: Optional[str] = "map") -> View:
+    def _view(self, node: Any, index: int, layout: Optional[str] = "map") -> TensorView:
         """The view of a node's input, in a layout."""
         name = node.input[index]
         view = self._views.get(name)
@@ -90,13 +91,15 @@ class Part:
             raise _refused(node, why + " rows and columns")
         return view
 
-    def _add_layer(self, node: Any, layer: Layer, channels: int, height: int, width: int) -> View:
+    def _add_layer(
+        self, node: Any, layer: Layer, channels: int, height: int, width: int
+    ) -> TensorView:
         output = Map(node.output[0], channels, height, width, layer)
         layer.output = output
         self.layers.append(layer)
-        return View("map", [output])
+        return TensorView("map", [output])
 
-    def _conv(self, node: Any) -> View:
+    def _conv(self, node: Any) -> TensorView:
         view = self._view(node, 0)
         attribute = attributes(node)
         weight = self._constants.get(node.input[1])
@@ -128,18 +131,18 @@ class Part:
         )
         return self._add_layer(node, layer, len(weight), rows, columns)
 
-    def _matmul(self, node: Any) -> View:
+    def _matmul(self, node: Any) -> TensorView:
         features, view = self._view(node, 0, "turned"), self._view(node, 1, "flat")
         stored = features.maps[0]
-        if len(features.maps) != 1 or not isinstance(stored, Stored):
+        if len(features.maps) != 1 or not isinstance(stored, StoredFeatures):
             raise _refused(node, f"multiplies two maps of the search region; {HAS}")
         positions = features.shape[1]
         layer = Layer(node.name, "pixelwise", view.maps, None, np.zeros(positions))
         layer.features = stored
         product = self._add_layer(node, layer, positions, view.maps[0].height, view.maps[0].width)
-        return View("flat", product.maps)
+        return TensorView("flat", product.maps)
 
-    def _add(self, node: Any) -> View:
+    def _add(self, node: Any) -> TensorView:
         views = [self._view(node, index) for index in (0, 1)]
         if views[0].shape != views[1].shape:
             shapes = " and ".join(map(_shape, views))
@@ -150,14 +153,14 @@ class Part:
         layer = Layer(node.name, "conv", maps, weight, np.zeros(channels))
         return self._add_layer(node, layer, channels, height, width)
 
-    def _concat(self, node: Any) -> View:
+    def _concat(self, node: Any) -> TensorView:
         if attributes(node).get("axis") not in (1, -3):
             why = "needs a concatenation along rows or columns; the engine's is of channels"
             raise _refused(node, why)
         views = [self._view(node, index) for index in range(len(node.input))]
-        return View("map", [part for view in views for part in view.maps])
+        return TensorView("map", [part for view in views for part in view.maps])
 
-    def _rearranged(self, node: Any) -> View:
+    def _rearranged(self, node: Any) -> TensorView:
         view = self._view(node, 0, None)
         attribute = attributes(node)
         layout = None
@@ -167,14 +170,14 @@ class Part:
                 ((0, 2, 1), "turned"): "flat",
             }.get((tuple(attribute["perm"]), view.layout))
         elif view.layout != "turned":
-            shapes = {View(kind, view.maps).shape: kind for kind in ("flat", "map")}
+            shapes = {TensorView(kind, view.maps).shape: kind for kind in ("flat", "map")}
             layout = shapes.get(self._shape_of(node, view))
         if layout is None:
             why = f"needs values of {_shape(view)} moved about; the engine keeps channels, rows"
             raise _refused(node, why + " and columns")
-        return View(layout, view.maps)
+        return TensorView(layout, view.maps)
 
-    def _shape_of(self, node: Any, view: View) -> Tuple[int, ...]:
+    def _shape_of(self, node: Any, view: TensorView) -> Tuple[int, ...]:
         if node.op_type in ("Identity", "Dropout"):
             return view.shape
         sizes = self._constants.get(node.input[1]) if len(node.input) > 1 else None
@@ -185,7 +188,7 @@ class Part:
         total = int(np.prod(view.shape))
         return tuple(total // product if size == -1 else size for size in sizes)
 
-    def _function(self, node: Any) -> View:
+    def _function(self, node: Any) -> TensorView:
         view = self._view(node, 0)
         layers = [source.layer for source in view.maps]
         layer = layers[0]
@@ -206,9 +209,9 @@ class Part:
         else:
             layer.function = function_of(node, self._constants)
         result.name = node.output[0]
-        return View("map", view.maps)
+        return TensorView("map", view.maps)
 
-    def _copy(self, node: Any, view: View) -> View:
+    def _copy(self, node: Any, view: TensorView) -> TensorView:
         """An identity layer, so that a function can follow."""
         _, channels, height, width = view.shape
         weight = np.eye(channels)[:, :, None, None]
@@ -305,7 +308,7 @@ def _refused(node: Any, why: str) -> CannotCompile:
     return CannotCompile(f"{node.name} ({node.op_type}) {why}")
 
 
-def _shape(view: View) -> str:
+def _shape(view: TensorView) -> str:
     return "x".join(map(str, view.shape))
 
 
@@ -322,13 +325,13 @@ def _why(node: Any) -> str:
     }.get(node.op_type, "an operation that there is not")
 
 
-_READERS: Dict[str, Callable[[Part, Any], View]] = {
-    "Conv": Part._conv,
-    "MatMul": Part._matmul,
-    "Add": Part._add,
-    "Concat": Part._concat,
-    "Reshape": Part._rearranged,
-    "Transpose": Part._rearranged,
-    "Identity": Part._rearranged,
-    "Dropout": Part._rearranged,
+_READERS: Dict[str, Callable[[CompiledGraph, Any], TensorView]] = {
+    "Conv": CompiledGraph._conv,
+    "MatMul": CompiledGraph._matmul,
+    "Add": CompiledGraph._add,
+    "Concat": CompiledGraph._concat,
+    "Reshape": CompiledGraph._rearranged,
+    "Transpose": CompiledGraph._rearranged,
+    "Identity": CompiledGraph._rearranged,
+    "Dropout": CompiledGraph._rearranged,
 }

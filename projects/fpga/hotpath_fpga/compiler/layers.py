@@ -40,7 +40,7 @@ class Map:
         self.centre = 0.0
 
 
-class Stored(Map):
+class StoredFeatures(Map):
     """The exemplar's features as the search's part sees them: a map that is there already.
 
     Attributes:
@@ -65,7 +65,7 @@ class Layer:
         stride, pad: (y, x); pad is that of top and left. dilation: of both.
         relu: whether one follows.
         function: function of float arrays that a table computes after it; or None.
-        features: the exemplar's, a ``Stored``; None for "conv".
+        features: the exemplar's, a ``StoredFeatures``; None for "conv".
     """
 
     output: Map
@@ -89,7 +89,7 @@ class Layer:
         self.stride, self.pad, self.dilation = stride, pad, dilation
         self.relu = False
         self.function: Optional[Function] = None
-        self.features: Optional[Stored] = None
+        self.features: Optional[StoredFeatures] = None
 
     @property
     def kernel(self) -> Tuple[int, ...]:
@@ -97,7 +97,7 @@ class Layer:
         return (1, 1) if self.weight is None else self.weight.shape[2:]
 
 
-class View:
+class TensorView:
     """A tensor: some maps in one order of their values.
 
     Layouts: "map" (1, C, H, W), "flat" (1, C, H*W), "turned" (1, H*W, C).

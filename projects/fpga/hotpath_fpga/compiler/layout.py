@@ -7,7 +7,7 @@ channels), which a convolution with rearranged weights reads and writes as any o
 
 from typing import Dict, List, Sequence, Tuple
 
-from hotpath_fpga.compiler.graph import Part
+from hotpath_fpga.compiler.graph import CompiledGraph
 from hotpath_fpga.compiler.layers import CannotCompile, Layer, Map
 
 LANES = 16
@@ -16,7 +16,7 @@ PAIR_CHANNELS = 8
 Readers = Dict[Map, List[Layer]]
 
 
-class Buffer:
+class MapBuffer:
     """Rows of words in the map memory.
 
     Attributes:
@@ -42,15 +42,15 @@ class Buffer:
         return self.blocks * self.width
 
 
-def lay_out(part: Part, lanes: int) -> List[Buffer]:
+def lay_out(part: CompiledGraph, lanes: int) -> List[MapBuffer]:
     """Give every map of a part its buffer and block.
 
     Args:
-        part: ``graph.Part``; the first layer is the picture's.
+        part: ``graph.CompiledGraph``; the first layer is the picture's.
         lanes: rows that the array works on at once.
 
     Returns:
-        list of ``Buffer``, the picture's first.
+        list of ``MapBuffer``, the picture's first.
 
     Raises:
         CannotCompile: a concatenation or a first layer that can't be laid out.
@@ -68,7 +68,7 @@ def lay_out(part: Part, lanes: int) -> List[Buffer]:
     return buffers
 
 
-def _picture(part: Part, readers: Readers) -> Buffer:
+def _picture(part: CompiledGraph, readers: Readers) -> MapBuffer:
     """The crop's buffer."""
     first = readers.get(part.picture, [])
     if len(first) != 1 or first[0].inputs != [part.picture]:
@@ -77,11 +77,11 @@ def _picture(part: Part, readers: Readers) -> Buffer:
     layer = first[0]
     pixels = 4 if _can_pair(layer, readers, part) else 1
     words = -(-layer.output.width // 2) if pixels == 4 else side
-    part.picture.buffer = Buffer(part.picture.name, 1, part.picture.height, words, pixels)
+    part.picture.buffer = MapBuffer(part.picture.name, 1, part.picture.height, words, pixels)
     return part.picture.buffer
 
 
-def _can_pair(layer: Layer, readers: Readers, part: Part) -> bool:
+def _can_pair(layer: Layer, readers: Readers, part: CompiledGraph) -> bool:
     """Whether the first layer may read overlap words and write pair words."""
     output = layer.output
     plain = (
@@ -118,12 +118,12 @@ def _groups(layers: Sequence[Layer]) -> List[List[Layer]]:
     return list({id(group[layer]): group[layer] for layer in layers}.values())
 
 
-def _together(group: Sequence[Layer]) -> Buffer:
+def _together(group: Sequence[Layer]) -> MapBuffer:
     """One buffer for the results of some layers, one after the other."""
     first = group[0].output
     source = group[0].inputs[0].buffer
     pixels = 2 if source is not None and source.pixels == 4 else 1
-    buffer = Buffer(first.name, 0, first.height, first.width // pixels, pixels)
+    buffer = MapBuffer(first.name, 0, first.height, first.width // pixels, pixels)
     for layer in group:
         output = layer.output
         if (output.height, output.width) != (first.height, first.width):

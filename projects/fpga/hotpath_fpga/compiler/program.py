@@ -14,15 +14,15 @@ from hotpath.kernels.fpga import tables
 from hotpath.kernels.fpga.tables import Fields
 from hotpath_fpga.compiler import hazards
 from hotpath_fpga.compiler.arena import Arena
-from hotpath_fpga.compiler.graph import Part
+from hotpath_fpga.compiler.graph import CompiledGraph
 from hotpath_fpga.compiler.layers import CannotCompile, Layer
-from hotpath_fpga.compiler.layout import Buffer
+from hotpath_fpga.compiler.layout import MapBuffer
 from hotpath_fpga.compiler.loads import Ahead, Loads, load, load_data
 from hotpath_fpga.compiler.quantise import Numbers
 from hotpath_fpga.compiler.tasks import Command, Data, Params, Task, Weights
 from hotpath_fpga.compiler.tiles import Block
 
-Times = Dict[Buffer, Dict[int, List[int]]]  # bank's row -> first and last task
+Times = Dict[MapBuffer, Dict[int, List[int]]]  # bank's row -> first and last task
 
 _ZEROS = {
     name: {field: 0 for field in fields if field != "opcode"}
@@ -30,7 +30,7 @@ _ZEROS = {
 }
 
 
-class Writer:
+class ProgramWriter:
     """Makes the program of one part.
 
     Args:
@@ -56,13 +56,13 @@ class Writer:
         weights: Weights,
         params: Params,
         rows: Optional[Tuple[int, int]] = None,
-        source: Optional[Tuple[Buffer, int]] = None,
+        source: Optional[Tuple[MapBuffer, int]] = None,
     ) -> None:
         """Add the command that makes some rows of some blocks of a layer.
 
         Args:
             rows: (first, end) of the result; None for all.
-            source: (``Buffer``, row of the input that its first row is) if it is a strip.
+            source: (``MapBuffer``, row of the input that its first row is) if it is a strip.
         """
         output, taken = layer.output, layer.inputs[0]
         first, end = rows or (0, output.height)
@@ -130,7 +130,7 @@ class Writer:
         task.fields["in_height"] = end - groups * group
         return groups << split
 
-    def crop(self, part: Part, buffer: Buffer, first: int, rows: int) -> None:
+    def crop(self, part: CompiledGraph, buffer: MapBuffer, first: int, rows: int) -> None:
         """Add the command that makes some rows of the crop."""
         task = Task(
             "CROP",
@@ -149,7 +149,7 @@ class Writer:
         self.tasks.append(task)
 
     def store(
-        self, name: str, buffer: Buffer, block: int, first: int, rows: int, offset: int
+        self, name: str, buffer: MapBuffer, block: int, first: int, rows: int, offset: int
     ) -> None:
         """Add the command that writes rows of one block of a buffer to region 1."""
         task = Task(
@@ -209,12 +209,12 @@ class Writer:
             buffer.base = base
         self.map_words = arena.used()
 
-    def _words(self, buffer: Buffer) -> int:
+    def _words(self, buffer: MapBuffer) -> int:
         """Words of a bank that a buffer takes."""
         group = self.lanes << buffer.split
         return -(-buffer.height // group) * buffer.row_pitch << buffer.split
 
-    def _touch(self, times: Times, buffer: Buffer, low: int, high: int, number: int) -> None:
+    def _touch(self, times: Times, buffer: MapBuffer, low: int, high: int, number: int) -> None:
         log = self.lanes.bit_length() - 1
         places = times.setdefault(buffer, {})
         for row in range(low, high):
@@ -249,8 +249,8 @@ def rows_needed(layer: Layer, first: int, end: int) -> Tuple[int, int]:
     return max(0, low), min(height, high)
 
 
-def strip_buffer(buffer: Buffer, number: int, rows: int) -> Buffer:
+def strip_buffer(buffer: MapBuffer, number: int, rows: int) -> MapBuffer:
     """A buffer for some rows of the crop."""
-    strip = Buffer(f"{buffer.name}, strip {number}", 1, rows, buffer.width, buffer.pixels)
+    strip = MapBuffer(f"{buffer.name}, strip {number}", 1, rows, buffer.width, buffer.pixels)
     strip.split = buffer.split
     return strip

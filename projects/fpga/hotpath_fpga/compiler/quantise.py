@@ -14,8 +14,8 @@ from typing import Any, Dict, NamedTuple, Optional, Tuple
 import numpy as np
 
 from hotpath_fpga.compiler import exponents
-from hotpath_fpga.compiler.graph import Part
-from hotpath_fpga.compiler.layers import CannotCompile, Function, Layer, Map, Stored
+from hotpath_fpga.compiler.graph import CompiledGraph
+from hotpath_fpga.compiler.layers import CannotCompile, Function, Layer, Map, StoredFeatures
 
 Ranges = Dict[str, Tuple[float, float]]  # tensor -> (low, high)
 LIMIT = 2**31 - 1
@@ -71,7 +71,11 @@ class Quantiser:
     """
 
     def __init__(
-        self, part: Part, ranges: Ranges, network: Any, ends: Optional[Dict[Map, float]] = None
+        self,
+        part: CompiledGraph,
+        ranges: Ranges,
+        network: Any,
+        ends: Optional[Dict[Map, float]] = None,
     ) -> None:
         self._ranges, self._network, self._ends = ranges, network, ends or {}
         part.picture.exponent = 0
@@ -140,7 +144,9 @@ class Quantiser:
         return Numbers(whole, rounded.astype(np.int32), shift)
 
 
-def _moving(layer: Layer, features: Stored, source: np.ndarray, sums: np.ndarray) -> Numbers:
+def _moving(
+    layer: Layer, features: StoredFeatures, source: np.ndarray, sums: np.ndarray
+) -> Numbers:
     """A correlation: the weights are the exemplar's features, at their own exponent."""
     if source.min() != source.max():
         raise CannotCompile(f"{layer.name} correlates maps of several exponents at once")

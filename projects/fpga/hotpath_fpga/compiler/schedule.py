@@ -7,10 +7,10 @@ import numpy as np
 
 from hotpath.kernels.fpga import resize, tables
 from hotpath_fpga.compiler import quantise, timing
-from hotpath_fpga.compiler.graph import Part
+from hotpath_fpga.compiler.graph import CompiledGraph
 from hotpath_fpga.compiler.layers import CannotCompile, Layer
-from hotpath_fpga.compiler.layout import LANES, Buffer
-from hotpath_fpga.compiler.program import Writer, rows_needed, strip_buffer
+from hotpath_fpga.compiler.layout import LANES, MapBuffer
+from hotpath_fpga.compiler.program import ProgramWriter, rows_needed, strip_buffer
 from hotpath_fpga.compiler.tasks import Command, Data, Params, Weights
 from hotpath_fpga.compiler.tiles import Block, blocks_of
 from hotpath_fpga.model import MOST_COLUMNS, PARAMS_BYTES, TILE
@@ -21,7 +21,7 @@ Pieces = List[Tuple[Block, Weights]]
 STRIPS = (4, 6, 8, 12, 16, 24, 32, 64)  # rows of the first layer's result in a strip, to be tried
 
 
-class Work:
+class TiledLayer:
     """A layer with its numbers and tiles."""
 
     def __init__(self, layer: Layer, numbers: quantise.Numbers, data: Data) -> None:
@@ -61,20 +61,20 @@ class Work:
         return b"".join(entry.ljust(PARAMS_BYTES, b"\0") for entry in entries)
 
 
-class Stage:
+class ScheduledLayer:
     """A layer with what its commands load, and how many rows of its result they make so far."""
 
-    def __init__(self, work: Work, pieces: Pieces, params: Params) -> None:
+    def __init__(self, work: TiledLayer, pieces: Pieces, params: Params) -> None:
         self.work, self.done = work, 0
         self._pieces, self._params = pieces, params
 
     def add(
         self,
-        writer: Writer,
+        writer: ProgramWriter,
         rows: Optional[Tuple[int, int]] = None,
-        source: Optional[Tuple[Buffer, int]] = None,
+        source: Optional[Tuple[MapBuffer, int]] = None,
     ) -> None:
-        """Add the commands of some rows, or of all; arguments as ``Writer.convolution`` takes."""
+        """Add the commands of some rows, or of all; see ``ProgramWriter.convolution``."""
         work = self.work
         for block, weights in self._pieces:
             writer.convolution(work.layer, block, work.numbers, weights, self._params, rows, source)
@@ -85,13 +85,18 @@ class Scheduler:
     """Makes the best program of one part.
 
     Args:
-        part: ``graph.Part``, laid out.
-        works: list of ``Work`` in order.
+        part: ``graph.CompiledGraph``, laid out.
+        works: list of ``TiledLayer`` in order.
         network: uses ``mean``, ``channels``.
     """
 
     def __init__(
-        self, part: Part, works: List[Work], size: tables.Size, data: Data, network: Any
+        self,
+        part: CompiledGraph,
+        works: List[TiledLayer],
+        size: tables.Size,
+        data: Data,
+        network: Any,
     ) -> None:
         self.part, self.works, self.size, self.data = part, works, size, data
         self._pixels = quantise.pixels(network)
@@ -100,11 +105,11 @@ class Scheduler:
                 f"a crop of {part.picture.width} pixels; the engine's tables have {MOST_COLUMNS}"
             )
 
-    def best(self, finish: Callable[[Writer], None]) -> Made:
+    def best(self, finish: Callable[[ProgramWriter], None]) -> Made:
         """The fastest program over all heights of strips.
 
         Args:
-            finish: function of a ``Writer`` that adds what comes after the layers.
+            finish: function of a ``ProgramWriter`` that adds what comes after the layers.
 
         Returns:
             (bytes, commands, cycles, words of the map memory).
@@ -126,8 +131,8 @@ class Scheduler:
             raise refused
         return best
 
-    def _made(self, rows: int, finish: Callable[[Writer], None]) -> Made:
-        writer = Writer(
+    def _made(self, rows: int, finish: Callable[[ProgramWriter], None]) -> Made:
+        writer = ProgramWriter(
             self.size, self.data, self._pixels, resize.bytes_of(self.part.picture.width)
         )
         self._tasks(writer, rows)
@@ -135,8 +140,10 @@ class Scheduler:
         program, commands = writer.finish()
         return program, commands, timing.estimate(commands, self.size), writer.map_words
 
-    def _tasks(self, writer: Writer, rows: int) -> None:
-        stages = [Stage(work, self._pieces(work), Params(work.params())) for work in self.works]
+    def _tasks(self, writer: ProgramWriter, rows: int) -> None:
+        stages = [
+            ScheduledLayer(work, self._pieces(work), Params(work.params())) for work in self.works
+        ]
         chain, behind = stages[: self._on_strips()], stages[self._on_strips() :]
         first, number = chain[0], 0
         layer, height = first.work.layer, first.work.layer.output.height
@@ -170,7 +177,7 @@ class Scheduler:
             count += 1
         return count
 
-    def _pieces(self, work: Work) -> Pieces:
+    def _pieces(self, work: TiledLayer) -> Pieces:
         """The blocks of a layer with their weights."""
         pieces: Pieces = []
         for block, offset in zip(work.blocks, work.offsets):

@@ -8,8 +8,8 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 
 import hotpath_fpga as design
 from hotpath_fpga.compiler import Compiler
-from hotpath_fpga.compiler.graph import Output, Part
-from hotpath_fpga.compiler.layers import CannotCompile, Map, Stored, View
+from hotpath_fpga.compiler.graph import CompiledGraph, Output
+from hotpath_fpga.compiler.layers import CannotCompile, Map, StoredFeatures, TensorView
 
 LAYOUTS = {3: "turned", 4: "map"}  # of a tensor with so many dimensions
 
@@ -50,14 +50,14 @@ def survey(network: Any, models: Dict[str, Any], board: str) -> Survey:
     return Survey([], program.run["programs"]["search"]["cycles"])
 
 
-class _Read(Part):
+class _Read(CompiledGraph):
     """A graph that is read to its end.
 
     Attributes:
         refused: list of (name of a node, operator, sentence).
     """
 
-    def __init__(self, model: Any, features: Dict[str, View]) -> None:
+    def __init__(self, model: Any, features: Dict[str, TensorView]) -> None:
         self.refused: List[Tuple[str, str, str]] = []
         graph = model.graph
         self._shapes = {
@@ -77,7 +77,7 @@ class _Read(Part):
         for name in node.output:
             shape = self._shapes.get(name, [])
             if len(shape) == 4:
-                self._views[name] = View("map", [Map(name, *shape[1:])])
+                self._views[name] = TensorView("map", [Map(name, *shape[1:])])
             else:  # what reads it is not judged
                 self._unknown.add(name)
 
@@ -85,10 +85,10 @@ class _Read(Part):
         try:
             return super()._output(output)
         except CannotCompile:  # it was said of a node before
-            return output, View("map", []), None
+            return output, TensorView("map", []), None
 
 
-def _features(graph: Any, views: Dict[str, View]) -> Dict[str, View]:
+def _features(graph: Any, views: Dict[str, TensorView]) -> Dict[str, TensorView]:
     """Views of the exemplar's features, as the search's inputs."""
     features = {}
     for value in graph.input:
@@ -97,10 +97,12 @@ def _features(graph: Any, views: Dict[str, View]) -> Dict[str, View]:
             continue
         view = views.get(value.name)
         if view is not None and len(view.maps) == 1:
-            features[value.name] = View(view.layout, [Stored(view.maps[0])])
+            features[value.name] = TensorView(view.layout, [StoredFeatures(view.maps[0])])
         elif len(shape) in LAYOUTS:
             sides = shape[1:] if len(shape) == 4 else [shape[2], shape[1], 1]
-            features[value.name] = View(LAYOUTS[len(shape)], [Stored(Map(value.name, *sides))])
+            features[value.name] = TensorView(
+                LAYOUTS[len(shape)], [StoredFeatures(Map(value.name, *sides))]
+            )
     return features
 
 

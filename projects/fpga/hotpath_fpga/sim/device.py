@@ -1,8 +1,8 @@
 """A board for PYNQ's own library that is simulated in this process.
 
 ``pynq.Overlay``, ``pynq.allocate`` and the registers' reads and writes end here instead of in a
-board's kernel drivers. What is behind the registers is a machine: ``design.model.Machine`` (NumPy)
-or ``design.sim.rtl.Rtl`` (the fabric itself, verilated).
+board's kernel drivers. What is behind the registers is a machine: ``model.NumpyMachine`` or
+``sim.rtl.Rtl`` (the fabric itself, verilated).
 
 The machine's memory is separate from the arrays of the processor, like memory behind a cache.
 Without a flush the fabric reads old bytes; without an invalidate the processor does. An invalidate
@@ -26,7 +26,7 @@ from hotpath.kernels.fpga.fabric import CELL
 from hotpath_fpga import model
 from hotpath_fpga.model import BASE
 from hotpath_fpga.sim import hwh
-from hotpath_fpga.sim.build import CannotBuild
+from hotpath_fpga.sim.build import NoSimulator
 
 NO_PYNQ: Optional[str] = None  # why PYNQ's library can't be loaded
 try:
@@ -228,12 +228,12 @@ def open_board(name: str, kind: str) -> Tuple[SimulatedBoard, pathlib.Path]:
     machine: Any
     try:
         if kind == "model":
-            machine = model.Machine(size)
+            machine = model.NumpyMachine(size)
         else:
             from hotpath_fpga.sim.rtl import Rtl
 
             machine = Rtl(size)
-    except CannotBuild as error:
+    except NoSimulator as error:
         raise NoSimulation(
             f"the RTL can't be compiled: {error}; run `make fpga` and install g++, or leave "
             "--rtl out"

@@ -1,4 +1,4 @@
-"""The engine's RTL as a machine: the same interface as ``design.model.Machine``, in cycles.
+"""The engine's RTL as a machine: the same interface as ``model.NumpyMachine``, in cycles.
 
 The memory is a model of a DDR behind one port (``harness.cpp``): it answers a burst's first beat
 after ``latency`` cycles, delivers ``share`` of the bus's beats, and may stall at random. Both come
@@ -55,7 +55,7 @@ class Rtl:
         size: as given.
 
     Raises:
-        hotpath_fpga.sim.build.CannotBuild: Verilator or the compiler is missing or
+        hotpath_fpga.sim.build.NoSimulator: Verilator or the compiler is missing or
         fails.
     """
 

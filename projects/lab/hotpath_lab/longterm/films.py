@@ -63,8 +63,8 @@ class LongFilm:
         self.source = entry["clip"]
         self._clip, self._scene = (_named(clips, entry[key]) for key in ("clip", "scene"))
         self._alike = _named(clips, entry["alike"]["clip"])
-        source = pictures.Frames(self._clip)
-        scene = pictures.Frames(self._scene, source.height)
+        source = pictures.FilmFrames(self._clip)
+        scene = pictures.FilmFrames(self._scene, source.height)
         self._timeline = Timeline(
             source.boxes,
             source.width,
@@ -102,7 +102,7 @@ class LongFilm:
     def _pictures(self) -> Any:
         """Open the clips; a film that is not being read holds no frame."""
         alike = self._entry["alike"]
-        source = pictures.Frames(self._clip)
+        source = pictures.FilmFrames(self._clip)
         frame, box = self._alike[alike["frame"]], self._alike.boxes[alike["frame"]]
         patch = pictures.cut_out(frame, box)
         if alike["turn"] is not None:
@@ -110,8 +110,8 @@ class LongFilm:
         area = alike["size"] ** 2 * np.prod(source.boxes[0, 2:]) * (1 + 2 * pictures.MARGIN) ** 2
         shape = math.sqrt(patch.shape[1] / patch.shape[0])
         width, height = (max(4, round(math.sqrt(area) * side)) for side in (shape, 1 / shape))
-        scene = pictures.Frames(self._scene, source.height)
-        return pictures.Pictures(self._timeline, source, scene, patch, (width, height))
+        scene = pictures.FilmFrames(self._scene, source.height)
+        return pictures.FilmPictures(self._timeline, source, scene, patch, (width, height))
 
 
 def _named(clips: dict[str, AnnotatedClip], name: str) -> AnnotatedClip:

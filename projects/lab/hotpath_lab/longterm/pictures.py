@@ -14,7 +14,7 @@ MARGIN = 0.1  # of a target's box, taken along where it is cut out
 KEPT_BYTES = 256 << 20  # of decoded frames
 
 
-class Frames:
+class FilmFrames:
     """Frames of a clip at a film's size, decoded once.
 
     Args:
@@ -50,11 +50,11 @@ def _sized(clip: AnnotatedClip, width: int, height: int, index: int) -> np.ndarr
     return np.asarray(cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA))
 
 
-class Pictures:
+class FilmPictures:
     """The pictures of one film.
 
     Args:
-        clip, scene: ``Frames`` of one height.
+        clip, scene: ``FilmFrames`` of one height.
         alike: BGR uint8, a target cut out (see ``cut_out``).
         size: (w, h) of the look-alike, pixels of the film.
     """
@@ -62,8 +62,8 @@ class Pictures:
     def __init__(
         self,
         timeline: Timeline,
-        clip: Frames,
-        scene: Frames,
+        clip: FilmFrames,
+        scene: FilmFrames,
         alike: np.ndarray,
         size: tuple[int, int],
     ) -> None:

@@ -14,7 +14,7 @@ import time
 
 from hotpath.calib.command import parser
 from hotpath_release.arm import same_boxes
-from hotpath_release.arm.machine import TABLE, Machine, Missing
+from hotpath_release.arm.machine import TABLE, ArmMachine, MissingDownload
 
 TIMEOUT_S = 1800  # of one test; the emulation takes 10 to 20 times as long as this computer
 PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", "--timeout", TIMEOUT_S)
@@ -32,14 +32,14 @@ def main(arguments=None):
         cli.error("there is no machine {}; there are: {}".format(unknown[0], ", ".join(TABLE)))
     try:
         results = [_try(name, options.whole) for name in options.machines or ["aarch64"]]
-    except Missing as error:
+    except MissingDownload as error:
         print(f"hotpath_release.arm: {error}", file=sys.stderr)
         return 2
     return 0 if all(results) else 1
 
 
 def _try(name, whole):
-    started, machine = time.monotonic(), Machine(name)
+    started, machine = time.monotonic(), ArmMachine(name)
     print(f"{machine.name}: made in {time.monotonic() - started:.0f} s", flush=True)
     tests, cores = machine.table["tests"] + (machine.table["whole"] if whole else []), machine.cores
     runs = [(cores[0], tests)] + [(core, CROPS) for core in cores[: None if whole else CORES]]

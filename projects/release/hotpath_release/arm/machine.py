@@ -37,23 +37,23 @@ exec {compiler} "${{flags[@]}}"
 """
 
 
-class Missing(Exception):
+class MissingDownload(Exception):
     """A program or a download is missing; the text says which."""
 
 
-TABLE = toml.read(pathlib.Path(__file__).with_name("machines.toml"), Missing)
+TABLE = toml.read(pathlib.Path(__file__).with_name("machines.toml"), MissingDownload)
 
 
 def exit_code(name, main):
     """Run ``main``; returns its exit code, or 2 where something is missing."""
     try:
         return main()
-    except Missing as error:
+    except MissingDownload as error:
         print(f"hotpath_release.arm.{name}: {error}", file=sys.stderr)
         return 2
 
 
-class Machine:
+class ArmMachine:
     """A machine of ``machines.toml``; its folder is made unless it is complete. Raises Missing."""
 
     def __init__(self, name):
@@ -63,7 +63,7 @@ class Machine:
         self.root, self.site, self.bin = (self.folder / n for n in ("root", "site", "bin"))
         for program in ("mmdebstrap", self.table["qemu"], self.table["compiler"]):
             if shutil.which(program) is None:
-                raise Missing(f"{program} is not installed")
+                raise MissingDownload(f"{program} is not installed")
         stamp = self.folder / "complete"
         wanted = hashlib.sha256(
             json.dumps([self.table, PYTHON, COMPILER, str(ROOT)], sort_keys=True).encode()
@@ -102,7 +102,7 @@ class Machine:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, **streams)
         if done.returncode:
             text = done.stdout.decode(errors="replace")[-1500:]
-            raise Missing("`{}` failed:\n{}".format(" ".join(command), text))
+            raise MissingDownload("`{}` failed:\n{}".format(" ".join(command), text))
 
     def _write_programs(self):
         paths = ":".join(str(self.root) + path for path in self.table.get("libraries", ()))

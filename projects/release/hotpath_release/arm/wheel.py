@@ -9,7 +9,7 @@ import sys
 import tempfile
 
 from hotpath.calib.command import parser
-from hotpath_release.arm.machine import Machine, exit_code
+from hotpath_release.arm.machine import ArmMachine, exit_code
 
 FRAMES = 12  # the emulation takes a second for each
 TRY = (
@@ -28,7 +28,7 @@ def main():
     for name in ("wheel", "clip", "box"):
         cli.add_argument(name)
     options = cli.parse_args()
-    machine = Machine("aarch64")
+    machine = ArmMachine("aarch64")
     core = machine.cores[0]
     with tempfile.TemporaryDirectory() as folder:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-q"]

@@ -37,7 +37,7 @@ HEADS = ("score", "size", "offset")
 LEAST = 2  # numbers of a tensor that is stored as float16
 
 
-class Layer(NamedTuple):
+class NcnnLayer(NamedTuple):
     """A line of a .param file."""
 
     kind: str
@@ -83,7 +83,7 @@ def graphs(checkout: Path, float32: bool = False) -> dict[str, onnx.ModelProto]:
         raise BadRun(f"there is no {checkout / BACKBONE}; name a clone of LightFC_Deploy")
     backbone = models.without_constant_nodes(models.read(checkout / BACKBONE))
     folder = checkout / PARTS
-    exemplar, search = Writer(float32), Writer(float32)
+    exemplar, search = OnnxWriter(float32), OnnxWriter(float32)
     exemplar.output("features", exemplar.graph(backbone, "image", "backbone/"), (1, 96, 8, 8))
     shown = search.graph(backbone, "image", "backbone/")
     fused = search.part(folder, "fusion", ["exemplar", shown], "fusion/")
@@ -104,7 +104,7 @@ def _bytes(folder: Path, part: str) -> bytes:
         raise BadRun(f"{folder} has no lightfc_{part}.ncnn.bin; name the folder with it") from None
 
 
-def layers(folder: Path, part: str) -> list[Layer]:
+def layers(folder: Path, part: str) -> list[NcnnLayer]:
     """Read the .param file of a part.
 
     Raises:
@@ -123,7 +123,7 @@ def layers(folder: Path, part: str) -> list[Layer]:
         kind, name, takes, gives, *words = line.split()
         ends = int(takes), int(takes) + int(gives)
         keys = dict(_key(word) for word in words[ends[1] :])
-        found.append(Layer(kind, name, words[: ends[0]], words[ends[0] : ends[1]], keys))
+        found.append(NcnnLayer(kind, name, words[: ends[0]], words[ends[0] : ends[1]], keys))
     return found
 
 
@@ -138,7 +138,7 @@ def _key(word: str) -> tuple[int, Any]:
     return int(number), values[0]
 
 
-class Writer:
+class OnnxWriter:
     """Collects the nodes of one ONNX graph from layers of ncnn."""
 
     def __init__(self, float32: bool) -> None:
@@ -204,7 +204,7 @@ class Writer:
         onnx.checker.check_model(model, full_check=True)
         return model
 
-    def _layer(self, layer: Layer, taken: list[str], result: str) -> None:
+    def _layer(self, layer: NcnnLayer, taken: list[str], result: str) -> None:
         key: Any = layer.keys.get
         if layer.kind in ("Convolution", "ConvolutionDepthWise"):
             self._convolution(layer, taken[0], result)
@@ -229,7 +229,7 @@ class Writer:
         else:
             raise BadNetwork(f"{layer.kind} {layer.name} is no layer of LightFC")
 
-    def _convolution(self, layer: Layer, taken: str, result: str) -> None:
+    def _convolution(self, layer: NcnnLayer, taken: str, result: str) -> None:
         key: Any = layer.keys.get
         out, side, groups = key(0), key(1), key(7, 1)
         weights = self._read(key(6), is_kernel=True).reshape(out, -1, side, side)

@@ -24,13 +24,13 @@ from hotpath_research.train import own
 from hotpath_research.train.bank import Bank, build_bank
 from hotpath_research.train.export import export
 from hotpath_research.train.films import write_tracks
-from hotpath_research.train.loop import Log, Runner, Stage
+from hotpath_research.train.loop import Log, StageRunner, TrainingStage
 from hotpath_research.train.network import Kestrel
 from hotpath_research.train.options import parser
 from hotpath_research.train.origin import FREE, UNKNOWN, origin_of
 from hotpath_research.train.pairs import Drawer
 from hotpath_research.train.ring import Ring, held_layout, learnt_pair, start_writers, stop_writers
-from hotpath_research.train.stages import Work
+from hotpath_research.train.stages import StageInputs
 from hotpath_research.train.start import (
     begin,
     load_features,
@@ -92,8 +92,8 @@ def versions() -> dict[str, str]:
 
 def prepare(
     options: argparse.Namespace, out: Path, log: Log, judges: Sequence[Any]
-) -> tuple[Work, list[Any]]:
-    """Read the pictures and start drawing; returns ``Work`` and the processes that draw pairs."""
+) -> tuple[StageInputs, list[Any]]:
+    """Read the pictures and start drawing; returns ``StageInputs`` and what draws pairs."""
     if options.device.startswith("cuda") and not torch.cuda.is_available():
         raise TrainingStopped(
             f"there is no CUDA device for --device {options.device}; use --device cpu"
@@ -126,7 +126,7 @@ def prepare(
         Path(path).resolve().name: Pairs(find_clips([path]), teacher.network)
         for path in options.validation
     }
-    return Work(ring, held, one_step, teacher, options.device, options.batch), writers
+    return StageInputs(ring, held, one_step, teacher, options.device, options.batch), writers
 
 
 def held_pairs(
@@ -170,7 +170,7 @@ def fill_ring(options: argparse.Namespace, ring: Ring, cache: Path) -> list[Any]
 
 
 def run_stage(
-    name: str, options: argparse.Namespace, out: Path, log: Log, work: Work, start: Any
+    name: str, options: argparse.Namespace, out: Path, log: Log, work: StageInputs, start: Any
 ) -> None:
     """Run one stage; a finished one is not run again."""
     torch.manual_seed(options.seed)
@@ -193,7 +193,7 @@ def run_stage(
             log(stage=name, event="start", what=f"{options.shape}: {weights}", licences=UNKNOWN)
     elif name == "head":
         load_features(network, out)
-    stage = Stage(
+    stage = TrainingStage(
         name,
         network,
         trained=lambda kestrel: kestrel.backbone if name == "features" else kestrel.head,
@@ -212,7 +212,7 @@ def run_stage(
     if options.find_lr:
         sweep(stage, out, options.device, options.seed)
     else:
-        Runner(stage, out, log, options.device, options.seed, options.checkpoint_seconds).run()
+        StageRunner(stage, out, log, options.device, options.seed, options.checkpoint_seconds).run()
 
 
 main = command.main("hotpath_research.train", run, parser)

@@ -75,7 +75,7 @@ def load(path: str | Path, device: str = "cpu") -> Any:
         ) from None
 
 
-class Stage(NamedTuple):
+class TrainingStage(NamedTuple):
     """One stage: what it trains, by which step, and for how long; see ``stages.py``."""
 
     name: str  # of the stage, of its checkpoint and of its log lines
@@ -96,12 +96,12 @@ class Stage(NamedTuple):
     accumulate: int = 1  # batches whose gradients make one step
 
 
-class Runner:
+class StageRunner:
     """Runs a stage to its end. Afterwards, ``average`` is the network to use."""
 
     def __init__(
         self,
-        stage: Stage,
+        stage: TrainingStage,
         folder: Path,
         log: Log,
         device: str = "cpu",

@@ -27,7 +27,7 @@ CROPS, FEATURES = ("exemplar", "search"), ("exemplar_features", "search_features
 MAPS = ("kind", "probability", "size", "offset")
 
 
-class Work(NamedTuple):
+class StageInputs(NamedTuple):
     """What the stages share: pairs, the teacher and settings."""
 
     ring: Ring

@@ -15,7 +15,7 @@ import numpy as np
 from hotpath.calib.command import say, wrote
 from hotpath.calib.errors import TrainingStopped
 from hotpath.calib.picture import pyplot
-from hotpath_research.train.loop import Log, Runner, Stage
+from hotpath_research.train.loop import Log, StageRunner, TrainingStage
 
 LOWEST, HIGHEST = 1e-6, 1.0
 STEPS = 100
@@ -32,7 +32,7 @@ class Sweep(NamedTuple):
     suggested: float
 
 
-class Growing(Runner):
+class Growing(StageRunner):
     """A runner whose rate grows from ``LOWEST`` to ``HIGHEST``, and which writes nothing."""
 
     last = math.nan  # the loss of the last step
@@ -46,7 +46,7 @@ class Growing(Runner):
         return losses
 
 
-def sweep(stage: Stage, out: Path, device: str = "cpu", seed: int = 0) -> Sweep:
+def sweep(stage: TrainingStage, out: Path, device: str = "cpu", seed: int = 0) -> Sweep:
     """Train for ``STEPS`` growing rates, then write lr.csv and lr.png into a folder.
 
     Raises:

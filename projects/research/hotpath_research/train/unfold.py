@@ -18,13 +18,13 @@ from hotpath.runtime.networks import load_network
 from hotpath_research.train.backbones import checked
 from hotpath_research.train.layers import BACKBONES, Unit
 from hotpath_research.train.network import ExemplarGraph, Kestrel, SearchGraph, correlate
-from hotpath_research.train.stages import CLEAR, CROPS, FEATURES, Work
+from hotpath_research.train.stages import CLEAR, CROPS, FEATURES, StageInputs
 
 LOOKED_AT = 128  # pairs of crops
 
 
 @torch.no_grad()
-def unfolded(name: str, work: Work, networks_dir: str | None = None) -> Kestrel:
+def unfolded(name: str, work: StageInputs, networks_dir: str | None = None) -> Kestrel:
     """The network of these ONNX files, in the form that trains.
 
     Args:

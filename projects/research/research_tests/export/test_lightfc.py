@@ -8,7 +8,7 @@ import pytest
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.errors import BadNetwork
 from hotpath_research.export import lightfc
-from hotpath_research.export.lightfc import Writer
+from hotpath_research.export.lightfc import OnnxWriter
 
 PARAM = """7767517
 6 7
@@ -46,7 +46,7 @@ def wanted(picture):
 @pytest.mark.parametrize("float32, atol", [(True, 1e-5), (False, 1e-2)])
 def test_layers_become_onnx_that_computes_the_same(tmp_path, float32, atol):
     write(tmp_path)
-    writer = Writer(float32)
+    writer = OnnxWriter(float32)
     writer.output("out", writer.part(tmp_path, "part", ["in"], "p/"), (1, 4, 5, 6))
     model = writer.model({"in": (1, 2, 5, 6)})
     picture = RNG.normal(size=(2, 5, 6))
@@ -65,4 +65,4 @@ def test_files_that_are_not_lightfcs_are_refused(tmp_path):
     for kind in ({"extra": b"12345678"}, {"flag": b"\x47\x6b\x30\x01"}):
         write(tmp_path, **kind)
         with pytest.raises(BadNetwork):
-            Writer(True).part(tmp_path, "part", ["in"], "p/")
+            OnnxWriter(True).part(tmp_path, "part", ["in"], "p/")

@@ -22,7 +22,7 @@ from hotpath_research.train.losses import explained  # noqa: E402
 from hotpath_research.train.network import Kestrel  # noqa: E402
 from hotpath_research.train.pairs import Drawer  # noqa: E402
 from hotpath_research.train.ring import held_layout, learnt_pair  # noqa: E402
-from hotpath_research.train.stages import Work  # noqa: E402
+from hotpath_research.train.stages import StageInputs  # noqa: E402
 from hotpath_research.train.teacher import Teacher  # noqa: E402
 from research_tests.training import TEACHER, write_training  # noqa: E402
 from tests.support import tiny  # noqa: E402
@@ -45,7 +45,7 @@ def world_of(world, folder, count=16):
     held = {
         name: np.stack([pair[name] for pair in pairs]) for name in held_layout(teacher.channels)
     }
-    return Work(None, held, {}, teacher, "cpu", 1)
+    return StageInputs(None, held, {}, teacher, "cpu", 1)
 
 
 SLOW = pytest.mark.slow("a large network, beside smaller ones")

@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch")
 
 from hotpath.calib.errors import TrainingStopped  # noqa: E402
 from hotpath_research.train import export, start  # noqa: E402  (after the check for torch)
-from hotpath_research.train.loop import WARM_UP, Log, Runner, Stage, load  # noqa: E402
+from hotpath_research.train.loop import WARM_UP, Log, StageRunner, TrainingStage, load  # noqa: E402
 from tests.support.malformed import Planted  # noqa: E402
 
 
@@ -27,8 +27,8 @@ def runner(folder, pairs, name="line"):
         rates.append(run.optimisers[0].param_groups[0]["lr"])
         return {"loss": (network.bias - 3).square().sum()}
 
-    stage = Stage(name, Line(), lambda net: net, step, lambda net: {}, pairs, 0.01, 1, 1)
-    run = Runner(stage, folder, Log(folder / "log.jsonl"))
+    stage = TrainingStage(name, Line(), lambda net: net, step, lambda net: {}, pairs, 0.01, 1, 1)
+    run = StageRunner(stage, folder, Log(folder / "log.jsonl"))
     return run, rates
 
 
@@ -81,10 +81,10 @@ def test_fixed_norms_keep_their_statistics(tmp_path):
         def step(network, numbers):
             return {"loss": network.norm(torch.full((2, 1, 2, 2), 5.0) + network.bias).sum()}
 
-        stage = Stage("n", Normed(), lambda n: n, step, lambda n: {}, 3, 0.01, 1, 1)
+        stage = TrainingStage("n", Normed(), lambda n: n, step, lambda n: {}, 3, 0.01, 1, 1)
         folder = tmp_path / str(fixed)
         folder.mkdir()
-        run = Runner(stage._replace(fixed_norms=fixed), folder, Log(folder / "log.jsonl"))
+        run = StageRunner(stage._replace(fixed_norms=fixed), folder, Log(folder / "log.jsonl"))
         run.run()
         return float(run.network.norm.running_mean)
 

@@ -19,7 +19,7 @@ from hotpath_research.train.loop import Log, save  # noqa: E402
 from hotpath_research.train.losses import corners  # noqa: E402
 from hotpath_research.train.pairs import CLIP, Drawer  # noqa: E402
 from hotpath_research.train.ring import learnt_pair  # noqa: E402
-from hotpath_research.train.stages import Work  # noqa: E402
+from hotpath_research.train.stages import StageInputs  # noqa: E402
 from hotpath_research.train.teacher import Teacher  # noqa: E402
 from hotpath_research.train.unfold import unfolded  # noqa: E402
 from research_tests.train.test_curves import OF_OWN_CLIPS, documented  # noqa: E402
@@ -151,7 +151,7 @@ def test_a_network_that_gained_is_written_with_its_numbers(world, tmp_path):
     teacher = Teacher(TEACHER)
     bank = build_bank(tmp_path / "bank", options.images, options.clips)
     held = training.held_pairs(options, bank, teacher, tmp_path / "held.npz")
-    network = unfolded("kestrel", Work(None, held, {}, teacher, "cpu", 8))
+    network = unfolded("kestrel", StageInputs(None, held, {}, teacher, "cpu", 8))
     save(tmp_path / "head.pt", {"config": network.config, "average": network.state_dict()})
 
     assert own.judged(options, judges, log) == 0

@@ -113,12 +113,12 @@ def test_parts_have_rates_of_their_own(world, tmp_path):
         groups = [group for each in runner.optimisers for group in each.param_groups]
         rates.append({group["part"]: group["lr"] for group in groups})
 
-    step, loop.Runner._step = loop.Runner._step, spy
+    step, loop.StageRunner._step = loop.StageRunner._step, spy
     try:
         more = ["--lr", "backbone=0.001", "features=0.004"]
         main(features(world, tmp_path, *more, pairs=8))
     finally:
-        loop.Runner._step = step
+        loop.StageRunner._step = step
     whole = 0.004 / loop.WARM_UP
     assert rates[0]["project"] == pytest.approx(whole, rel=0.01)
     assert rates[0]["backbone"] == pytest.approx(whole / 4, rel=0.01)
@@ -271,10 +271,12 @@ def test_gradients_of_several_batches_make_one_step(tmp_path):
             part = pairs[number * batch : (number + 1) * batch]
             return {"loss": network.head(part).square().mean()}
 
-        stage = loop.Stage("head", network, lambda n: n.head, step, lambda n: {}, 4, 0.1, batch)
+        stage = loop.TrainingStage(
+            "head", network, lambda n: n.head, step, lambda n: {}, 4, 0.1, batch
+        )
         folder = tmp_path / str(accumulate)
         folder.mkdir(exist_ok=True)
-        runner = loop.Runner(
+        runner = loop.StageRunner(
             stage._replace(accumulate=accumulate), folder, loop.Log(folder / "log.jsonl")
         )
         runner._step()

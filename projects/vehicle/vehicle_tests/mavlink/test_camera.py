@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("pymavlink")
 from pymavlink.dialects.v20 import common
 
-from hotpath.app.links.requests import Refused
+from hotpath.app.links.requests import RequestRefused
 from hotpath.runtime.types import Track
 from hotpath_vehicle.mavlink import numbers as m
 from hotpath_vehicle.mavlink.camera import CLOCK_MODULUS_MS, GIVE_UP_S, MavlinkCamera
@@ -39,7 +39,7 @@ class Scripted:
 
     def _ask(self, *what):
         if self.refuse:
-            raise Refused(503, "too many requests wait")
+            raise RequestRefused(503, "too many requests wait")
         self.asked.append(what)
         self.future = Future()
         return self.future
@@ -231,7 +231,7 @@ def test_what_can_not_be_done_now_is_rejected_for_now(camera):
 
 def test_refusals_and_silence_of_the_frame_loop_are_told(camera):
     camera.receive(command(m.CMD_CAMERA_STOP_TRACKING), 1.0)
-    camera.run.future.set_exception(Refused(410, "gone"))
+    camera.run.future.set_exception(RequestRefused(410, "gone"))
     assert results(camera.tick(1.1)) == [m.DENIED]
     camera.receive(command(m.CMD_CAMERA_STOP_TRACKING), 2.0)
     assert results(camera.tick(2.1 + GIVE_UP_S)) == [m.FAILED]

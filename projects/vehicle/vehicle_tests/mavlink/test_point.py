@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("pymavlink")
 pytest.importorskip("onnxruntime")
 
-from hotpath.app.links.requests import Refused
+from hotpath.app.links.requests import RequestRefused
 from hotpath.runtime.frames.boxes import overlaps
 from hotpath.runtime.types import Box
 from hotpath_vehicle.mavlink import loop
@@ -45,7 +45,7 @@ def test_requests_before_the_first_frame_are_refused(run):
     asked = [requests.stop(), requests.start_box(BOX, 0.0)]
     run.controller.next_frame_is_due()
     for future in asked:
-        with pytest.raises(Refused, match="no frame"):
+        with pytest.raises(RequestRefused, match="no frame"):
             future.result(5)
 
 
@@ -74,7 +74,7 @@ def test_a_run_that_ends_answers_what_was_not_given_up(run):
     given_up, waiting = run.loop.stop(), run.loop.stop()
     given_up.cancel()
     run.controller.end()
-    with pytest.raises(Refused, match="the run has ended"):
+    with pytest.raises(RequestRefused, match="the run has ended"):
         waiting.result(0)
 
 

@@ -176,7 +176,7 @@ def test_files_of_no_known_form_are_refused_in_a_sentence(tmp_path, capsys):
 
 def one_file(path, picture, output):
     """An ONNX file that gives the mean of one picture as a tensor of some shape."""
-    graph = blobs.Graph()
+    graph = blobs.BlobGraph()
     mean = graph.ReduceMean("picture", keepdims=0)
     graph.Add(mean, np.zeros(output), output="given")
     onnx.save(graph.model([("picture", picture)], [("given", output)]), str(path))

@@ -1,6 +1,6 @@
 """A bench for the FPGA engine's tests: puts data and commands into a machine's memory and runs it.
 
-Works with anything that has the interface of ``hotpath_fpga.model.Machine``.
+Works with anything that has the interface of ``hotpath_fpga.model.NumpyMachine``.
 """
 
 import numpy as np

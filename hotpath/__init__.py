@@ -134,13 +134,13 @@ def track(
     """
     require(("numpy", "cv2"))
     from hotpath.app.records import SourceOptions
-    from hotpath.app.tracking import TargetRequest, Tracking, start_of
+    from hotpath.app.tracking import TargetRequest, Tracking, start_seconds
 
     own = ("source", "box", "point", "snug", "detector", "classes", "fps", "depth", "start")
     chosen = Options.of("hotpath.track", network, options, *own)
     selected = TargetRequest(box, point, snug, detector, classes)
     where: Any = source
-    begin = None if start is None else start_of(start)
+    begin = None if start is None else start_seconds(start)
     return Tracking(SourceOptions(where, fps, depth, begin), selected, chosen)
 
 

@@ -18,7 +18,8 @@ Every run imports ``plug.py``. To cost it nothing, that takes its names from
 | ``Key``, ``Mistake``, ``read_section``, ``sentence`` | keys of a TOML, and its mistakes |
 | ``read_toml``, ``write_toml`` | a TOML as a dict, and a dict as TOML |
 | ``Parser``, ``between``, ``number``, ``exit_code``, ``say`` | a program's command line |
-| ``cache``, ``needs``, ``counted``, ``why_unread`` | files that are kept; words of sentences |
+| ``cache``, ``missing_package_text``, ``counted``, ``why_unread`` | files that are kept; words of
+sentences |
 
 Example:
     >>> from hotpath.links import Key
@@ -45,11 +46,12 @@ from hotpath.app.records import Group, LinkOptions, Option, Plug, StreamOptions
 from hotpath.app.selection import Selection
 from hotpath.base import cache
 from hotpath.base.cli import Parser, between, number
-from hotpath.base.commands import counted, needs, why_unread
+from hotpath.base.commands import counted, why_unread
+from hotpath.base.commands import missing_package_text as needs
 from hotpath.base.ends import exit_code
 from hotpath.base.toml import read as read_toml
 from hotpath.base.toml_keys import Key, Mistake, read_section, sentence
-from hotpath.base.toml_text import text as write_toml
+from hotpath.base.toml_text import to_toml as write_toml
 
 __all__ = [
     "CONFIRM",

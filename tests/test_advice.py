@@ -12,7 +12,7 @@ from hotpath.app.command import PROGRAMS
 from hotpath.base import projects
 from hotpath.boards import load_board
 from hotpath.runtime import choice, engines
-from hotpath.runtime.networks.bundle import seal
+from hotpath.runtime.networks.bundle import entries_sha256
 from tests.support import tiny
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ needs Python 3.10")
@@ -35,7 +35,7 @@ def run(command, folder, capsys):
     if "track" in words and "--box" not in words:
         words += ["--box", "96,72,40,40"]
     if words[0] == "hotpath":
-        entry = projects.find("lab." + words[1])
+        entry = projects.find_entry_point("lab." + words[1])
         name = PROGRAMS[words[1]].module or entry.value
         words.insert(1, "")
     else:
@@ -102,7 +102,7 @@ def test_advice_ends_where_something_works_or_the_user_must_act(
         made.rename(folder / "other")
         values = json.loads((folder / "other" / "bundle.json").read_text())
         values.update(board="raspberry_pi5", precision="int8")
-        values["sha256"] = seal(values)
+        values["sha256"] = entries_sha256(values)
         (folder / "other" / "bundle.json").write_text(json.dumps(values))
     taken = [command]
     while len(taken) <= MOST:

@@ -137,7 +137,7 @@ READERS = {network: load_network, detector: read_detector, board: load_board}
 @pytest.mark.parametrize("lie", range(10))
 def test_each_key_that_becomes_a_path_or_an_address_is_checked(tmp_path, kind, lie):
     value = LIES[kind][lie]
-    assert toml_keys.why_not(kind, value)
+    assert toml_keys.form_problem(kind, value)
     for lying, read in READERS.items():
         for text in lying(kind, json.dumps(value)):
             (tmp_path / "evil.toml").write_text(text)
@@ -159,7 +159,9 @@ def test_no_entry_of_a_bundle_leaves_its_folder(tmp_path, lie):
 
     def read(**changed):
         values = {**right, **changed}
-        (tmp_path / "bundle.json").write_text(json.dumps({**values, "sha256": bundle.seal(values)}))
+        (tmp_path / "bundle.json").write_text(
+            json.dumps({**values, "sha256": bundle.entries_sha256(values)})
+        )
         return bundle.Bundle(tmp_path)
 
     assert read().board == "host"
@@ -193,7 +195,7 @@ def test_a_prepared_folder_of_another_version_is_refused(tmp_path):
 
 @pytest.mark.parametrize("lie", [*PATHS, "os:system", ".x:PLUG", "hotpath_x:a:b", "hotpath_x"])
 def test_the_plug_of_a_project_is_a_module_of_its_own(lie, capsys):
-    assert projects._loaded(lie) is None
+    assert projects._load_plug(lie) is None
     assert "hotpath_NAME.MODULE:THING" in capsys.readouterr().err
 
 

@@ -162,8 +162,8 @@ DEEPER = {  # what a program imports only later
     "engine": "import hotpath.graphs.cut",
 }
 ELSEWHERE = {word: each.extra for word, each in command.PROGRAMS.items() if not each.module}
-NO_PROJECT = "from hotpath.base import projects\nprojects.find = lambda name: None\n"
-NO_PROJECT += "projects.plugs = tuple\n"
+NO_PROJECT = "from hotpath.base import projects\nprojects.find_entry_point = lambda name: None\n"
+NO_PROJECT += "projects.load_plugs = tuple\n"
 PROGRAMS = [name for name in command.PROGRAMS if name not in ELSEWHERE]
 COMMANDS = [name for name in PROGRAMS if name != "gstreamer"]
 

@@ -71,11 +71,12 @@ def run(options: RunOptions) -> int:
         try:
             return run_until(options, stop)
         except KeyboardInterrupt:  # before the first frame
-            say(f"hotpath track: stopped before tracking began{unwritten(options.outputs)}")
+            unwritten = unwritten_files_text(options.outputs)
+            say(f"hotpath track: stopped before tracking began{unwritten}")
             return stop.exit_code or 130
 
 
-def unwritten(options: OutputOptions) -> str:
+def unwritten_files_text(options: OutputOptions) -> str:
     """The rest of a sentence: which files were not written."""
     outputs = options.results, options.save, options.report
     paths = [path for path in outputs if path and path != "-"]

@@ -6,8 +6,8 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from hotpath.base import projects
 from hotpath.base.cli import flush, tell, wrapped
-from hotpath.base.commands import NO_MEMORY, advice, make, meant
-from hotpath.base.ends import hold_streams, spent
+from hotpath.base.commands import NO_MEMORY, advice_for_unknown, did_you_mean, make_command
+from hotpath.base.ends import open_closed_streams, report_exhausted
 from hotpath.base.errors import NoProject
 from hotpath.base.libraries import require
 
@@ -57,13 +57,13 @@ FIRST = ("track", "boards", "networks", "evaluate", "engine")
 
 def programs() -> Dict[str, Program]:
     """The programs, with those of projects that are there."""
-    added = [each for plug in projects.plugs() for each in plug.programs.items()]
+    added = [each for plug in projects.load_plugs() for each in plug.programs.items()]
     return dict(PROGRAMS, **{word: Program(*program) for word, program in added})
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run the program that the first word names; returns the exit code."""
-    hold_streams()
+    open_closed_streams()
     try:
         return _run(arguments)
     except KeyboardInterrupt:  # while a program is imported, before it handles Ctrl-C itself
@@ -71,7 +71,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     except BrokenPipeError:  # as in `hotpath --help | head -1`
         return 1
     except OSError as error:
-        return spent("hotpath", error)
+        return report_exhausted("hotpath", error)
     except MemoryError:
         tell(f"hotpath: {NO_MEMORY}")
         return 2
@@ -84,7 +84,7 @@ def _module_of(word: str, program: Program) -> str:
     """The module of a program; raises NoProject where it is in a project that is not installed."""
     if program.module:
         return program.module
-    value: str = projects.need(f"{program.extra}.{word}", f"hotpath {word}").value
+    value: str = projects.require_entry_point(f"{program.extra}.{word}", f"hotpath {word}").value
     return value
 
 
@@ -97,9 +97,13 @@ def _print_help() -> None:
         print(f"\n{title}", end="")
         for name in names:
             entry = entries[name]
-            if not entry.module and projects.find(f"{entry.extra}.{name}") is None:
+            if not entry.module and projects.find_entry_point(f"{entry.extra}.{name}") is None:
                 continue
-            extra = f"; {make('setup', ALSO=entry.extra)}" if entry.module and entry.extra else ""
+            extra = (
+                f"; {make_command('setup', ALSO=entry.extra)}"
+                if entry.module and entry.extra
+                else ""
+            )
             print(wrapped(f"  {name:<10} {entry.text}{extra}", sys.stdout, 13))
     print(f"\n{BEGIN}")
 
@@ -113,7 +117,7 @@ def _run(arguments: Optional[List[str]]) -> int:
     program = PROGRAMS.get(words[0]) or programs().get(words[0]) if words else None
     if program is None:
         if words and words[0] not in HELP + ("help",):
-            hint = advice(words[0], programs()) or meant(words[0], programs())
+            hint = advice_for_unknown(words[0], programs()) or did_you_mean(words[0], programs())
             hint = hint or "hotpath --help lists them"
             tell(f"hotpath: {words[0]} is not a program; {hint}")
             return 2

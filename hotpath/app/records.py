@@ -380,7 +380,7 @@ class RunOptions(NamedTuple):
 class Plug(NamedTuple):
     """What a project adds to ``hotpath track``: options, and the links that they ask for.
 
-    ``hotpath.base.projects.plugs`` finds it. One of its records may have the property
+    ``hotpath.base.projects.load_plugs`` finds it. One of its records may have the property
     ``place``: where people may click on a target, such as "in the ground station", or "".
 
     Attributes:

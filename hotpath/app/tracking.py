@@ -32,7 +32,7 @@ from hotpath.runtime.types import (
     Track,
     are_corners,
     checked_box,
-    meant_as_corners,
+    corners_hint,
     within_frame,
 )
 from hotpath.video.sources import WAITING, check_camera, is_recorded, source_of
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 EVERY = TargetOptions().every  # frames from one call of the detector to the next
 
 
-def start_of(start: Union[float, str]) -> float:
+def start_seconds(start: Union[float, str]) -> float:
     """Seconds of ``start``, by the rule of ``--start``.
 
     Raises:
@@ -173,7 +173,7 @@ class Tracking(Generic[AnyTrack]):
         box = checked_box(within_frame(box, frame.shape) if snug else box, frame.shape)
         if are_corners(box, frame.shape):
             text = ",".join(f"{value:g}" for value in box)
-            self._log(f"box {text} {meant_as_corners(box, frame.shape)}")
+            self._log(f"box {text} {corners_hint(box, frame.shape)}")
         targets.add(frame, box, time_s=source.time_s, snug=snug)
         return frame
 

@@ -26,7 +26,7 @@ class BrokenLibrary(NamedTuple):
     command: str
 
 
-def broken(name: str) -> Optional[BrokenLibrary]:
+def why_broken(name: str) -> Optional[BrokenLibrary]:
     """Why a library can't be imported; None if it can, or is not there.
 
     Another process imports it, because an import may crash, and because some libraries print the

@@ -10,14 +10,14 @@ import sys
 import textwrap
 from typing import Any, Callable, NoReturn
 
-from hotpath.base.commands import meant, short
+from hotpath.base.commands import did_you_mean, program_name
 
 HIGHEST_COUNT = 10**9
 LEAST_COLUMNS = 40  # of a terminal for which lines are broken
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but tabs and line feeds
 COMMAND = re.compile("`[^`]*`")
 # of an ``OSError``: the computer has no more of it, or its user may have no more
-SPENT = errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM
+EXHAUSTED = errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM
 
 
 class Parser(argparse.ArgumentParser):
@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
         try:
             super()._check_value(action, value)
         except argparse.ArgumentError as error:
-            hint = meant(str(value), map(str, action.choices or ()))
+            hint = did_you_mean(str(value), map(str, action.choices or ()))
             if hint:
                 error.message = f"invalid choice: {value!r} ({hint})"
             raise
@@ -47,7 +47,7 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"leave out the word --{name}, and write only what follows it")
         if unknown:
             names = (name[2:] for name in self._option_string_actions if name[:2] == "--")
-            hint = meant(unknown[0].split("=")[0].lstrip("-"), names, "--")
+            hint = did_you_mean(unknown[0].split("=")[0].lstrip("-"), names, "--")
             self.error("unrecognized arguments: " + " ".join(unknown) + (hint and f" ({hint})"))
         return options
 
@@ -56,7 +56,7 @@ class Parser(argparse.ArgumentParser):
         if message.endswith("expected one argument"):  # or it begins with a dash
             option = message.split()[1].rstrip(":").split("/")[-1]
             message += f"; write one that begins with - as {option}=-VALUE"
-        sentence = f"{short(self.prog)}: {message}; --help lists the options"
+        sentence = f"{program_name(self.prog)}: {message}; --help lists the options"
         self.exit(2, wrapped(sentence, sys.stderr) + "\n")
 
 
@@ -144,7 +144,7 @@ def flush() -> bool:
                 stream.flush()
             except OSError as error:  # a closed pipe, a closed terminal, a full disk
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-                if stream is sys.stdout and error.errno in SPENT:
+                if stream is sys.stdout and error.errno in EXHAUSTED:
                     is_whole = False
                     tell(f"hotpath: standard output: {error.strerror}")
     return is_whole

@@ -7,7 +7,7 @@ import shlex
 import sys
 from typing import Collection, Dict, Iterable, Tuple
 
-from hotpath.base.broken import JETSON, broken
+from hotpath.base.broken import JETSON, why_broken
 from hotpath.base.text import is_utf_16
 
 # the checkout, or the folder that the package is installed in
@@ -36,28 +36,28 @@ NO_MEMORY = (
 )
 
 
-def program(word: str, module: str, python: str = "python3") -> str:
+def program_command(word: str, module: str, python: str = "python3") -> str:
     """What starts a program as the user started this one: ``hotpath WORD``, or ``-m MODULE``."""
     return "hotpath " + word if "hotpath.app.command" in sys.modules else f"{python} -m {module}"
 
 
-def short(prog: str) -> str:
+def program_name(prog: str) -> str:
     """The name of a program before its sentences."""
     return re.sub("^python3? -m ", "", prog)
 
 
-def needs(what: str, name: str, error: ImportError, extra: str = "") -> str:
+def missing_package_text(what: str, name: str, error: ImportError, extra: str = "") -> str:
     """The sentence for a package that is not installed, or that can't be loaded.
 
     A package without an extra comes with every computer. Only boards lack it. A project runs beside
     a wheel and on boards, too, where no ``make setup`` brings its packages.
     """
-    why = broken(name)
+    why = why_broken(name)
     if why is not None:
         return f"{what} needs the package {name}, which can't be loaded ({why[0]}); run `{why[1]}`"
     if extra in PROJECTS and (os.path.exists(JETSON) or not _is_clone()):
         extra = ""
-    command = make("setup", ALSO=extra) if extra else package(name)
+    command = make_command("setup", ALSO=extra) if extra else pip_command(name)
     return f"{what} needs the package {name}{why_unloaded(error, name)}; run `{command}`"
 
 
@@ -65,7 +65,7 @@ def _is_clone() -> bool:
     return os.path.isfile(os.path.join(HERE, "Makefile"))
 
 
-def package(name: str) -> str:
+def pip_command(name: str) -> str:
     """The command for a package that comes with every computer, where one lacks it: a board."""
     return f"pip install {name}"
 
@@ -80,7 +80,7 @@ def why_unloaded(error: ImportError, *packages: str) -> str:
     return f", which can't be loaded ({' '.join(str(error).split())})"
 
 
-def meant(word: str, names: Iterable[str], before: str = "") -> str:
+def did_you_mean(word: str, names: Iterable[str], before: str = "") -> str:
     """Return "did you mean A or B?", or "" if no name begins with the word, has it, or is like it.
 
     Args:
@@ -95,7 +95,7 @@ def meant(word: str, names: Iterable[str], before: str = "") -> str:
     return f"did you mean {' or '.join(before + name for name in near)}?" if near else ""
 
 
-def advice(word: str, names: Collection[str]) -> str:
+def advice_for_unknown(word: str, names: Collection[str]) -> str:
     """Return what to do where an option or a program is gone, or its project is not there; or "".
 
     Args:
@@ -129,10 +129,10 @@ def why_unread(error: Exception) -> str:
         if is_utf_16(error.object):
             return "is text in UTF-16, as PowerShell's > writes it; save it as UTF-8"
         return "is not a text file; name another"
-    return f"can't be read ({reason(error)}); name another"
+    return f"can't be read ({error_text(error)}); name another"
 
 
-def reason(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """The text of an error without its number and file name."""
     return str(getattr(error, "strerror", None) or error)
 
@@ -149,7 +149,7 @@ def _absolute(value: str) -> str:
     return os.path.normpath(os.path.join(_here(), value)) if value.endswith(".toml") else value
 
 
-def make(target: str, **values: object) -> str:
+def make_command(target: str, **values: object) -> str:
     """The command of a target of the Makefile with these variables, from any folder.
 
     An installed wheel has no Makefile: there it is what does the same, by the console command

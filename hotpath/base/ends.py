@@ -4,7 +4,7 @@ import os
 import sys
 from typing import Callable, Optional
 
-from hotpath.base.cli import SPENT, tell
+from hotpath.base.cli import EXHAUSTED, tell
 from hotpath.base.errors import HotpathError
 
 
@@ -30,13 +30,13 @@ def exit_code(name: str, run: Callable[[], Optional[int]], stopped: str = "stopp
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        return spent(name, error)
+        return report_exhausted(name, error)
     except KeyboardInterrupt:
         tell(f"{name}: {stopped}")
         return 130
 
 
-def spent(name: str, error: OSError) -> int:
+def report_exhausted(name: str, error: OSError) -> int:
     """Say what the computer has no more of; returns the exit code, or raises any other error.
 
     One of these things is the current folder, which another program may have deleted.
@@ -44,7 +44,7 @@ def spent(name: str, error: OSError) -> int:
     if isinstance(error, FileNotFoundError) and error.filename is None and _is_nowhere():
         tell(f"{name}: the current folder has been deleted; enter another one with cd")
         return 2
-    if error.errno not in SPENT:
+    if error.errno not in EXHAUSTED:
         raise error
     place = f"{error.filename}: " if error.filename else ""
     tell(f"{name}: {place}{error.strerror}; make room (df) or raise the limit (ulimit -a)")
@@ -60,7 +60,7 @@ def _is_nowhere() -> bool:
     return False
 
 
-def hold_streams() -> None:
+def open_closed_streams() -> None:
     """Open what stands for closed standard streams, so that no file gets their numbers.
 
     Libraries print there.

@@ -10,8 +10,8 @@ import re
 import sys
 from typing import Sequence
 
-from hotpath.base.broken import DISTRIBUTIONS, BrokenLibrary, broken
-from hotpath.base.commands import HERE, make
+from hotpath.base.broken import DISTRIBUTIONS, BrokenLibrary, why_broken
+from hotpath.base.commands import HERE, make_command
 
 # what opencv-python, with windows, takes of the system (by `ldd`, with its plugin for X)
 OF_THE_DESKTOP = re.compile(r"lib(GL|glib|gthread|xcb|X|SM|ICE)[\w.+-]*\.so")
@@ -47,12 +47,12 @@ def require(libraries: Sequence[str], extra: str = "") -> None:
     except Exception:  # such as a ValueError of another NumPy
         loaded = None
     if not hasattr(loaded, "imdecode"):
-        why, command = broken("cv2") or BrokenLibrary("it can't be loaded", "hotpath boards")
-        mend = f"{windows(why)}run `{command}`"
+        why, command = why_broken("cv2") or BrokenLibrary("it can't be loaded", "hotpath boards")
+        mend = f"{desktop_advice(why)}run `{command}`"
         _end(f"{sys.executable} has an OpenCV that does not work ({why}); {mend}")
 
 
-def windows(why: str) -> str:
+def desktop_advice(why: str) -> str:
     """How OpenCV's windows would work, where it lacks a desktop's libraries, else ""."""
     if not OF_THE_DESKTOP.search(why):
         return ""
@@ -61,7 +61,7 @@ def windows(why: str) -> str:
 
 def _advice(names: Sequence[str], extra: str) -> str:
     """The command that installs the libraries."""
-    command = make("setup", ALSO=extra) if extra else make("setup")
+    command = make_command("setup", ALSO=extra) if extra else make_command("setup")
     is_clone = os.path.exists(os.path.join(HERE, "Makefile"))
     if is_clone and command.startswith("make "):
         python = os.path.join(".venv", "bin", "python")

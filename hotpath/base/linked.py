@@ -14,7 +14,7 @@ from types import CodeType, ModuleType
 from typing import Any, Optional
 
 
-class _Linked(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
+class _LinkFinder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     """Finds and loads ``NAME.*`` as ``hotpath.NAME.*``."""
 
     def __init__(self, name: str) -> None:
@@ -56,7 +56,7 @@ class _Linked(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         return text
 
 
-def be_one(name: str) -> None:
+def share_package_modules(name: str) -> None:
     """Let a folder that is imported by the name of its link be the package's own module."""
-    sys.meta_path.insert(0, _Linked(name))
+    sys.meta_path.insert(0, _LinkFinder(name))
     sys.modules[name] = importlib.import_module("hotpath." + name)

@@ -15,14 +15,14 @@ import re
 import sys
 from typing import Any, List, Optional, Tuple
 
-from hotpath.base.commands import HERE, make
+from hotpath.base.commands import HERE, make_command
 from hotpath.base.errors import NoProject
 
 GROUP, LINKS = "hotpath.projects", "hotpath.links"
 PLUG = re.compile(r"hotpath_\w+(\.\w+)*:\w+$")
 
 
-def find(name: str) -> Optional[Any]:
+def find_entry_point(name: str) -> Optional[Any]:
     """Return an entry point, or None where its project is not installed.
 
     Args:
@@ -40,28 +40,28 @@ def find(name: str) -> Optional[Any]:
     return next(iter(entry_points(group=GROUP, name=name)), None)
 
 
-def need(name: str, what: str) -> Any:
+def require_entry_point(name: str, what: str) -> Any:
     """Return an entry point.
 
     Args:
-        name: as of ``find``.
+        name: as of ``find_entry_point``.
         what: the beginning of the sentence: what needs it.
 
     Raises:
         NoProject: its project is not installed.
     """
-    entry = find(name)
+    entry = find_entry_point(name)
     if entry is None:
         project = name.split(".")[0]
         raise NoProject(
             f"{what} needs projects/{project} of a clone of Hotpath, on a computer with Python "
-            f"3.10 or newer; run `{make('setup', ALSO=project)}` there"
+            f"3.10 or newer; run `{make_command('setup', ALSO=project)}` there"
         )
     return entry
 
 
 @functools.lru_cache(maxsize=1)
-def plugs() -> Tuple[Any, ...]:
+def load_plugs() -> Tuple[Any, ...]:
     """Return the ``hotpath.app.records.Plug`` of each project that brings links.
 
     Such projects run on boards too, where a clone is copied and nothing is installed. So those of a
@@ -79,10 +79,10 @@ def plugs() -> Tuple[Any, ...]:
             with contextlib.suppress(configparser.Error, UnicodeDecodeError):
                 groups.read(path, encoding="utf-8")
                 values += dict(groups).get(LINKS, {}).values()
-    return tuple(plug for plug in map(_loaded, dict.fromkeys(values)) if plug)
+    return tuple(plug for plug in map(_load_plug, dict.fromkeys(values)) if plug)
 
 
-def source(kind: str, what: str) -> Any:
+def import_source(kind: str, what: str) -> Any:
     """Import the module of a kind of source that a project brings.
 
     Args:
@@ -92,7 +92,7 @@ def source(kind: str, what: str) -> Any:
     Raises:
         NoProject: no project brings it.
     """
-    for plug in plugs():
+    for plug in load_plugs():
         if kind in plug.sources:
             return importlib.import_module(plug.sources[kind])
     raise NoProject(
@@ -100,7 +100,7 @@ def source(kind: str, what: str) -> Any:
     )
 
 
-def _loaded(value: str) -> Optional[Any]:
+def _load_plug(value: str) -> Optional[Any]:
     """The plug of an entry point; None, with a sentence, where it can't be loaded."""
     module, _, name = value.partition(":")
     try:

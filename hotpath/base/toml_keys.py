@@ -10,7 +10,7 @@ import re
 from typing import Any, Dict, List, NamedTuple, Optional, Pattern, Tuple, Union
 
 from hotpath.base import text as texts
-from hotpath.base.commands import meant
+from hotpath.base.commands import did_you_mean
 
 REQUIRED = object()  # default of a key that must be there
 Table = Dict[str, Any]
@@ -50,7 +50,7 @@ FORMS: Dict[type, Tuple[Pattern[str], str]] = {
 }
 
 
-def why_not(kind: type, value: Any) -> Optional[str]:
+def form_problem(kind: type, value: Any) -> Optional[str]:
     """Return what is wrong with a value of a kind of ``FORMS``, or None.
 
     Example:
@@ -124,7 +124,7 @@ def read_section(
     values: Table = {}
     for name in entries:
         if name not in keys and name not in also:
-            hint = meant(name, [*keys, *also]) or "there are: " + ", ".join(keys)
+            hint = did_you_mean(name, [*keys, *also]) or "there are: " + ", ".join(keys)
             mistakes.append(Mistake(section, name, "is not a known key; " + hint))
     for name, entry in keys.items():
         if name in entries:
@@ -140,7 +140,7 @@ def read_section(
     return values
 
 
-def check(value: Any, form: Any, where: str) -> None:
+def check_json(value: Any, form: Any, where: str) -> None:
     """Check what a JSON file of ours holds; it may be a stranger's, or damaged.
 
     Args:
@@ -160,26 +160,26 @@ def check(value: Any, form: Any, where: str) -> None:
             raise ValueError(f"{where} {problem}")
     elif isinstance(form, dict):
         if not isinstance(value, dict):
-            raise ValueError(f"{where} must be a table, not {shown(value)}")
+            raise ValueError(f"{where} must be a table, not {shortened_repr(value)}")
         for name, inner in (dict.fromkeys(value, form[str]) if str in form else form).items():
             if name in value:
-                check(value[name], inner, f"{where}.{name}")
+                check_json(value[name], inner, f"{where}.{name}")
             elif not isinstance(inner, Key) or inner.default is REQUIRED:
                 raise ValueError(f"{where}.{name} is missing")
     else:
         if not isinstance(value, list):
-            raise ValueError(f"{where} must be a list, not {shown(value)}")
+            raise ValueError(f"{where} must be a list, not {shortened_repr(value)}")
         forms = form * len(value) if isinstance(form, list) else form
         if len(forms) != len(value):
             raise ValueError(f"{where} must hold {len(forms)} entries, not {len(value)}")
         for index, inner in enumerate(forms):
-            check(value[index], inner, f"{where}[{index}]")
+            check_json(value[index], inner, f"{where}[{index}]")
 
 
 def convert(value: Any, entry: Key) -> Tuple[Any, Optional[str]]:
     """Return (value, None) when it fits the key, else (None, what is wrong)."""
     if entry.kind in FORMS:
-        problem = why_not(entry.kind, value)
+        problem = form_problem(entry.kind, value)
         return (None, problem) if problem else (texts.file_name(value), None)
     if entry.kind is tuple:
         return _convert_names(value, entry)
@@ -194,11 +194,13 @@ def convert(value: Any, entry: Key) -> Tuple[Any, Optional[str]]:
     kinds = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
     is_kind = _is_number(value) if entry.kind is float else isinstance(value, entry.kind)
     if not is_kind or (isinstance(value, bool) and entry.kind is not bool):
-        return None, f"must be {kinds[entry.kind]}, not {shown(value)}"
+        return None, f"must be {kinds[entry.kind]}, not {shortened_repr(value)}"
     if value == "" and entry.default is REQUIRED:
         return None, "must not be empty"
     if entry.choices and value not in entry.choices:
-        return None, "must be one of {}, not {}".format(", ".join(entry.choices), shown(value))
+        return None, "must be one of {}, not {}".format(
+            ", ".join(entry.choices), shortened_repr(value)
+        )
     problem = _bounds(value, entry)
     if problem:
         return None, problem
@@ -211,7 +213,9 @@ def _convert_names(value: Any, entry: Key) -> Tuple[Any, Optional[str]]:
     allowed = entry.choices or value
     for name in value:
         if name not in allowed:
-            return None, "must be one of {}, not {}".format(", ".join(allowed), shown(name))
+            return None, "must be one of {}, not {}".format(
+                ", ".join(allowed), shortened_repr(name)
+            )
     return tuple(value), None
 
 
@@ -244,11 +248,11 @@ def _bounds(value: Any, entry: Key) -> Optional[str]:
     high = math.inf if entry.high is None else entry.high
     if not _is_number(value) or (low <= value <= high and not is_zero):
         return None
-    text = f"must lie in {low:g} to {high:g}, not {shown(value)}"
+    text = f"must lie in {low:g} to {high:g}, not {shortened_repr(value)}"
     return text + (", and not be 0" if entry.nonzero else "")
 
 
-def shown(value: Any) -> str:
+def shortened_repr(value: Any) -> str:
     """A value for a message, cut where it is long."""
     try:
         text = repr(value)

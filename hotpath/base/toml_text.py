@@ -3,7 +3,7 @@
 import typing
 
 
-def text(table: "typing.Dict[str, typing.Any]", note: str) -> str:
+def to_toml(table: "typing.Dict[str, typing.Any]", note: str) -> str:
     """Write a table as TOML.
 
     Args:
@@ -32,10 +32,10 @@ def _is_section(value: object) -> bool:
 
 
 def _lines(section: "typing.Dict[str, typing.Any]") -> "typing.List[str]":
-    return [f"{key} = {written(value)}" for key, value in section.items()]
+    return [f"{key} = {toml_value(value)}" for key, value in section.items()]
 
 
-def written(value: object) -> str:
+def toml_value(value: object) -> str:
     """A value as TOML."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -43,5 +43,5 @@ def written(value: object) -> str:
         escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
         return f'"{escaped}"'
     if isinstance(value, (list, tuple)):
-        return "[{}]".format(", ".join(map(written, value)))
+        return "[{}]".format(", ".join(map(toml_value, value)))
     return repr(value)

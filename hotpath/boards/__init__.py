@@ -9,13 +9,13 @@ import os
 import pathlib
 from typing import Any, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Tuple, Union
 
-from hotpath.base.commands import meant
+from hotpath.base.commands import did_you_mean
 from hotpath.boards.errors import BadBoard, UnknownBoard
 
 if "." not in __name__:  # by the link at the root of a clone
-    from hotpath.base.linked import be_one
+    from hotpath.base.linked import share_package_modules
 
-    be_one(__name__)
+    share_package_modules(__name__)
 
 
 FOLDER = pathlib.Path(__file__).resolve().parent
@@ -143,5 +143,5 @@ def _refuse(text: str) -> NoReturn:
             f"there is no board file {text}; name a file of your own, or one of: {choices}",
             what="no file",
         )
-    hint = meant(text, names()) or f"there are: {choices}"
+    hint = did_you_mean(text, names()) or f"there are: {choices}"
     raise UnknownBoard(f"no board is called {text!r}; {hint}", what="unknown name")

@@ -165,7 +165,7 @@ def _release(root: Root, detection: Detection) -> None:
     """Set L4T, JetPack or PYNQ, and the software family that the board's profile has for it."""
     text = root.text(L4T, keep=_keep("")) or ""
     match = re.search(r"R(\d+)\s*\(release\),\s*REVISION:\s*([\d.]+)", text)
-    software = installed.look(root)
+    software = installed.find_installed(root)
     if match:
         detection.l4t = "{}.{}".format(*match.groups())
     elif "nvidia-l4t-core" in software.debian:  # images without the release file

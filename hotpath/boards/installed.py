@@ -75,7 +75,7 @@ class Package(NamedTuple):
 
 
 class InstalledSoftware:
-    """The result of ``look``.
+    """The result of ``find_installed``.
 
     Attributes:
         python: version of this Python, or of the board's own Python under another root, or None.
@@ -99,7 +99,7 @@ class InstalledSoftware:
         self.managed = self.environment = self.is_other = False
 
 
-def look(root: Root) -> InstalledSoftware:
+def find_installed(root: Root) -> InstalledSoftware:
     """Find all that is installed under a root."""
     system = InstalledSoftware()
     system.python = _python(root)
@@ -129,7 +129,7 @@ def _is_managed(root: Root, python: Optional[str]) -> bool:
     """Whether the system's packager manages this Python, so that pip refuses to install."""
     if root.is_this_computer and sys.prefix != sys.base_prefix:
         return False  # pip installs into an environment
-    return root.has(f"usr/lib/python{minor(python)}/{MANAGED}")
+    return root.has(f"usr/lib/python{minor_version(python)}/{MANAGED}")
 
 
 def _python(root: Root) -> Optional[str]:
@@ -148,7 +148,7 @@ def _python(root: Root) -> Optional[str]:
     return versions[0]
 
 
-def minor(version: Optional[str]) -> Optional[str]:
+def minor_version(version: Optional[str]) -> Optional[str]:
     """Return "3.6" for "3.6.9", and None for None."""
     return ".".join(version.split(".")[:2]) if version else None
 
@@ -165,7 +165,7 @@ def _look_for_packages(root: Root, system: InstalledSoftware) -> None:
             (system.packages if is_ours else system.elsewhere).setdefault(module, package)
     for packages in (system.packages, system.elsewhere):
         for package in packages.values():
-            _note(root, package, minor(system.python))
+            _note(root, package, minor_version(system.python))
 
 
 def _candidates(
@@ -177,7 +177,7 @@ def _candidates(
 ) -> Iterator[Tuple[Package, bool]]:
     """Yield (package, whether this Python finds it) in the order in which Python looks."""
     apt = next((name for name in debian if name in system.debian), None)
-    for folder, python, is_ours in _folders(root, minor(system.python)):
+    for folder, python, is_ours in _folders(root, minor_version(system.python)):
         by = "apt" if "usr/lib/python3" in folder else "pip"
         by = "pynq-venv" if PYNQ_VENV in folder else by
         names = _listed(folder)

@@ -54,7 +54,7 @@ def describe(root: str = "/") -> Dict[str, Any]:
     """
     recorder = RecordingRoot(root)
     detection = detect.detect(recorder)
-    software = installed.look(recorder)
+    software = installed.find_installed(recorder)
     telemetry = Telemetry(recorder, detection.board)
     sample, locked, mode = telemetry.read(), telemetry.locked(), telemetry.power_mode()
     return {

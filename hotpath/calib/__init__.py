@@ -3,9 +3,9 @@
 import os
 
 if "." not in __name__:  # by the link at the root of a clone
-    from hotpath.base.linked import be_one
+    from hotpath.base.linked import share_package_modules
 
-    be_one(__name__)
+    share_package_modules(__name__)
 
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # OpenCV reads it when it is imported

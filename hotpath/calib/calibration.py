@@ -52,7 +52,7 @@ class NetworkCalibration:
                 "{} exemplars and {} search crops a clip leave nothing to measure; give 1 "
                 "or more of each".format(*counts)
             )
-        one_step_overlap.check(network)
+        one_step_overlap.check_supported(network)
         self.network, self.networks_dir = network, networks_dir
         self.clips, self.held, self.counts = clips, held, counts
         self.hashes = table.file_hashes(network, networks_dir)
@@ -153,7 +153,9 @@ class NetworkCalibration:
         """dict of part -> Q/DQ model."""
         floating = {"exemplar": set(keep), "search": set(keep) | self.last}
         return {
-            part: qdq.quantised(model, table.ranges(ranges, part, method), form, floating[part])
+            part: qdq.quantised_model(
+                model, table.ranges(ranges, part, method), form, floating[part]
+            )
             for part, model in self.parts.items()
         }
 

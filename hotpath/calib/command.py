@@ -54,7 +54,7 @@ def add_clip_options(cli: argparse.ArgumentParser, required: bool = True) -> Non
     cli.add_argument("--only", metavar="NAME,NAME", help="use only these clips")
 
 
-def chosen(clips: Sequence[C], only: Optional[str]) -> List[C]:
+def chosen_clips(clips: Sequence[C], only: Optional[str]) -> List[C]:
     """Return the clips named in ``only``, separated by commas, or all clips if it is None.
 
     Raises:
@@ -70,13 +70,13 @@ def chosen(clips: Sequence[C], only: Optional[str]) -> List[C]:
     return [clip for clip in clips if clip.name in names]
 
 
-def parted(clips: Sequence[C], held_out: Optional[str]) -> Tuple[List[C], List[C]]:
+def split_clips(clips: Sequence[C], held_out: Optional[str]) -> Tuple[List[C], List[C]]:
     """Split clips into (clips for choices, held-out clips): every second one if none is named.
 
     Raises:
         BadRun: a part is empty, or no clip has one of the names.
     """
-    held = chosen(clips, held_out) if held_out else list(clips[1::2])
+    held = chosen_clips(clips, held_out) if held_out else list(clips[1::2])
     seen = [clip for clip in clips if clip not in held]
     if not seen or not held:
         raise BadRun(
@@ -107,7 +107,7 @@ def main(
 
     def run(options: argparse.Namespace) -> Any:
         try:
-            check_out(getattr(options, "out", None))
+            check_out_path(getattr(options, "out", None))
             return body(options)
         except OSError as error:
             if error.filename is None:
@@ -120,7 +120,7 @@ def main(
     return main
 
 
-def check_out(path: Optional[str]) -> None:
+def check_out_path(path: Optional[str]) -> None:
     """Refuse a path of ``--out`` that can't be created, before hours of work.
 
     Raises:
@@ -152,7 +152,7 @@ def _is_there(path: str) -> bool:
     return True
 
 
-def wrote(*paths: object) -> None:
+def say_written(*paths: object) -> None:
     """Say which files a command wrote."""
     say("wrote " + ", ".join(map(str, paths)))
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from hotpath.base.cache import write_text
 from hotpath.base.commands import counted
 from hotpath.calib import command, picture
-from hotpath.calib.command import chosen, say
+from hotpath.calib.command import chosen_clips, say
 from hotpath.calib.errors import BadRun, MissingLibrary
 from hotpath.graphs import table
 from hotpath.runtime.networks import load_network
@@ -80,8 +80,8 @@ def run(options: argparse.Namespace) -> Table:
     out.mkdir(parents=True, exist_ok=True)
     if not options.clips:
         raise BadRun("no clips to measure on; name a folder of annotated clips with --clips DIR")
-    clips = chosen(find_clips(options.clips, log=say), options.only)
-    measured, held = command.parted(clips, options.held_out)
+    clips = chosen_clips(find_clips(options.clips, log=say), options.only)
+    measured, held = command.split_clips(clips, options.held_out)
     counts = (options.exemplars, options.searches)
     work = NetworkCalibration(network, options.networks_dir, measured, held, counts)
     ranges, summary = calibrate(work, options)
@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> Table:
         files.append(picture.draw(report, out / (network.name + "-int8.png")))
     except MissingLibrary as error:
         say(f"no picture: {error}")
-    command.wrote(*files)
+    command.say_written(*files)
     return report
 
 

@@ -36,7 +36,7 @@ WEIGHT_BITS = 11  # with 8 of a pixel and 5 of 27 terms, as many as a float32 ho
 RESULTS = ("Relu", "Clip")  # may stand between a sum and its rounding
 
 
-def without_ties(quantised: onnx.ModelProto, model: onnx.ModelProto) -> None:
+def avoid_ties(quantised: onnx.ModelProto, model: onnx.ModelProto) -> None:
     """Change the scales in place.
 
     Args:

@@ -31,7 +31,7 @@ CORNERS_CELLS = 16  # a side: cells of a box's centre, where no map has cells
 SHIFT, SCALE = 0.12, 0.1  # shift: share of the context's side; scale: of its logarithm
 
 
-def check(network: Network) -> None:
+def check_supported(network: Network) -> None:
     """Refuse a network that the pairs do not support.
 
     Raises:
@@ -65,7 +65,7 @@ class Pairs:
         frame: int (pairs,), index of the frame in its clip.
 
     Raises:
-        BadNetwork: see ``check``.
+        BadNetwork: see ``check_supported``.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Pairs:
         frames: Union[int, Sequence[int]] = FRAMES,
         around: int = -1,
     ) -> None:
-        check(network)
+        check_supported(network)
         self.network = network
         self.clips = [clip.name for clip in clips]
         self.exemplars = np.array([_exemplar(clip, network) for clip in clips])
@@ -213,12 +213,12 @@ class Finder:
 
     def exemplar(self, crop: np.ndarray) -> Any:
         """Return the features of an exemplar crop, uint8 (e, e, 3) BGR."""
-        put(self.engine.exemplar_crop, crop, self.network)
+        put_crop(self.engine.exemplar_crop, crop, self.network)
         return self.engine.exemplar()
 
     def search(self, features: Any, crop: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
         """Return (probability (n, n), distances (4, n, n)) of a search crop, uint8 (s, s, 3)."""
-        put(self.engine.search_crop, crop, self.network)
+        put_crop(self.engine.search_crop, crop, self.network)
         score, *rest = self.engine.search(features)
         score_map = probability(np.array(score, np.float64), self.network.score)
         if self.network.family != "centre":
@@ -231,7 +231,7 @@ class Finder:
         The cell is a row-major index, the box has its centre from the crop's centre and its size.
         """
         if self.network.family == "corners":
-            put(self.engine.search_crop, crop, self.network)
+            put_crop(self.engine.search_crop, crop, self.network)
             _, _, box = Corners(self.network).box(self.engine.search(features))
             column, row = (int(min(max(at, 0), 1 - 1e-9) * CORNERS_CELLS) for at in box[:2])
             shares = np.array(box) - (0.5, 0.5, 0, 0)
@@ -262,7 +262,7 @@ def centre_distances(network: Network, size: np.ndarray, offset: np.ndarray) -> 
     return np.concatenate([half - moved, half + moved])
 
 
-def put(buffer: np.ndarray, crop: np.ndarray, network: Network) -> None:
+def put_crop(buffer: np.ndarray, crop: np.ndarray, network: Network) -> None:
     """Write a uint8 BGR crop into an engine's input as the tracker would."""
     swap = network.channels == "RGB"
     buffer[...] = pack(crop, network.mean, network.scale, swap, buffer.dtype)

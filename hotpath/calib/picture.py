@@ -5,7 +5,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from hotpath.base.commands import counted, needs
+from hotpath.base.commands import counted, missing_package_text
 from hotpath.calib.errors import MissingLibrary
 
 MOST_LAYERS = 24  # rows of the chart, the noisiest
@@ -24,7 +24,7 @@ def pyplot() -> ModuleType:
     try:
         import matplotlib
     except ImportError as error:
-        raise MissingLibrary(needs("a plot", "matplotlib", error, "lab")) from None
+        raise MissingLibrary(missing_package_text("a plot", "matplotlib", error, "lab")) from None
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 

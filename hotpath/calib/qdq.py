@@ -30,7 +30,7 @@ from hotpath.runtime.network import Network
 FORMS = ("cpu", "symmetric")
 
 
-def quantised(
+def quantised_model(
     model: onnx.ModelProto,
     ranges: Ranges,
     form: str = "cpu",
@@ -84,7 +84,7 @@ def quantised(
     quantizer.model.topological_sort()
     done = quantizer.model.model
     if not symmetric:
-        no_ties.without_ties(done, model)
+        no_ties.avoid_ties(done, model)
     onnx.checker.check_model(done)
     return done
 
@@ -121,7 +121,7 @@ def write(
         file = network.locate_made(entry)
         if not (folder / file.name).exists():
             shutil.copy(file, folder / file.name)
-    cache.write_text(path, toml_text.text(table, note))
+    cache.write_text(path, toml_text.to_toml(table, note))
     return path
 
 

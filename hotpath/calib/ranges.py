@@ -20,7 +20,7 @@ from onnx import TensorProto, helper
 from onnxruntime.quantization.calibrate import HistogramCollector
 
 from hotpath.graphs import models
-from hotpath.runtime.engines.onnxruntime import as_written, open_session
+from hotpath.runtime.engines.onnxruntime import float_layer_options, open_session
 
 Ranges = dict[str, tuple[float, float]]  # of a tensor: low, high
 Entry = tuple[Any, ...]  # of a histogram: counts, edges, least, greatest, threshold
@@ -119,7 +119,7 @@ def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProt
 
 def session(model: onnx.ModelProto, literal: bool = False) -> Any:
     """An ONNX Runtime session of a model in memory, on one core; literal: without any fusion."""
-    more = {} if literal else as_written(onnxruntime, models.has_float_layer(model.graph))
+    more = {} if literal else float_layer_options(onnxruntime, models.has_float_layer(model.graph))
     return open_session(onnxruntime, model.SerializeToString(), 1, literal, **more)
 
 

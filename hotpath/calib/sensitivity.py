@@ -33,7 +33,7 @@ def noise(
     bar = tqdm(layers, desc="noise of each layer", unit=" layers", disable=None, leave=False)
     for node in bar:
         bar.set_postfix_str(quantisable.base(node.name)[-24:], refresh=False)
-        alone = session(qdq.quantised(model, ranges, form, only=[node.name]))
+        alone = session(qdq.quantised_model(model, ranges, form, only=[node.name]))
         degraded = [alone.run(outputs, feed) for feed in feeds]
         noise_of[quantisable.base(node.name)] = _relative(plain, degraded)
     return noise_of

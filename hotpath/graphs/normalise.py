@@ -12,7 +12,7 @@ from typing import List
 import numpy as np
 from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, numpy_helper, shape_inference
 
-from hotpath.base.commands import make
+from hotpath.base.commands import make_command
 from hotpath.graphs import models
 from hotpath.runtime.errors import BadNetwork
 
@@ -44,8 +44,8 @@ def normalise(model: ModelProto) -> ModelProto:
             return model
         raise BadNetwork(
             f"the shape of {unknown[0]} has to be computed from other nodes; run "
-            f"`{make('setup', ALSO='exports')}` on a computer with Python 3.8 or newer, or export "
-            "with constant folding"
+            f"`{make_command('setup', ALSO='exports')}` on a computer with Python 3.8 or newer, or "
+            "export with constant folding"
         ) from None
     model = ModelProto.FromString(_slimmed(onnxslim, model.SerializeToString()))
     unknown = unknown_shapes(model)

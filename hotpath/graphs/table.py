@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from hotpath.base import cache
-from hotpath.base.commands import reason
+from hotpath.base.commands import error_text
 from hotpath.graphs.errors import BadRangeTable
 from hotpath.runtime.network import Network
 
@@ -52,7 +52,7 @@ def read(
             table = json.load(file)
     except (OSError, ValueError) as error:
         raise BadRangeTable(
-            f"{path} can't be read as a table of ranges: {reason(error)}; make one "
+            f"{path} can't be read as a table of ranges: {error_text(error)}; make one "
             "with `hotpath int8`",
             what="not read",
         ) from None

@@ -4,13 +4,13 @@ from typing import Dict, Union
 
 import numpy as np
 
-from hotpath.base.commands import needs
+from hotpath.base.commands import missing_package_text
 from hotpath.runtime.types import Track
 
 try:
     import supervision as sv
 except ImportError as error:
-    sentence = needs("hotpath.interop.supervision", "supervision", error, "examples")
+    sentence = missing_package_text("hotpath.interop.supervision", "supervision", error, "examples")
     raise ImportError(sentence, name="supervision") from None
 
 

@@ -1,6 +1,6 @@
 """The hot path for each kind of hardware. Tests compare it with ``kernels/golden.py``."""
 
 if "." not in __name__:  # by the link at the root of a clone
-    from hotpath.base.linked import be_one
+    from hotpath.base.linked import share_package_modules
 
-    be_one(__name__)
+    share_package_modules(__name__)

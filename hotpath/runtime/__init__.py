@@ -39,9 +39,9 @@ from hotpath.runtime.networks import DEFAULT_NETWORK
 from hotpath.runtime.options import Options, PathLike
 
 if "." not in __name__:  # by the link at the root of a clone
-    from hotpath.base.linked import be_one
+    from hotpath.base.linked import share_package_modules
 
-    be_one(__name__)
+    share_package_modules(__name__)
 
 
 if TYPE_CHECKING:

@@ -3,7 +3,8 @@
 An option decides that names something: ``bundle`` a folder, ``engine`` the engine of a network's
 own files. Else a board runs the bundle of its network that was built last, or that of the network,
 precision and engine that options name. Without one, the network's own files run where an engine for
-them is installed, and the user gets the command that builds the bundle. ``told`` says what runs.
+them is installed, and the user gets the command that builds the bundle. ``describe_choice`` says
+what runs.
 """
 
 import contextlib
@@ -12,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, List, Optional, Tuple
 
 from hotpath import boards
-from hotpath.base.commands import make
+from hotpath.base.commands import make_command
 from hotpath.base.errors import NoGpu
 from hotpath.runtime import engines
 from hotpath.runtime.engines.base import Engine, Setup
@@ -62,10 +63,10 @@ def choose(options: Options, beside: "Optional[Bundle]" = None) -> Setup:
             candidates = [each for each in candidates if not engines.find(each.engine).runs_files]
         if candidates:
             return _of_a_board(options, candidates)
-    return own_files(options)
+    return choose_own_files(options)
 
 
-def own_files(options: Options) -> Setup:
+def choose_own_files(options: Options) -> Setup:
     """Choose a network's own files, which an engine of this computer runs."""
     name = default_of(board_here()) if options.network is None else options.network
     return Setup(load_network(name), options=options)
@@ -88,7 +89,9 @@ def choose_witness(setup: Setup, options: Options) -> Tuple[Optional[Setup], str
         return None, "without a witness"
     options = options._replace(network=name, bundle=None, log=None)
     try:
-        chosen = own_files(options) if setup.bundle is None else choose(options, setup.bundle)
+        chosen = (
+            choose_own_files(options) if setup.bundle is None else choose(options, setup.bundle)
+        )
         return chosen, ""
     except UnknownNetwork as error:
         raise UnknownNetwork(f"the witness: {error}", what=error.what) from None
@@ -98,7 +101,9 @@ def choose_witness(setup: Setup, options: Options) -> Tuple[Optional[Setup], str
         return None, f"without its witness {name}: {error}"
 
 
-def told(setup: Setup, witness: Optional[Setup], why: str, engine: Optional[Engine] = None) -> str:
+def describe_choice(
+    setup: Setup, witness: Optional[Setup], why: str, engine: Optional[Engine] = None
+) -> str:
     """Say in one sentence what runs from where, in which precision, on what.
 
     Args:
@@ -207,12 +212,12 @@ def _of_a_board(options: Options, candidates: List[boards.Board]) -> Setup:
         names = [board.name for board in candidates]
         missing = BadBundle(
             f"there is no bundle of {network.name} for this board, which may be "
-            f"{' or '.join(names)}; name it: `{make('engine', BOARD=names[-1])}`",
+            f"{' or '.join(names)}; name it: `{make_command('engine', BOARD=names[-1])}`",
             what="no bundle",
         )
     if options.engine != AUTO or not engines.installed():
         raise missing
-    return own_files(options)._replace(missing=str(missing))
+    return choose_own_files(options)._replace(missing=str(missing))
 
 
 def _newest(

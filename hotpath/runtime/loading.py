@@ -17,7 +17,7 @@ from hotpath.base.log import reporter, users_level
 from hotpath.kernels import cpu
 from hotpath.kernels.cpu.interface import CpuKernels
 from hotpath.runtime import engines
-from hotpath.runtime.choice import choose, choose_witness, told
+from hotpath.runtime.choice import choose, choose_witness, describe_choice
 from hotpath.runtime.devices.base import Device
 from hotpath.runtime.devices.processor import CpuDevice
 from hotpath.runtime.engines.base import Engine, Setup
@@ -115,7 +115,7 @@ def open_devices(options: Options) -> Tuple[Device, Optional[Device]]:
     other, why = choose_witness(setup, options)
     log = options.log
     if log is not None and setup.bundle is not None:  # whose entries say it before it is opened
-        log(told(setup, other, why))
+        log(describe_choice(setup, other, why))
     device = create_device(*_load(setup), options)
     try:
         witness = None if other is None else _open_witness(device, other, options)
@@ -123,7 +123,7 @@ def open_devices(options: Options) -> Tuple[Device, Optional[Device]]:
         _close(device)
         raise
     if log is not None and setup.bundle is None:
-        log(told(setup, other, why, device.engine))
+        log(describe_choice(setup, other, why, device.engine))
     return device, witness
 
 
@@ -132,7 +132,7 @@ def _open_witness(device: Device, setup: Setup, options: Options) -> Device:
     name, reason = setup.options.network, why_no_search_on(device)
     if device.engine.fabric is not None:
         reason = "an FPGA holds one network at a time"
-    elif recovers(device, options) is None:
+    elif should_recover(device, options) is None:
         reason = "by the board's profile no target is lost here; set recover (--recover), too"
     if reason:
         raise _no_witness(name, reason)
@@ -219,7 +219,7 @@ def tracker_on(
         options: uses ``log`` and ``recover``. ``log`` gets a sentence if ``recover`` asks for a
             search that is not possible, or the board for none.
     """
-    recover, board = recovers(device, options), board_of(device.engine)
+    recover, board = should_recover(device, options), board_of(device.engine)
     if witness is None:
         tracker = Tracker(device, recover=recover)
     else:
@@ -237,7 +237,7 @@ def tracker_on(
     return tracker
 
 
-def recovers(device: Device, options: Options) -> Optional[bool]:
+def should_recover(device: Device, options: Options) -> Optional[bool]:
     """Return ``recover`` of a ``Tracker``: as asked for, or as the board's profile says."""
     default = board_of(device.engine).search["default"]
     return RECOVER[default] if options.recover is None else options.recover

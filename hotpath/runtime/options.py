@@ -13,7 +13,7 @@ from typing import (
     Union,
 )
 
-from hotpath.base.commands import counted, meant
+from hotpath.base.commands import counted, did_you_mean
 from hotpath.base.toml_keys import Key, convert
 from hotpath.runtime.errors import BadOption
 
@@ -79,7 +79,7 @@ class Options(NamedTuple):
         for name in given:
             if name not in cls._fields:
                 names = (*cls._fields, *others)
-                hint = meant(name, names) or "there are: " + ", ".join(names)
+                hint = did_you_mean(name, names) or "there are: " + ", ".join(names)
                 raise TypeError(f"{function} takes no argument {name}; {hint}")
         return cls(network, **given)
 

@@ -180,7 +180,7 @@ def checked_box(box: Any, frame_shape: Sequence[int]) -> Box:
         )
     inside = (min(x + w, width) - max(x, 0.0)) * (min(y + h, height) - max(y, 0.0))
     if inside < (1 - MOST_OF_CORNERS) * w * h and are_corners((x, y, w, h), frame_shape):
-        raise BadBox(f"{text} {meant_as_corners((x, y, w, h), frame_shape)}", what="corners")
+        raise BadBox(f"{text} {corners_hint((x, y, w, h), frame_shape)}", what="corners")
     if inside < LEAST_INSIDE * w * h:
         raise BadBox(
             f"{text}: only {100 * inside / (w * h):.2g}% of it lies in the frame of "
@@ -235,7 +235,7 @@ def are_corners(box: Sequence[float], frame_shape: Sequence[int]) -> bool:
     return 0 <= x < w <= width and 0 <= y < h <= height and (x + w > width or y + h > height)
 
 
-def meant_as_corners(box: Sequence[float], frame_shape: Sequence[int]) -> str:
+def corners_hint(box: Sequence[float], frame_shape: Sequence[int]) -> str:
     """The rest of a sentence about a box for which ``are_corners`` holds."""
     x, y, w, h = box
     height, width = frame_shape[:2]

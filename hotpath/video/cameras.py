@@ -257,7 +257,7 @@ class NetworkStream:
             raise BadSource(f"{self.name!a}: an address must be UTF-8; write any other byte as %FF")
         began_s = time.monotonic()
         check_redirects(self.address)
-        self._sdp = rtp.sniffed(self.address, self.open_timeout_s)
+        self._sdp = rtp.sniff_sdp(self.address, self.open_timeout_s)
         capture, why = self._by_gstreamer(), ""
         if self.address.lower().startswith(("http:", "https:")):
             timeouts = self.open_timeout_s, self.read_timeout_s
@@ -303,7 +303,7 @@ class NetworkStream:
             asked.append(self._sdp.getvalue())
             capture, why = pyav.open_rtp(self._sdp, *timeouts, FIRST_PICTURE_S, self.planes)
             if capture is None:
-                self._sdp = rtp.sniffed(self.address, self.open_timeout_s) or self._sdp
+                self._sdp = rtp.sniff_sdp(self.address, self.open_timeout_s) or self._sdp
         return capture, why
 
     def silent(self, waited_s: float, reason: str = "") -> BadSource:

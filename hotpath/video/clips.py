@@ -208,7 +208,7 @@ def find_clips(
 
 
 def _without_annotation(folder: Path) -> str:
-    return sequence.passed_over(str(folder)) or (
+    return sequence.why_passed_over(str(folder)) or (
         f"{folder} has no annotation; put groundtruth.txt (x,y,w,h a line) or boxes.csv beside its "
         "frames"
     )

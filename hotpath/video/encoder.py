@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, Un
 import cv2
 import numpy as np
 
-from hotpath.base.commands import needs, why_unloaded
+from hotpath.base.commands import missing_package_text, why_unloaded
 from hotpath.kernels import cpu
 from hotpath.kernels.planes import Planes
 from hotpath.runtime.errors import BadOutput
@@ -228,7 +228,7 @@ def load_pyav(name: str) -> ModuleType:
                 what="missing package",
             ) from None
         raise BadOutput(
-            needs(f"{name}: encoding a video", "av", error), what="missing package"
+            missing_package_text(f"{name}: encoding a video", "av", error), what="missing package"
         ) from None
     return av
 

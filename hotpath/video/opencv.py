@@ -11,7 +11,7 @@ from typing import Any, Callable, Optional, Tuple
 
 import cv2
 
-from hotpath.base.commands import package
+from hotpath.base.commands import pip_command
 from hotpath.runtime.errors import BadSource
 from hotpath.video.base import capture_fps, is_utf8, stated_frames
 from hotpath.video.limits import check_size
@@ -128,5 +128,5 @@ def _refuse_interlaced(path: str) -> None:
     if b"Cannot convert" in done.stdout:
         raise BadSource(
             f"{path}: OpenCV {cv2.__version__} can't convert interlaced frames; run "
-            f"`{package('av')}`, which reads them"
+            f"`{pip_command('av')}`, which reads them"
         )

@@ -6,7 +6,7 @@ from typing import Any, Callable, Deque, Optional, Tuple
 
 import cv2
 
-from hotpath.base.commands import package
+from hotpath.base.commands import pip_command
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.tracker.lock import exclusive
 from hotpath.video import opencv, pyav
@@ -264,7 +264,9 @@ class PipedVideo(RecordedVideo):
     ) -> None:
         name = "standard input" if path == "-" else path
         if not pyav.pyav():
-            raise BadSource(f"{name}: reading a pipe needs the package av; run `{package('av')}`")
+            raise BadSource(
+                f"{name}: reading a pipe needs the package av; run `{pip_command('av')}`"
+            )
         address = "pipe:0" if path == "-" else os.path.abspath(path)
         try:
             capture = pyav.open_recording(address, planes=planes, is_pipe=True)

@@ -29,7 +29,7 @@ SDP = (
 OPTIONS = {"protocol_whitelist": "rtp,udp"}
 
 
-def sniffed(address: str, patience_s: float) -> Optional[io.BytesIO]:
+def sniff_sdp(address: str, patience_s: float) -> Optional[io.BytesIO]:
     """An SDP file for the RTP that comes to an address of datagrams; None if something else comes.
 
     It returns as soon as a few datagrams agree. None, too, where none comes in that time, and where

@@ -202,7 +202,7 @@ def boxes_of(
     """
     annotation = find_annotation(folder)
     if annotation is None:
-        odd = passed_over(folder)
+        odd = why_passed_over(folder)
         if odd and log:
             log(odd)
         return []
@@ -285,7 +285,7 @@ def find_annotation(folder: str) -> Optional[Annotation]:
     return next((place for place in there if not _is_result(place.path)), None)
 
 
-def passed_over(folder: str) -> str:
+def why_passed_over(folder: str) -> str:
     """Why a file inside a sequence folder is not its annotation; "" where there is no such file."""
     for place in _places(folder):
         if os.path.dirname(place.path) == place.folder and os.path.isfile(place.path):

@@ -12,8 +12,8 @@ import stat
 from typing import Any, List, Optional, Tuple
 from urllib.parse import unquote
 
-from hotpath.base.commands import meant
-from hotpath.base.projects import source
+from hotpath.base.commands import did_you_mean
+from hotpath.base.projects import import_source
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.frames.camera_frames import can_read_planes
 from hotpath.video import limits
@@ -127,7 +127,7 @@ def _opened(spec: str, log: Log, depth: Optional[int], planes: bool, decoder: st
         return open_camera(spec, camera_of(spec), log, depth, planes)
     bag = bag_of(spec)
     if spec.startswith(TOPIC) or (bag and os.path.exists(bag[0])):
-        opened: Source = source("ros", f"{spec}: a topic or bag of ROS").open_source(
+        opened: Source = import_source("ros", f"{spec}: a topic or bag of ROS").open_source(
             spec, bag, log, planes, depth
         )
         return opened
@@ -285,7 +285,7 @@ def _alike(path: str) -> str:
         there = os.listdir(folder or ".")[:MOST_NAMES]
     except OSError:
         return ""
-    return meant(name, sorted(there), os.path.join(folder, ""))
+    return did_you_mean(name, sorted(there), os.path.join(folder, ""))
 
 
 def is_animation(path: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Deque, List, Mapping, MutableMapping, Optional, Sequence
 import cv2
 import numpy as np
 
-from hotpath.base.commands import make
+from hotpath.base.commands import make_command
 from hotpath.runtime.errors import BadOutput
 
 QUIT_KEYS = ("q", "Q", "\x1b")  # the last one is Esc
@@ -370,8 +370,8 @@ def no_window(environment: Optional[Mapping[str, str]] = None) -> Optional[str]:
     """
     if not _toolkit():
         return (
-            f"this OpenCV {cv2.__version__} has no windows (run `{make('setup', ALSO='window')}` "
-            "for them)"
+            f"this OpenCV {cv2.__version__} has no windows (run "
+            f"`{make_command('setup', ALSO='window')}` for them)"
         )
     if not sys.platform.startswith("linux"):
         return None

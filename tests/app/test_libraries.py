@@ -171,10 +171,10 @@ def test_why_a_library_does_not_load_is_said_with_what_mends_this_python(tmp_pat
 
 def test_a_name_is_guessed_where_it_is_nearly_right_and_not_else():
     names = ["donut", "person", "orange", "cell phone", "kestrel"]
-    assert commands.meant("kestral", names) == "did you mean kestrel?"
-    assert commands.meant("cell", names) == "did you mean cell phone?"  # its first word
-    assert commands.meant("drone", names) == commands.meant("", names) == ""
-    assert commands.meant("boxs", ["boxes", "box"], "--") == "did you mean --boxes or --box?"
+    assert commands.did_you_mean("kestral", names) == "did you mean kestrel?"
+    assert commands.did_you_mean("cell", names) == "did you mean cell phone?"  # its first word
+    assert commands.did_you_mean("drone", names) == commands.did_you_mean("", names) == ""
+    assert commands.did_you_mean("boxs", ["boxes", "box"], "--") == "did you mean --boxes or --box?"
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_a_name_is_guessed_where_it_is_nearly_right_and_not_else():
     ],
 )
 def test_a_package_that_is_missing_or_broken_is_one_sentence(error, why):
-    told = commands.needs("--x", "trax", error, "vot")
+    told = commands.missing_package_text("--x", "trax", error, "vot")
     assert told == f"--x needs the package trax{why}; run `make setup ALSO=vot`"
 
 
@@ -224,7 +224,7 @@ def test_the_command_lists_its_programs_and_runs_one():
 def test_what_a_program_lacks_is_said_before_its_import(monkeypatch, capsys):
     find = libraries.importlib.util.find_spec
     found = {"tqdm": lambda name: None}
-    advice = commands.make("setup", ALSO="host")
+    advice = commands.make_command("setup", ALSO="host")
     monkeypatch.setattr(
         libraries.importlib.util, "find_spec", lambda name: found.get(name, find)(name)
     )

@@ -14,12 +14,12 @@ from hotpath.base.errors import HotpathError
 
 def test_a_wheel_names_no_makefile(monkeypatch, tmp_path):
     given = {"BOARD": "pynq_z2", "NETWORK": "kestrel"}
-    assert commands.make("engine", **given) == "make engine BOARD=pynq_z2 NETWORK=kestrel"
+    assert commands.make_command("engine", **given) == "make engine BOARD=pynq_z2 NETWORK=kestrel"
     monkeypatch.setattr(commands, "HERE", str(tmp_path))
     monkeypatch.setattr(commands, "MAKEFILE_PYTHON", (3,))  # an older one gets plain packages
-    assert commands.make("engine", **given) == "hotpath engine pynq_z2 --network kestrel"
-    assert commands.make("setup", ALSO="page") == "pip install 'hotpath-tracker[page]'"
-    assert commands.make("setup") == "pip install 'hotpath-tracker[host]'"
+    assert commands.make_command("engine", **given) == "hotpath engine pynq_z2 --network kestrel"
+    assert commands.make_command("setup", ALSO="page") == "pip install 'hotpath-tracker[page]'"
+    assert commands.make_command("setup") == "pip install 'hotpath-tracker[host]'"
 
 
 def test_from_another_folder_make_is_told_where_the_clone_is(monkeypatch, tmp_path):
@@ -27,20 +27,20 @@ def test_from_another_folder_make_is_told_where_the_clone_is(monkeypatch, tmp_pa
     (tmp_path / "a clone" / "Makefile").touch()
     monkeypatch.setattr(commands, "HERE", str(tmp_path / "a clone"))
     monkeypatch.chdir(tmp_path)
-    told = commands.make("engine", BOARD="rk3588", NETWORK="mine.toml")
+    told = commands.make_command("engine", BOARD="rk3588", NETWORK="mine.toml")
     assert told == f"make -C '{tmp_path}/a clone' engine BOARD=rk3588 NETWORK={tmp_path}/mine.toml"
     monkeypatch.chdir(tmp_path / "a clone")
-    assert commands.make("engine", NETWORK="mine.toml") == "make engine NETWORK=mine.toml"
+    assert commands.make_command("engine", NETWORK="mine.toml") == "make engine NETWORK=mine.toml"
     (tmp_path / "removed").mkdir()
     monkeypatch.chdir(tmp_path / "removed")
     (tmp_path / "removed").rmdir()
-    assert commands.make("engine") == f"make -C '{tmp_path}/a clone' engine"
+    assert commands.make_command("engine") == f"make -C '{tmp_path}/a clone' engine"
 
 
 def test_a_python_that_make_refuses_gets_pip_commands(monkeypatch):
     monkeypatch.setattr(commands, "MAKEFILE_PYTHON", (99,))
-    assert commands.make("setup", ALSO="host") == "pip install onnx onnxruntime"
-    assert commands.make("track") == "make track"
+    assert commands.make_command("setup", ALSO="host") == "pip install onnx onnxruntime"
+    assert commands.make_command("track") == "make track"
 
 
 def test_a_projects_package_is_installed_by_pip_without_make(monkeypatch, tmp_path):
@@ -49,7 +49,9 @@ def test_a_projects_package_is_installed_by_pip_without_make(monkeypatch, tmp_pa
     for name, value in (("JETSON", "/no"), ("JETSON", str(tmp_path)), ("HERE", str(tmp_path))):
         with monkeypatch.context() as patched:
             patched.setattr(commands, name, value)
-            sentences.append(commands.needs("--mavlink", "pymavlink", error, "vehicle"))
+            sentences.append(
+                commands.missing_package_text("--mavlink", "pymavlink", error, "vehicle")
+            )
     start = "--mavlink needs the package pymavlink; run "
     there = [start + "`make setup ALSO=vehicle`"] + 2 * [start + "`pip install pymavlink`"]
     assert sentences == there

@@ -58,7 +58,7 @@ sections = st.dictionaries(
 @given(sections, sections, st.lists(sections, min_size=1, max_size=3))
 def test_what_is_written_is_read(top, section, repeated):
     table = dict(top, section=section, repeated=repeated)
-    text = toml_text.text(table, "note")
+    text = toml_text.to_toml(table, "note")
     assert small_toml.loads(text) == tomllib.loads(text) == table
 
 

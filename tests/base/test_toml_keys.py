@@ -2,7 +2,7 @@
 
 import pytest
 
-from hotpath.base.toml_keys import Key, check
+from hotpath.base.toml_keys import Key, check_json
 
 FORM = {
     "parts": {"bytes": Key(int, low=0), "note": Key(str, default=None), "kind": Key(str, "onnx")},
@@ -32,7 +32,7 @@ RIGHT = {
     ],
 )
 def test_what_has_another_form_is_named_by_its_place(change, sentence):
-    check(RIGHT, FORM, "it")
+    check_json(RIGHT, FORM, "it")
     with pytest.raises(ValueError) as caught:
-        check(dict(RIGHT, **change), FORM, "it")
+        check_json(dict(RIGHT, **change), FORM, "it")
     assert str(caught.value) == sentence

@@ -25,14 +25,14 @@ def test_every_snapshot_is_recognised_as_its_board(name, tmp_path):
     if found.board.family == "jetson":
         jetpack = name.rsplit("_jp", 1)[1]
         assert found.family.startswith(jetpack) and found.jetpack.startswith(jetpack)
-        assert installed.look(Root(tmp_path)).cuda
+        assert installed.find_installed(Root(tmp_path)).cuda
 
 
 @pytest.mark.skipif(os.path.exists("/proc/device-tree/model"), reason="this is a board")
 def test_this_computer_is_the_host():
     found = detect.detect()
     assert found.board.name == "host" and found.l4t is None
-    assert installed.look(Root()).python == platform.python_version()
+    assert installed.find_installed(Root()).python == platform.python_version()
 
 
 def test_a_computer_with_nvidias_driver_is_recognised_by_it(tmp_path):
@@ -124,7 +124,7 @@ def test_the_doctor_imports_no_library():
 
 
 def test_packages_are_found_with_version_and_origin(orin):
-    packages = installed.look(Root(orin.folder)).packages
+    packages = installed.find_installed(Root(orin.folder)).packages
     assert packages["cv2"][:2] == ("4.12.0.88", "pip")
     assert packages["tensorrt"][:2] == ("10.3.0", "apt")
     assert "cupy" not in packages
@@ -133,12 +133,12 @@ def test_packages_are_found_with_version_and_origin(orin):
 def test_jetpacks_opencv_is_a_folder_with_its_version_in_dpkg(nano):
     nano.drop_packages("libopencv_python*")
     nano.put("usr/lib/python3.6/dist-packages/cv2/__init__.py", "")
-    assert installed.look(Root(nano.folder)).packages["cv2"][:2] == ("4.1.1", "apt")
+    assert installed.find_installed(Root(nano.folder)).packages["cv2"][:2] == ("4.1.1", "apt")
     status = nano.path("var/lib/dpkg/status")
     text = status.read_text(encoding="utf-8")
     text = text.replace("install ok installed", "deinstall ok config-files")
     status.write_text(text, encoding="utf-8")
-    assert installed.look(Root(nano.folder)).debian == {}
+    assert installed.find_installed(Root(nano.folder)).debian == {}
 
 
 def test_a_container_on_a_jetson_may_be_each_jetson(tmp_path):

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from hotpath.calib.command import check_out
+from hotpath.calib.command import check_out_path
 from hotpath.calib.errors import BadRun
 from tests.support import ROOT
 from tests.support.errors import refusal
@@ -13,14 +13,14 @@ def test_a_path_that_can_not_be_written_is_refused_at_once(tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "boxes.json").write_text("")
     for good in (None, tmp_path, tmp_path / "new" / "folder", tmp_path / "boxes.json"):
-        check_out(good if good is None else str(good))
+        check_out_path(good if good is None else str(good))
     for bad, what in (
         (tmp_path / "file", "not a folder"),
         (tmp_path / "file" / "inside", "not a folder"),
         (tmp_path / ("a" * 300), "not written"),
     ):
         with refusal(BadRun, what):
-            check_out(str(bad))
+            check_out_path(str(bad))
 
 
 def test_a_command_says_at_once_that_its_out_can_not_be_made(tmp_path):

@@ -31,7 +31,7 @@ from hotpath.graphs import (
 )
 from hotpath.graphs.errors import BadRangeTable
 from hotpath.runtime import load_tracker
-from hotpath.runtime.engines.onnxruntime import BoundSession, as_written
+from hotpath.runtime.engines.onnxruntime import BoundSession, float_layer_options
 from hotpath.runtime.engines.shared import precision
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import FOLDER, load_network
@@ -191,7 +191,7 @@ def test_products_around_a_softmax_and_after_a_join_stay_floats():
     weights = {"weights": one, "others": one, "scale": np.float32(0.5)}
     model = quantisable.prepared(model_of(nodes, {"x": [4, 4]}, {"y": [8, 4]}, weights))
     spans = {name: (-1.0, 1.0) for node in nodes for name in [*node[1], *node[2]]}
-    done = qdq.quantised(model, spans).graph.node
+    done = qdq.quantised_model(model, spans).graph.node
     rounded = {node.input[0] for node in done if node.op_type == "QuantizeLinear"}
     assert {"x", "q"} <= rounded and not rounded & {"products", "shares", "values"}
     last = next(node for node in done if node.output[0] == "y")
@@ -333,7 +333,7 @@ def test_the_layer_that_loses_most_is_kept_in_floats_first(tmp_path):
     (sets,) = sensitivity.keep_sets(found, costs, 0.4)
     assert sets in (["conv1"], ["conv2"])
     assert list(sensitivity.keep_sets(found, costs, 0.1)) == []
-    kept = qdq.quantised(model, spans, "cpu", ("conv1",))
+    kept = qdq.quantised_model(model, spans, "cpu", ("conv1",))
     quantised = {n.output[0] for n in kept.graph.node if n.op_type == "DequantizeLinear"}
     made = {n.name: n.input[1] for n in kept.graph.node if n.op_type == "Conv"}
     assert made["conv1"] == "w1" and made["conv0"] in quantised
@@ -348,9 +348,9 @@ def test_the_layer_that_loses_most_is_kept_in_floats_first(tmp_path):
     bound.run()
     for found in (fused, bound.arrays["t2"]):
         np.testing.assert_allclose(found[:, 1:], plain, rtol=1e-4, atol=1e-4)
-    whole = qdq.quantised(model, spans, "symmetric")
+    whole = qdq.quantised_model(model, spans, "symmetric")
     assert (
-        as_written(onnxruntime, models.has_float_layer(whole.graph)) == {}
+        float_layer_options(onnxruntime, models.has_float_layer(whole.graph)) == {}
     )  # nothing is kept there, and biases get INT8
 
 
@@ -358,7 +358,7 @@ def test_a_missing_range_is_refused(place):
     network = load_network(place / "tiny.toml")
     search = quantisable.parts(network, network.locate())["search"]
     with refusal(BadRangeTable, "no range"):
-        qdq.quantised(search, {"nothing": (0.0, 1.0)})
+        qdq.quantised_model(search, {"nothing": (0.0, 1.0)})
 
 
 def test_arithmetic_is_counted():

@@ -79,7 +79,7 @@ def measured(seed, build=network):
 def quantised(seed, build=network, keep=()):
     """The INT8 network and one input."""
     model, feed, spans = measured(seed, build)
-    return qdq.quantised(model, spans, "cpu", {*quantisable.last_layers(model), *keep}), feed
+    return qdq.quantised_model(model, spans, "cpu", {*quantisable.last_layers(model), *keep}), feed
 
 
 def arrays(model):
@@ -150,7 +150,9 @@ def test_weights_lose_no_more_than_with_any_odd_number_near(seed, ratio):
 
 def test_terms_of_a_sum_share_its_level_and_lowest_value():
     model, _, spans = measured(0, network_with_a_sum)
-    values = arrays(qdq.quantised(model, spans, "cpu", {*quantisable.last_layers(model), "c0"}))
+    values = arrays(
+        qdq.quantised_model(model, spans, "cpu", {*quantisable.last_layers(model), "c0"})
+    )
     levels = [values[name + "_scale"] for name in ("c3", "c5", "a")]
     assert levels[0] == levels[1] == levels[2]
     greatest = max(high - low for low, high in (spans[name] for name in ("c3", "c5", "a")))
@@ -163,7 +165,7 @@ def test_terms_of_a_sum_share_its_level_and_lowest_value():
 def test_a_layer_with_few_units_in_a_level_is_left_alone():
     model, _, spans = measured(0)
     spans["r0"] = (spans["r0"][0], spans["r0"][1] / 1000)
-    made = arrays(qdq.quantised(model, spans, "cpu", quantisable.last_layers(model)))
+    made = arrays(qdq.quantised_model(model, spans, "cpu", quantisable.last_layers(model)))
     before = np.abs(arrays(model)["c0w"])
     assert made["c0w_scale"] == pytest.approx(before.max((1, 2, 3)) / 127, rel=1e-5)
 
@@ -176,7 +178,7 @@ def test_a_bias_fits_into_int32_where_weights_are_almost_nothing():
             values[1] *= 1e-9
             tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
     model, _, spans = measured(3, lambda seed: (model, feed))
-    done = qdq.quantised(model, spans, "cpu", quantisable.last_layers(model))
+    done = qdq.quantised_model(model, spans, "cpu", quantisable.last_layers(model))
     made = {node.input[0]: node for node in done.graph.node}["c2b_quantized"]
     found = arrays(done)
     bias = found["c2b_quantized"] * found[made.input[1]].astype(np.float64)

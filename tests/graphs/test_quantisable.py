@@ -25,7 +25,7 @@ from tests.support.models import model_of
 def quantised_nodes(model, keep):
     """Names of the nodes whose weights are whole numbers."""
     spans = dict.fromkeys(float_tensors(model), (-1.0, 1.0))
-    made = qdq.quantised(model, spans, "symmetric", keep).graph
+    made = qdq.quantised_model(model, spans, "symmetric", keep).graph
     scaled = {n.output[0] for n in made.node if n.op_type == "DequantizeLinear"}
     return {node.name for node in made.node if scaled.intersection(node.input[1:2])}
 

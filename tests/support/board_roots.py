@@ -47,7 +47,7 @@ class BoardRoot:
 
 def situation(board, **environ):
     """Return what the doctor knows of a ``BoardRoot``."""
-    return Situation(board.detect(), installed.look(Root(board.folder)), environ)
+    return Situation(board.detect(), installed.find_installed(Root(board.folder)), environ)
 
 
 def restore(path, folder):

@@ -141,4 +141,4 @@ def test_listening_ends_where_datagrams_of_no_codec_never_pause():
 @pytest.mark.parametrize("address", ["udp://239.1.1.1:5600", "udp://[::1]:5600", "rtsp://a:1/x"])
 def test_other_addresses_are_left_to_ffmpeg(address):
     began_s = time.monotonic()
-    assert rtp.sniffed(address, 60.0) is None and time.monotonic() - began_s < 30.0
+    assert rtp.sniff_sdp(address, 60.0) is None and time.monotonic() - began_s < 30.0

@@ -13,7 +13,7 @@ from hotpath.runtime.types import (
     are_corners,
     are_shares,
     checked_box,
-    meant_as_corners,
+    corners_hint,
     within_frame,
 )
 
@@ -70,7 +70,7 @@ def given_boxes(
     for checked in boxes:
         if are_corners(checked, frame.shape):
             text = ",".join(f"{value:g}" for value in checked)
-            source.log(f"box {text} {meant_as_corners(checked, frame.shape)}")
+            source.log(f"box {text} {corners_hint(checked, frame.shape)}")
     return boxes
 
 

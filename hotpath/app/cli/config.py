@@ -6,7 +6,7 @@ import re
 from typing import Any, Dict, List
 
 from hotpath.base import toml
-from hotpath.base.commands import advice, meant
+from hotpath.base.commands import advice_for_unknown, did_you_mean
 from hotpath.base.text import file_name
 from hotpath.base.toml_keys import Key, convert
 from hotpath.runtime.errors import BadOption
@@ -31,7 +31,9 @@ def with_config(parser: argparse.ArgumentParser, arguments: List[str]) -> argpar
         option, opposite = "--" + name, "--no-" + name
         if option not in actions or name == "config":
             names = [each[2:] for each in actions if each[:2] == "--" and each != "--config"]
-            hint = advice(name, names) or meant(name, names) or "--help lists them"
+            hint = (
+                advice_for_unknown(name, names) or did_you_mean(name, names) or "--help lists them"
+            )
             if name == "config":
                 hint = "it can't name another file; leave it out"
             raise BadOption(f"{path}: a file has no option {name}; {hint}", what="unknown option")

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, List
 
 from hotpath.app.records import LinkOptions
 from hotpath.base import projects
-from hotpath.base.commands import needs
+from hotpath.base.commands import missing_package_text
 from hotpath.runtime.errors import BadOutput
 
 if TYPE_CHECKING:
     from hotpath.app.links.base import Context, Link
 
-PLUGS = projects.plugs()
+PLUGS = projects.load_plugs()
 # the option that asks for a link, its module, and a package that may be missing
 LINKS = (
     *(link for plug in PLUGS for link in plug.links),  # a vehicle is told first
@@ -80,5 +80,5 @@ def _module(name: str, module: str, package: str, extra: str = "") -> ModuleType
     except ImportError as error:
         if not package:
             raise
-        sentence = needs(f"--{name}", package, error, extra or name)
+        sentence = missing_package_text(f"--{name}", package, error, extra or name)
         raise BadOutput(sentence, what="missing package") from None

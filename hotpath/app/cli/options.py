@@ -9,7 +9,7 @@ from hotpath.app.cli.config import with_config
 from hotpath.base import projects
 from hotpath.base.arguments import add_engine, add_networks_dir
 from hotpath.base.cli import Parser
-from hotpath.base.commands import advice, make, meant
+from hotpath.base.commands import advice_for_unknown, did_you_mean, make_command
 from hotpath.runtime import DEFAULT_NETWORK, __version__, engines, networks
 from hotpath.runtime.network import DETECTORS
 from hotpath.video.base import without_password
@@ -19,7 +19,7 @@ DESCRIPTION = (
     "Give the target as a box in the first frame (--box) or a point (--point), draw it with the "
     "mouse (--show), or select it in a browser (--page)."
 )
-PLUGS = projects.plugs()
+PLUGS = projects.load_plugs()
 OTHERS = tuple(group for plug in PLUGS for group in plug.groups)
 GROUPS: Tuple[records.Group, ...] = (
     *(records.SOURCE, records.TARGETS, records.NETWORK, records.OUTPUTS, records.PAGE),
@@ -53,7 +53,7 @@ def parse(arguments: List[str]) -> argparse.Namespace:
         word = unknown[0].split("=")[0].lstrip("-")
         actions = cli._option_string_actions
         names = [name[2:] for name in actions if name[:2] == "--"]
-        hint = advice(word, names) or meant(word, names, "--")
+        hint = advice_for_unknown(word, names) or did_you_mean(word, names, "--")
         cli.error("unrecognized arguments: " + " ".join(unknown) + (hint and f" ({hint})"))
     if words:  # which overrule a file's
         if "--video" in [word.split("=")[0] for word in arguments]:
@@ -126,7 +126,7 @@ def _add_options(cli: argparse.ArgumentParser, group: records.Group) -> None:
     """Add the options of a record."""
     facts = {
         "detectors": ", ".join(networks.names(DETECTORS)),
-        "engine": make("engine"),
+        "engine": make_command("engine"),
         "network": DEFAULT_NETWORK,
     }
     titles = {section.title: section for section in cli._action_groups}

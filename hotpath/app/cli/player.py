@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence,
 import numpy as np
 
 from hotpath.app.cli.mouse import invitation, refusal
-from hotpath.app.links.controls import Controls, holds
+from hotpath.app.links.controls import Controls, contains_point
 from hotpath.base.commands import counted
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.frames.pictures import bgr_of
@@ -236,5 +236,5 @@ class Player:
         if len(tracks) == 1:
             return next(iter(tracks))
         middle = place[0] + place[2] / 2, place[1] + place[3] / 2
-        held = (number for number, track in tracks.items() if holds(track, middle))
+        held = (number for number, track in tracks.items() if contains_point(track, middle))
         return next(held, self._controls.selection.among(tracks))

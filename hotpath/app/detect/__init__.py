@@ -13,7 +13,7 @@ from hotpath.app.detect.description import Description, read_file
 from hotpath.app.detect.detector import Detector
 from hotpath.app.detect.session import open_session
 from hotpath.base import toml
-from hotpath.base.commands import meant
+from hotpath.base.commands import did_you_mean
 from hotpath.base.toml_keys import FileName, Key, Keys, Mistake, read_section, sentence
 from hotpath.runtime import decode, networks
 from hotpath.runtime.decode.shared.keys import LARGEST_SIDE
@@ -106,7 +106,7 @@ def describe(name_or_path: PathLike) -> Description:
     if family in decode.families(families.__path__):
         keys = dict(DETECTION, **decode.module_of(family, families.__name__).KEYS)
     elif family is not None:
-        wrong = decode.unknown(family, decode.families(families.__path__))
+        wrong = decode.unknown_family_text(family, decode.families(families.__path__))
         mistakes.append(Mistake("", "family", wrong))
     for section, schema in (("input", PICTURE), ("detection", keys)):
         entries: Any = table.get(section, {})
@@ -141,5 +141,5 @@ def _number(description: Description, name: str) -> int:
     if name in description.class_names:
         return description.class_names.index(name)
     there = "there are: " + ", ".join(description.class_names)
-    hint = meant(name, description.class_names) or there
+    hint = did_you_mean(name, description.class_names) or there
     raise BadNetwork(f"{description.name} knows no class {name!r}; {hint}", what="unknown class")

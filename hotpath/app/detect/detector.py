@@ -115,12 +115,12 @@ class Detector:
         if self.description.overlap < 1:
             far = (classes * 1e5)[:, None]  # boxes of other classes never overlap
             moved = np.concatenate([boxes[:, :1] + far, boxes[:, 1:]], axis=1)
-            order = kept(moved, scores, self.description.overlap)
+            order = non_maximum_suppression(moved, scores, self.description.overlap)
         names = self.description.class_names
         return Detections(boxes[order], scores[order], classes[order], names)
 
 
-def kept(boxes: np.ndarray, scores: np.ndarray, most: float) -> np.ndarray:
+def non_maximum_suppression(boxes: np.ndarray, scores: np.ndarray, most: float) -> np.ndarray:
     """Indices of the boxes that no better one overlaps by more than ``most``, the best first."""
     boxes = np.asarray(boxes, float).reshape(-1, 4)
     order = np.argsort(-np.asarray(scores, float), kind="mergesort")  # the stable one of any NumPy

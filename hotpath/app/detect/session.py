@@ -8,8 +8,8 @@ from typing import Any, Callable, Dict, List, Tuple
 
 import numpy as np
 
-from hotpath.base.broken import broken
-from hotpath.base.commands import make
+from hotpath.base.broken import why_broken
+from hotpath.base.commands import make_command
 from hotpath.base.python_end import uninterrupted
 from hotpath.runtime.engines import onnxruntime, openvino
 from hotpath.runtime.errors import BadNetwork, NoEngine
@@ -40,13 +40,15 @@ def open_session(path: pathlib.Path, threads: int) -> Tuple[List[str], Runner]:
         try:
             return opened(str(path), threads)
         except ImportError as error:
-            why_not = broken(library)
+            why_not = why_broken(library)
             why = f"{why_not.why}; run `{why_not.command}`" if why_not else str(error)
             raise NoEngine(f"{library} can't be loaded: {why}") from None
         except Exception as error:  # their classes are private and differ by version
             text = (str(error).strip().splitlines() or [repr(error)])[0]
             raise BadNetwork(f"{library} can't load {path}: {text}", what="not loaded") from None
-    raise NoEngine(f"a detector needs ONNX Runtime or OpenVINO; run `{make('setup', ALSO='host')}`")
+    raise NoEngine(
+        f"a detector needs ONNX Runtime or OpenVINO; run `{make_command('setup', ALSO='host')}`"
+    )
 
 
 def _check(path: pathlib.Path) -> None:

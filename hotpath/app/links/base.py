@@ -151,7 +151,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def shown_host(host: str) -> str:
+def host_for_link(host: str) -> str:
     """The host for a link: one of this computer's own addresses where it listens on all."""
     if host in ("0.0.0.0", "::", ""):
         host = _own_address(host == "::") or socket.gethostname()
@@ -203,7 +203,7 @@ class StreamAddress(NamedTuple):
     def for_viewers(self) -> str:
         """The address of RTSP for other computers: a server here is reached by this one's name."""
         host = "0.0.0.0" if is_loopback(self.host) else self.host
-        return f"rtsp://{shown_host(host)}:{self.port}{self.path}"
+        return f"rtsp://{host_for_link(host)}:{self.port}{self.path}"
 
 
 def parse_address(text: str) -> StreamAddress:
@@ -231,7 +231,7 @@ def parse_address(text: str) -> StreamAddress:
     return StreamAddress(parts.scheme, host, port, path, login)
 
 
-def found_address(host: str, port: int, kind: int, flags: int = 0) -> Tuple[int, Any]:
+def resolve_address(host: str, port: int, kind: int, flags: int = 0) -> Tuple[int, Any]:
     """(family, address) of a host; raises ``OSError`` if there is no such one."""
     try:
         found = socket.getaddrinfo(host, port, 0, kind, 0, flags)[0]
@@ -243,7 +243,7 @@ def found_address(host: str, port: int, kind: int, flags: int = 0) -> Tuple[int,
 def made_socket(host: str, port: int, kind: int, connect: bool) -> socket.socket:
     """A socket that does not block, connected or (for listening) bound; raises ``OSError``."""
     flags = 0 if connect else socket.AI_PASSIVE
-    family, address = found_address(host, port, kind, flags)
+    family, address = resolve_address(host, port, kind, flags)
     made = socket.socket(family, kind)
     try:
         made.setblocking(False)

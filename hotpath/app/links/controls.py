@@ -21,7 +21,7 @@ CONFIRMED: Dict[str, Any] = dict(state=TRACKED, lost=False, presence=GIVEN, pred
 REJECTED: Dict[str, Any] = dict(state=LOST, lost=True, presence=0.0, found=False)
 
 
-def holds(track: Track, point: Sequence[float]) -> bool:
+def contains_point(track: Track, point: Sequence[float]) -> bool:
     """Whether a point is in the box of a target that is not lost.
 
     A click there means the larger object around it (``besides``), or yes if the target is unsure.
@@ -141,7 +141,9 @@ class Controls(Output):
         """Confirm a target if a click on it, as the user saw it or as it is now, says so."""
         assert self.newest is not None, "it has targets"
         now = self.newest.tracks[number]
-        is_yes = any(track.state == UNSURE and holds(track, point) for track in (seen, now))
+        is_yes = any(
+            track.state == UNSURE and contains_point(track, point) for track in (seen, now)
+        )
         if now.lost or not is_yes:
             return False
         self.targets.confirm(number)
@@ -165,7 +167,7 @@ class Controls(Output):
                     raise
             # the head can't run here: the box stays as the user drew it
             return int(self.targets.add(frame, box, time_s=time_s))
-        besides = other.box if other is not None and holds(other, point) else None
+        besides = other.box if other is not None and contains_point(other, point) else None
         return int(self.targets.add(frame, time_s=time_s, point=point, besides=besides))
 
     def drop_target(self, number: int) -> None:

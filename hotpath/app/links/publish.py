@@ -9,7 +9,7 @@ import time
 from typing import Dict, List, Optional, Sequence
 
 from hotpath.app.links.as_json import target_json
-from hotpath.app.links.base import Context, Link, found_address, split_address
+from hotpath.app.links.base import Context, Link, resolve_address, split_address
 from hotpath.base.commands import counted
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.tracker.motion import is_time
@@ -44,7 +44,7 @@ class Publisher(Link):
                 what="not an address",
             )
         try:
-            family, self._to = found_address(parts.hostname, parts.port, socket.SOCK_DGRAM)
+            family, self._to = resolve_address(parts.hostname, parts.port, socket.SOCK_DGRAM)
         except OSError as error:
             raise BadOutput(f"--publish {address}: {error.strerror or error}") from None
         self.name = address

@@ -28,9 +28,9 @@ from hotpath.app.links.base import (
     Link,
     LinkThread,
     StreamAddress,
-    found_address,
     parse_address,
     read_login,
+    resolve_address,
 )
 from hotpath.app.records import LinkOptions
 from hotpath.base.commands import counted
@@ -66,7 +66,7 @@ class Datagrams:
 
     def __init__(self, address: StreamAddress) -> None:
         self._is_rtp = address.scheme == "rtp"
-        family, self._place = found_address(address.host, address.port, socket.SOCK_DGRAM)
+        family, self._place = resolve_address(address.host, address.port, socket.SOCK_DGRAM)
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.settimeout(STALLED_S)
 
@@ -93,7 +93,7 @@ class Push:
     """
 
     def __init__(self, address: StreamAddress) -> None:
-        found_address(address.host, address.port, socket.SOCK_STREAM)
+        resolve_address(address.host, address.port, socket.SOCK_STREAM)
         self._process = _start_push(address.url)
         self._sends = False
 

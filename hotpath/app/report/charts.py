@@ -99,7 +99,7 @@ def curve(
     finite = np.isfinite(known)
     if not finite.any():
         return ""
-    most = top or nice(float(known[finite].max()) or 1.0)
+    most = top or round_limit(float(known[finite].max()) or 1.0)
     height = CURVE_HEIGHT - 22
 
     def y(value: float) -> float:
@@ -136,7 +136,7 @@ def bars(rows: Sequence[Tuple[str, float, str]]) -> str:
     return _svg(height, "milliseconds of each step", parts, 'class="bars" ', BARS_WIDTH)
 
 
-def nice(value: float) -> float:
+def round_limit(value: float) -> float:
     """The round number at or above a positive value, for the end of a scale."""
     power = 10.0 ** math.floor(math.log10(value))
     return next(step * power for step in NICE if step * power >= value * (1 - 1e-9))
@@ -174,7 +174,7 @@ def _lines(points: Sequence[Any]) -> List[List[Tuple[float, float]]]:
 
 
 def _frame_ticks(axis: FrameAxis, y: float) -> List[str]:
-    step = max(1, int(nice(axis.count / float(TICKS))))
+    step = max(1, int(round_limit(axis.count / float(TICKS))))
     first = -(-axis.first // step) * step
     return [
         f'<text x="{axis.x(frame):.1f}" y="{y:g}" class="tick">{"" if place else "frame "}{frame}'

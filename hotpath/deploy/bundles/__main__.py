@@ -18,7 +18,7 @@ from typing import List, Optional
 from hotpath import boards
 from hotpath.base.arguments import add_networks_dir
 from hotpath.base.cli import Parser
-from hotpath.base.commands import PYNQ, make
+from hotpath.base.commands import PYNQ, make_command
 from hotpath.base.ends import exit_code
 from hotpath.base.errors import HotpathError
 from hotpath.boards import detect
@@ -92,7 +92,7 @@ def _build_one(
     if build is engines.build_files:  # which has no network in fp16
         setup = Setup(network, options=Options(networks_dir=options.networks_dir))
         if options.precision is None and board.name == boards.HOST:
-            wanted = precision.usual(setup)
+            wanted = precision.default_precision(setup)
         elif options.precision is None and wanted == "fp16":
             wanted = "fp32"
         if wanted == INT8:
@@ -152,7 +152,7 @@ def _program() -> str:
 
 def _command(result: bundle.Bundle, witness: Optional[str] = None) -> str:
     """The command that tracks with a bundle, without a choice that the board makes itself."""
-    places = [os.path.realpath(str(folder / result.board)) for folder in bundle.folders()]
+    places = [os.path.realpath(str(folder / result.board)) for folder in bundle.bundle_folders()]
     is_found = os.path.realpath(str(result.folder.parent)) in places
     board = boards.load_board(result.board) if result.board in boards.names() else None
     if board is None or not is_found or files.find(board.engine).runs_files:
@@ -179,7 +179,7 @@ def _tell_of_overlay(result: bundle.Bundle) -> None:
     """Say what an FPGA board still needs."""
     overlay = result.folder.parent / "overlay" / "hotpath.bit"
     if not overlay.exists():
-        command = make("overlay", BOARD=result.board)
+        command = make_command("overlay", BOARD=result.board)
         say(f"missing: {overlay}, the bitstream; where Vivado is installed, run `{command}`")
 
 

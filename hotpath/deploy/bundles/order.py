@@ -77,12 +77,14 @@ class Order:
 
     def command(self, precision: Optional[str] = None) -> str:
         """Return the command that builds this bundle, or that of another precision."""
-        return bundle.command(self.board.name, self.network.given, precision or self.precision)
+        return bundle.build_command(
+            self.board.name, self.network.given, precision or self.precision
+        )
 
     def entries(self, paths: Dict[str, pathlib.Path], **more: object) -> Table:
         """Return the keys of ``bundle.json`` that the order decides, and those of ``more``."""
         entries = {
-            "network": bundle.identity(self.network, paths),
+            "network": bundle.network_entry(self.network, paths),
             "board": self.board.name,
             "engine": self.engine,
             "precision": self.precision,

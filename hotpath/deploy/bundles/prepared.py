@@ -13,8 +13,8 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any, Callable, Dict, List
 
-from hotpath.base.commands import make, package, reason
-from hotpath.base.toml_keys import FileName, why_not
+from hotpath.base.commands import error_text, make_command, pip_command
+from hotpath.base.toml_keys import FileName, form_problem
 from hotpath.deploy.bundles import ranges
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.bundles.writer import BundleWriter, copy_toml
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 FILE, FORMAT = "prepared.json", 6
 # the pip of JetPack 4 finds no onnx, and a newer one only with another NumPy, which crashes there
-INSTALL = f"run `{package('onnx')}`, or " if sys.version_info >= (3, 8) else ""
+INSTALL = f"run `{pip_command('onnx')}`, or " if sys.version_info >= (3, 8) else ""
 SHIPPED = pathlib.Path(__file__).resolve().parent / "shipped"
 
 Say = Callable[[str], None]
@@ -83,7 +83,7 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
     if order.precision == "fp16":
         half = functools.partial(convert.to_float16, ends=order.half_tensors)
     values = {
-        "network": bundle.identity(network, paths),
+        "network": bundle.network_entry(network, paths),
         "quantised": quantised,
         "seen": seen,
         "scales": int8 and int8.scales,
@@ -110,12 +110,12 @@ def read(folder: pathlib.Path) -> Values:
             values: Values = json.load(file)
         own = values.pop("sha256")
         wrong = [] if own == _digest(values) else [FILE]
-        wrong += [name for name in values["files"] if why_not(FileName, name)]
+        wrong += [name for name in values["files"] if form_problem(FileName, name)]
         wrong = wrong or [n for n, h in values["files"].items() if sha256_of(folder / n) != h]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BuildFailed(
-            f"{folder} is not a prepared folder ({reason(error)}); make one with "
-            f"`{make('engine', BOARD='…', NETWORK='…')}` on a computer"
+            f"{folder} is not a prepared folder ({error_text(error)}); make one with "
+            f"`{make_command('engine', BOARD='…', NETWORK='…')}` on a computer"
         ) from None
     for name in () if wrong else values["files"]:
         if name.endswith(".onnx"):
@@ -135,7 +135,7 @@ def is_current(folder: pathlib.Path, order: Order) -> bool:
     except BuildFailed:
         return False
     built = values["network"]["files"]
-    hashes = bundle.identity(order.network)["files"]
+    hashes = bundle.network_entry(order.network)["files"]
     same = all(built.get(part) == sha for part, sha in hashes.items() if sha is not None)
     asked = {key: value for key, value in _for_board(order).items() if key != "memory_gb"}
     if not same or any(values.get(key) != value for key, value in asked.items()):
@@ -180,7 +180,7 @@ def _copy_shipped(folder: pathlib.Path, order: Order, say: Say) -> None:
     name = order.network.name
     source = SHIPPED / str(order.network.name)
     values = read(source) if (source / FILE).is_file() else {}
-    if values.get("network") != bundle.identity(order.network):
+    if values.get("network") != bundle.network_entry(order.network):
         raise BuildFailed(
             f"{name} can't be prepared here, because this Python has no onnx; {INSTALL}on a "
             f"computer run `{order.command()}`, and copy what it prepares to this board"
@@ -260,7 +260,7 @@ def _check_loads(model: "ModelProto") -> None:
     try:
         onnxruntime.InferenceSession(data, options, providers=providers)
     except Exception as error:  # ONNX Runtime's classes derive from nothing else
-        raise BadNetwork(f"ONNX Runtime refuses it: {reason(error)}") from None
+        raise BadNetwork(f"ONNX Runtime refuses it: {error_text(error)}") from None
 
 
 def _shapes(form: Any) -> Dict[str, List[int]]:

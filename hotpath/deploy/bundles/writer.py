@@ -7,9 +7,9 @@ import shutil
 import tempfile
 from typing import Optional, Union
 
-from hotpath.base.commands import reason
+from hotpath.base.commands import error_text
 from hotpath.runtime.networks import load_network, sha256_of
-from hotpath.runtime.networks.bundle import FILE, FORMAT, BadBundle, Bundle, Table, seal
+from hotpath.runtime.networks.bundle import FILE, FORMAT, BadBundle, Bundle, Table, entries_sha256
 
 # What a bundle.json says where its builder says nothing.
 DEFAULTS: Table = {
@@ -51,8 +51,8 @@ class BundleWriter:
         shutil.rmtree(str(self.folder), ignore_errors=True)
         if isinstance(error, OSError):  # a full disk, or a folder that was removed
             raise BadBundle(
-                f"{self.target} can't be written ({reason(error)}) and was not changed; make room "
-                "there, or name another folder with --out"
+                f"{self.target} can't be written ({error_text(error)}) and was not changed; make "
+                "room there, or name another folder with --out"
             ) from None
 
     def finish(self, values: Table, toml: Optional[pathlib.Path] = None) -> Bundle:
@@ -70,7 +70,7 @@ class BundleWriter:
             if path.name != FILE
         }
         values = dict(DEFAULTS, **dict(values, format=FORMAT, parts=parts))
-        values["sha256"] = seal(json.loads(json.dumps(values)))
+        values["sha256"] = entries_sha256(json.loads(json.dumps(values)))
         (self.folder / FILE).write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
         return self.put_in_place()
 

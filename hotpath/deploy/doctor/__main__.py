@@ -5,9 +5,9 @@ import os
 import sys
 from typing import Dict, List, Optional
 
-from hotpath.base.broken import BrokenLibrary, broken
+from hotpath.base.broken import BrokenLibrary, why_broken
 from hotpath.base.cli import Parser
-from hotpath.base.commands import counted, program, short
+from hotpath.base.commands import counted, program_command, program_name
 from hotpath.base.ends import exit_code
 from hotpath.boards import detect, installed, pynq, snapshot
 from hotpath.boards.errors import NoRoot
@@ -20,11 +20,11 @@ def main(arguments: Optional[List[str]] = None) -> int:
     """Run the command line and return the exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    return exit_code(short(parser.prog), lambda: options.run(options))
+    return exit_code(program_name(parser.prog), lambda: options.run(options))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog=program("boards", "boards"), description=__doc__)
+    parser = Parser(prog=program_command("boards", "boards"), description=__doc__)
     parser.add_argument("--root", default="/", help="folder that stands for / (default: /)")
     parser.set_defaults(run=this_machine)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
@@ -81,16 +81,16 @@ def _root(options: argparse.Namespace) -> Root:
 def _situation(root: Root) -> Situation:
     # the shell's own variables say nothing about the board of another root
     environ = dict(os.environ) if root.is_this_computer else {}
-    found = Situation(detect.detect(root), installed.look(root), environ)
+    found = Situation(detect.detect(root), installed.find_installed(root), environ)
     return found._replace(broken=_broken(found)) if root.is_this_computer else found
 
 
 def _broken(found: Situation) -> Dict[str, BrokenLibrary]:
     """The libraries that this Python can't import. Without NumPy none of them says more."""
     named = [name for name in IMPORTED if name in found.installed.packages]
-    if not found.detection.board or broken("numpy"):
+    if not found.detection.board or why_broken("numpy"):
         return {}
-    answers = {name: broken(name) for name in named}
+    answers = {name: why_broken(name) for name in named}
     return {name: why for name, why in answers.items() if why}
 
 
@@ -102,7 +102,7 @@ def this_machine(options: argparse.Namespace) -> None:
 
 
 def print_missing(options: argparse.Namespace) -> None:
-    for command in missing.commands(_situation(_root(options))):
+    for command in missing.install_commands(_situation(_root(options))):
         print(command)
 
 

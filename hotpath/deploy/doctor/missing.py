@@ -11,7 +11,7 @@ import shlex
 import sys
 from typing import Callable, Dict, List, NamedTuple
 
-from hotpath.base.commands import PYNQ, make
+from hotpath.base.commands import PYNQ, make_command
 from hotpath.boards import NVIDIA, installed
 from hotpath.deploy.doctor import Situation
 
@@ -31,7 +31,7 @@ class MissingPackage(NamedTuple):
     command: str  # installs it
 
 
-def missing(situation: Situation) -> List[MissingPackage]:
+def missing_packages(situation: Situation) -> List[MissingPackage]:
     """Return what must still be installed."""
     board = situation.detection.board
     if board is None:
@@ -74,16 +74,16 @@ def by_its_python(command: str, situation: Situation) -> str:
     return command.replace("python3 -m pip", python_of(situation) + " -m pip")
 
 
-def commands(situation: Situation) -> List[str]:
+def install_commands(situation: Situation) -> List[str]:
     """Return the commands that install what is missing, each of them once."""
     lines: List[str] = []
-    for entry in missing(situation):
+    for entry in missing_packages(situation):
         if entry.command not in lines:
             lines.append(entry.command)
     return lines
 
 
-def pip(requirements: str) -> str:
+def pip_install(requirements: str) -> str:
     """Return the command that installs requirements, which are separated by spaces."""
     return _PIP + " ".join(shlex.quote(requirement) for requirement in requirements.split())
 
@@ -108,12 +108,12 @@ def gpu_arrays(situation: Situation) -> MissingPackage:
         how = f'name what pip installs in {place}, under [software]: gpu_arrays = "cupy-cuda12x"'
         return MissingPackage("gpu_arrays", "launches the GPU kernels", how)
     if not arrays.startswith("pycuda"):
-        return MissingPackage("cupy", "launches the GPU kernels", pip(arrays))
+        return MissingPackage("cupy", "launches the GPU kernels", pip_install(arrays))
     # PyCUDA is compiled on the board, with nvcc, by its setup.py and for the NumPy that is here.
     # Else pip from 10 on first compiles the older NumPy of PyCUDA's pyproject.toml (no ARM wheel),
     # or fails with Ubuntu 18.04's setuptools. pip 9 ignores both variables; 0 means no isolation.
     command = "PIP_USE_PEP517=0 PIP_NO_BUILD_ISOLATION=0 PATH=/usr/local/cuda/bin:$PATH "
-    command += pip(arrays)
+    command += pip_install(arrays)
     return MissingPackage("pycuda", "launches the GPU kernels", command)
 
 
@@ -136,7 +136,7 @@ def _for_tensorrt(situation: Situation) -> List[MissingPackage]:
         MissingPackage("numpy", "arrays", "sudo apt-get install python3-numpy"),
         gpu_arrays(situation),
         *_onnx(situation),
-        MissingPackage("aiohttp", "shows the page (--page)", pip("aiohttp")),
+        MissingPackage("aiohttp", "shows the page (--page)", pip_install("aiohttp")),
     ]
 
 
@@ -152,7 +152,7 @@ def _onnx(situation: Situation) -> List[MissingPackage]:
         return []
     if tuple(map(int, python.split(".")[:2])) < (3, 8):  # no wheel: a computer prepares them
         return []
-    return [MissingPackage("onnx", "prepares the networks", pip("onnx numpy<2"))]
+    return [MissingPackage("onnx", "prepares the networks", pip_install("onnx numpy<2"))]
 
 
 def _for_overlay(situation: Situation) -> List[MissingPackage]:
@@ -178,7 +178,9 @@ def _setup(checkout: str = CHECKOUT, **more: str) -> str:
     is_other = os.path.realpath(sys.prefix) != os.path.realpath(os.path.join(checkout, ".venv"))
     python = own_python(checkout)
     return (
-        python + " -m hotpath boards" if is_other and python != "python3" else make("setup", **more)
+        python + " -m hotpath boards"
+        if is_other and python != "python3"
+        else make_command("setup", **more)
     )
 
 

@@ -4,14 +4,14 @@ import contextlib
 import textwrap
 from typing import List, Optional, Sequence
 
-from hotpath.base.commands import make, program
+from hotpath.base.commands import make_command, program_command
 from hotpath.base.errors import HotpathError
 from hotpath.boards import HOST, Board, load_board, names
 from hotpath.boards.detect import Detection
 from hotpath.boards.installed import InstalledSoftware
 from hotpath.boards.telemetry import Telemetry
 from hotpath.deploy.doctor import Situation
-from hotpath.deploy.doctor.missing import ALTERNATIVES, missing, own_python, python_of
+from hotpath.deploy.doctor.missing import ALTERNATIVES, missing_packages, own_python, python_of
 from hotpath.deploy.doctor.traps import traps
 from hotpath.runtime.engines.shared import arithmetic
 from hotpath.runtime.networks import default_of
@@ -29,7 +29,7 @@ def machine(situation: Situation, telemetry: Telemetry) -> List[str]:
     lines += _software(installed)
     if python_of(situation) != "python3":
         lines.append(LABEL.format("of all commands", python_of(situation)))
-    lacking, caught = missing(situation), traps(situation)
+    lacking, caught = missing_packages(situation), traps(situation)
     if lacking:
         lines += ["", "Missing"]
         for number, entry in enumerate(lacking):
@@ -130,7 +130,7 @@ def _built(board: Optional[Board]) -> bool:
 
         networks = [default_of(board), board and board.witness]
         return board is not None and all(
-            bundle.there(board.name, name) for name in networks if name is not None
+            bundle.bundles_of(board.name, name) for name in networks if name is not None
         )
     return False
 
@@ -139,12 +139,13 @@ def _next(detection: Detection, commands: Sequence[str], is_built: bool = False)
     if commands:
         return "Next: " + commands[0]
     if detection.board is None:
-        return f"Next: name the board yourself: {make('engine', BOARD=detection.candidates[0])}"
+        command = make_command("engine", BOARD=detection.candidates[0])
+        return f"Next: name the board yourself: {command}"
     if is_built:
-        return "Next: " + program("boards bringup", "hotpath boards bringup")
+        return "Next: " + program_command("boards bringup", "hotpath boards bringup")
     if detection.board.engine in ALTERNATIVES:
-        return "Next: " + program("track --help", "hotpath track --help", own_python())
-    build = make("engine", BOARD=detection.board.name)
+        return "Next: " + program_command("track --help", "hotpath track --help", own_python())
+    build = make_command("engine", BOARD=detection.board.name)
     if detection.board.family == "computer":  # what converts its networks runs on x86-64
         return f"Next: {build}, on a computer; then copy engines/{detection.board.name} here"
     return f"Next: {build}"
@@ -160,4 +161,4 @@ def listing() -> List[str]:
         marked = ["*" + p if p == made else p for p in board.precision["exists"]]
         capability = board.gpu["compute_capability"] or "-"
         lines.append(row.format(name, board.title, board.engine, capability, " ".join(marked)))
-    return lines + [f"* what `{make('engine')}` makes by default"]
+    return lines + [f"* what `{make_command('engine')}` makes by default"]

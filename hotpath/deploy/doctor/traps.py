@@ -104,7 +104,7 @@ def opencv_hides_jetpacks(situation: Situation) -> Caught:
 def libraries_do_not_load(situation: Situation) -> Caught:
     """What a library lacks, such as a desktop's libraries for OpenCV, or a NumPy of its time."""
     for name, (why, command) in situation.broken.items():
-        return f"{name} does not work ({why}); {libraries.windows(why)}run:", command
+        return f"{name} does not work ({why}); {libraries.desktop_advice(why)}run:", command
     return None
 
 

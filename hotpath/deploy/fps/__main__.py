@@ -22,7 +22,7 @@ from typing import Any, Dict, List, Optional, Sequence
 from hotpath.base import cache
 from hotpath.base.arguments import add_networks_dir
 from hotpath.base.cli import Parser, between, number
-from hotpath.base.commands import program
+from hotpath.base.commands import program_command
 from hotpath.base.ends import exit_code
 from hotpath.boards import detect, snapshot
 from hotpath.boards.errors import UnknownBoard
@@ -53,7 +53,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = Parser(
-        prog=program("fps", "hotpath.deploy.fps"),
+        prog=program_command("fps", "hotpath.deploy.fps"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -122,7 +122,9 @@ def _settings(options: argparse.Namespace) -> SpeedSettings:
         raise BadBundle(setup.missing, what="no bundle")
     if setup.bundle is not None and on == [AUTO]:
         on = [setup.bundle.engine]
-    precisions = forms or [setup.bundle.precision if setup.bundle else precision.usual(setup)]
+    precisions = forms or [
+        setup.bundle.precision if setup.bundle else precision.default_precision(setup)
+    ]
     cases = [
         SpeedCase(network, form, engine, options.threads, options.networks_dir)
         for network in networks or [each.network.name for each in (setup, witness) if each]
@@ -175,7 +177,7 @@ def _conclude(
     elif invalid:
         code, answer = INVALID, f"invalid, and compared with nothing: {invalid}"
     elif base is None:
-        save = program("fps", "hotpath.deploy.fps") + " save"
+        save = program_command("fps", "hotpath.deploy.fps") + " save"
         answer = f"no reference of this board yet; measure with --rounds 30, then `{save}`"
     else:
         try:

@@ -41,14 +41,16 @@ def open_case(case: SpeedCase, frames: str, box: Sequence[float]) -> Tuple[Resul
     network = load_network(case.network)
     request: Request = {"threads": case.threads, "frames": frames, "box": list(box)}
     if case.engine != engines.AUTO and not engines.find(case.engine).runs_files:
-        identity = bundle.identity(network)  # a board may have a bundle without the network's files
+        identity = bundle.network_entry(
+            network
+        )  # a board may have a bundle without the network's files
         asked = Options(case.network, engine=case.engine, precision=case.precision)
         made: Any = choose(asked).bundle  # such an engine runs nothing else
         request["load"] = {"bundle": os.path.abspath(str(made.folder)), "threads": case.threads}
     else:
         form = precision.int8_form(network) if case.precision == "int8" else None
         files = (form or network).locate(case.networks_dir)
-        identity = bundle.identity(form or network, files)
+        identity = bundle.network_entry(form or network, files)
         alone = [os.path.abspath(str(files[part])) for part in files if part != "exemplar"]
         request["alone"] = max(alone, key=os.path.getsize)
         is_file = case.network.endswith(".toml")

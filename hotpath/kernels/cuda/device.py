@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple, TypeVar, cast
 
 import numpy as np
 
-from hotpath.base.broken import broken
+from hotpath.base.broken import why_broken
 from hotpath.base.errors import GpuFailed, NoGpu
 from hotpath.kernels.cuda import driver
 
@@ -215,7 +215,7 @@ def _not_imported(library: str, error: ImportError) -> str:
     """Return why an installed library can't be imported, and the command that repairs it."""
     lacking = re.search(r"lib([a-z]+)\.so\S* cannot open", str(error))  # CuPy has a page of text
     if lacking is None or lacking.group(1) not in CUDA_LIBRARIES:
-        why_not = broken(library)
+        why_not = why_broken(library)
         if why_not is not None and "NumPy" in why_not.why:
             return f"{library} can't be imported: {why_not.why}; run `{why_not.command}`"
         return f"{library} can't be imported: {error}; run `python -m hotpath boards`"

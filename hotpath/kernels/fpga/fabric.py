@@ -17,7 +17,7 @@ from typing import Any, Callable, Sequence
 
 import numpy as np
 
-from hotpath.base.commands import PYNQ, make
+from hotpath.base.commands import PYNQ, make_command
 from hotpath.base.errors import BadOverlay, FabricFailed, NoFabric
 from hotpath.kernels.fpga import tables
 
@@ -104,7 +104,8 @@ class Fabric:
                 ) from error
             why = "{}: {}".format(type(error).__name__, " ".join(str(error).split()))
             raise BadOverlay(
-                f"{self.path} can't be loaded: {why}; build it again with `{make('overlay')}`"
+                f"{self.path} can't be loaded: {why}; build it again with "
+                f"`{make_command('overlay')}`"
             ) from error
         if self._cell is None:
             there = ", ".join(sorted(cells)) or "none at all"
@@ -120,7 +121,7 @@ class Fabric:
         if layout != tables.MAGIC:
             raise BadOverlay(
                 f"{self.path} has another layout of registers (0x{layout:08X}) than this checkout "
-                f"(0x{tables.MAGIC:08X}); build it again with `{make('overlay')}`"
+                f"(0x{tables.MAGIC:08X}); build it again with `{make_command('overlay')}`"
             )
 
     def _slow_down(self) -> None:
@@ -267,7 +268,7 @@ def _check_files(path: pathlib.Path) -> None:
         if not file.is_file():
             raise BadOverlay(
                 f"there is no overlay {file}; run "
-                f"`{make('overlay', BOARD=path.parent.parent.name)}` where Vivado is "
+                f"`{make_command('overlay', BOARD=path.parent.parent.name)}` where Vivado is "
                 "installed and copy its .bit and .hwh there"
             )
 
@@ -284,7 +285,7 @@ def _library() -> _Library:
     except (ImportError, AttributeError) as error:
         raise NoFabric(
             f"PYNQ's library can't be loaded ({error}); on the board start with `{PYNQ} "
-            f"runtime.track …`, on a computer run `{make('fpga')}` and `python -m "
+            f"runtime.track …`, on a computer run `{make_command('fpga')}` and `python -m "
             "hotpath_fpga.track`"
         ) from None
 

@@ -15,7 +15,7 @@ import importlib
 import pkgutil
 import typing
 
-from hotpath.base.commands import ALIKE, meant
+from hotpath.base.commands import ALIKE, did_you_mean
 from hotpath.runtime.decode.shared.family import Family
 from hotpath.runtime.errors import BadNetwork
 
@@ -52,15 +52,15 @@ def scales(network: "Network") -> "typing.Tuple[float, ...]":
     return tuple(module.scales(network)) if hasattr(module, "scales") else ()
 
 
-def nearest(family: str, there: "typing.Sequence[str]") -> "typing.Optional[str]":
+def nearest_family(family: str, there: "typing.Sequence[str]") -> "typing.Optional[str]":
     """The family that a misspelt name resembles; None if it resembles none."""
     near = difflib.get_close_matches(family, there, n=1, cutoff=ALIKE)
     return near[0] if near else None
 
 
-def unknown(family: str, there: "typing.Sequence[str]") -> str:
+def unknown_family_text(family: str, there: "typing.Sequence[str]") -> str:
     """What is wrong with the name of a family that is not there."""
-    hint = meant(family, there) or "there are: " + ", ".join(there)
+    hint = did_you_mean(family, there) or "there are: " + ", ".join(there)
     return f"{family!r} is not known; {hint}"
 
 
@@ -75,6 +75,8 @@ def create(network: "Network", kernels: "CpuKernels") -> Family:
         BadNetwork: no family has that name.
     """
     if network.family not in families():
-        raise BadNetwork(f"{network.path}: family {unknown(network.family, families())}")
+        raise BadNetwork(
+            f"{network.path}: family {unknown_family_text(network.family, families())}"
+        )
     decoder: Family = module_of(network.family).create(network, kernels)
     return decoder

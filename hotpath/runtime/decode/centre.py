@@ -19,7 +19,7 @@ from hotpath.base.errors import NO_SCORE
 from hotpath.base.toml_keys import Key, Keys
 from hotpath.kernels.settings import CentreSettings
 from hotpath.kernels.votes import argmax, inner_hanning_window, probability
-from hotpath.runtime.decode.shared.family import Chosen, Family, Maps, Scale, compiled
+from hotpath.runtime.decode.shared.family import Chosen, Family, Maps, Scale, compiled_or_definition
 from hotpath.runtime.decode.shared.keys import LIMITS, MAP_SIZE
 from hotpath.runtime.errors import NetworkFailed
 from hotpath.runtime.frames import geometry
@@ -56,7 +56,7 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
 
 def create(network: "Network", kernels: "CpuKernels") -> Family:
     """Make the decoder; it selects in C++ if the kernels are compiled."""
-    return compiled(Centre(network), kernels, centre_settings(network))
+    return compiled_or_definition(Centre(network), kernels, centre_settings(network))
 
 
 def centre_settings(network: "Network") -> CentreSettings:
@@ -125,5 +125,5 @@ class Centre(Family):
             length = size[axis] * side / scale[axis]
             before = state[2 + axis]
             state[2 + axis] = length if rate == 1 else before + (length - before) * rate
-        geometry.keep(network, state, frame_width, frame_height)
+        geometry.clamp_state(network, state, frame_width, frame_height)
         return best, score

@@ -93,7 +93,7 @@ class Corners(Family):
         state[1] += (cy - 0.5) * side / scale[1]
         state[2] = w * side / scale[0]
         state[3] = h * side / scale[1]
-        geometry.keep(self.network, state, frame_width, frame_height)
+        geometry.clamp_state(self.network, state, frame_width, frame_height)
         return best, score
 
     def box(self, maps: Maps) -> "typing.Tuple[int, float, typing.Sequence[float]]":

@@ -19,7 +19,7 @@ import numpy as np
 from hotpath.base.toml_keys import Key, Keys
 from hotpath.kernels.settings import PointsSettings
 from hotpath.kernels.votes import hanning_window, probability
-from hotpath.runtime.decode.shared.family import Chosen, Family, Maps, Scale, compiled
+from hotpath.runtime.decode.shared.family import Chosen, Family, Maps, Scale, compiled_or_definition
 from hotpath.runtime.decode.shared.keys import MAP_SIZE, STRIDE
 from hotpath.runtime.decode.shared.voting import VOTE_KEYS, Vote
 from hotpath.runtime.frames import geometry
@@ -47,7 +47,7 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
 
 def create(network: "Network", kernels: "CpuKernels") -> Family:
     """Make the decoder; it selects in C++ if the kernels are compiled."""
-    return compiled(Points(network), kernels, points_settings(network))
+    return compiled_or_definition(Points(network), kernels, points_settings(network))
 
 
 def points_settings(network: "Network") -> PointsSettings:

@@ -199,7 +199,7 @@ class Device:
             self.point_prompt.close()
 
 
-def copied(result: WindowResult) -> WindowResult:
+def copy_of_result(result: WindowResult) -> WindowResult:
     """Return a copy whose features and maps are in its own memory, which no later call changes."""
     features = None if result.features is None else result.features.copy()
     maps = None if result.maps is None else tuple(values.copy() for values in result.maps)

@@ -56,7 +56,7 @@ def frame_settings(network: Network) -> FrameSettings:
     )
 
 
-def as_uploaded(frame: Any) -> Any:
+def uploadable(frame: Any) -> Any:
     """Return a ``Picture`` as NV12, BGRx or converted to BGR, and other frames unchanged."""
     if not isinstance(frame, Picture):
         return frame
@@ -197,7 +197,7 @@ class GpuDevice(Device):
             except ValueError as error:
                 raise BadFrame(str(error), what="wrong array") from None
             return there, there.shape
-        frame = as_uploaded(frame)
+        frame = uploadable(frame)
         if isinstance(frame, Nv12):
             try:
                 width, height = frames.size_of(frame)

@@ -12,7 +12,14 @@ from typing import Any, List, Sequence, Tuple
 import numpy as np
 
 from hotpath.kernels.cpu.interface import CpuKernels
-from hotpath.runtime.devices.base import STEPS, Device, Exemplar, StepMs, WindowRequest, copied
+from hotpath.runtime.devices.base import (
+    STEPS,
+    Device,
+    Exemplar,
+    StepMs,
+    WindowRequest,
+    copy_of_result,
+)
 from hotpath.runtime.engines.base import Engine
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.geometry import Crops, KernelCrops
@@ -70,7 +77,7 @@ class CpuDevice(Device):
         spent = dict.fromkeys(STEPS, 0.0)
         for request in requests:
             shown, ms = self._one(frame, request)
-            results.append(copied(shown))  # the next call overwrites it
+            results.append(copy_of_result(shown))  # the next call overwrites it
             spent = {step: spent[step] + ms[step] for step in STEPS}
         return results, spent
 

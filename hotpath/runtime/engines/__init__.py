@@ -11,7 +11,7 @@ import pkgutil
 import re
 from typing import Iterator, List, Mapping, Optional, Tuple, Type
 
-from hotpath.base.broken import broken
+from hotpath.base.broken import why_broken
 from hotpath.base.commands import NO_MEMORY
 from hotpath.base.python_end import uninterrupted
 from hotpath.runtime.engines.base import THREADS, Engine, Setup
@@ -113,7 +113,7 @@ def open_engine(name: str, setup: Setup) -> Engine:
         if NO_MAPPING.search(str(error)):
             raise NoEngine(f"the engine {name} can't be loaded ({error}): {NO_MEMORY}") from None
         for library in engine.libraries:
-            why_not = broken(library)
+            why_not = why_broken(library)
             if why_not is not None:
                 raise NoEngine(
                     f"the engine {name} can't be loaded: {library}: {why_not.why}; run "

@@ -14,7 +14,7 @@ import importlib.util
 import pathlib
 from typing import TYPE_CHECKING, Any, List, Mapping, NamedTuple, Optional, Tuple
 
-from hotpath.base.commands import make
+from hotpath.base.commands import make_command
 from hotpath.base.toml_keys import Table
 from hotpath.runtime.errors import NoEngine
 from hotpath.runtime.networks import Network, canonical
@@ -114,7 +114,7 @@ class Engine:
         if setup.bundle is None:
             raise NoEngine(
                 f"{cls.name} runs bundles only; build one with "
-                f"`{make('engine', BOARD='…', NETWORK=setup.network.name)}`"
+                f"`{make_command('engine', BOARD='…', NETWORK=setup.network.name)}`"
             )
         return setup.bundle
 

@@ -7,7 +7,7 @@ import importlib
 from types import ModuleType
 from typing import Any, Dict, Set
 
-from hotpath.base.commands import make
+from hotpath.base.commands import make_command
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.shared.converted import ConvertedEngine, ConvertedModel
 from hotpath.runtime.errors import BadNetwork
@@ -52,7 +52,7 @@ class _NcnnModel:
         if self._net.load_param(paths["param"]) or self._net.load_model(paths["bin"]):
             raise BadNetwork(
                 "ncnn {} can't load {} of {}; build the bundle again with `{}`".format(
-                    library.__version__, paths["param"], network_name, make("engine")
+                    library.__version__, paths["param"], network_name, make_command("engine")
                 )
             )
         self.arrays: Dict[str, Any] = {}

@@ -4,7 +4,7 @@ import importlib
 from types import ModuleType
 from typing import Any, Dict, List, Union
 
-from hotpath.base.commands import make
+from hotpath.base.commands import make_command
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.shared.cpu import CpuEngine, numbers_of
 from hotpath.runtime.errors import BadNetwork
@@ -33,7 +33,7 @@ def open_session(
     return library.InferenceSession(model, options, providers=["CPUExecutionProvider"], **more)
 
 
-def as_written(library: ModuleType, has_float_layer: bool) -> Dict[str, Any]:
+def float_layer_options(library: ModuleType, has_float_layer: bool) -> Dict[str, Any]:
     """Return arguments of a session that keep float layers between quantised ones unchanged.
 
     From 1.21 on, ONNX Runtime quantises the weights of such a layer itself, with one scale for all
@@ -56,7 +56,7 @@ class OnnxRuntimeEngine(CpuEngine):
 
     name = "onnxruntime"
     libraries = ("onnxruntime", "onnx")
-    install = make("setup", ALSO="host")
+    install = make_command("setup", ALSO="host")
     exact_from = (1, 13)  # the first version that knows EXACT
 
     def __init__(self, setup: Setup) -> None:
@@ -91,7 +91,7 @@ class BoundSession:
 
     def __init__(self, library: ModuleType, network_name: str, model: Any, threads: int) -> None:
         try:
-            session_options = as_written(library, model.keeps_floats)
+            session_options = float_layer_options(library, model.keeps_floats)
             self.session = open_session(library, model.path, threads, **session_options)
             self.binding = self.session.io_binding()
             self._bind(model)

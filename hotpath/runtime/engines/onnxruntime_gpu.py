@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any, Dict
 
 from hotpath.runtime.engines.base import Setup
-from hotpath.runtime.engines.onnxruntime import as_written
+from hotpath.runtime.engines.onnxruntime import float_layer_options
 from hotpath.runtime.engines.shared.gpu import GpuEngine
 from hotpath.runtime.errors import BadNetwork, NetworkFailed, NoEngine
 
@@ -130,7 +130,7 @@ class _OnStream:
                 model.path,
                 options,
                 providers=[(engine.provider, chosen), "CPUExecutionProvider"],
-                **as_written(library, model.keeps_floats),
+                **float_layer_options(library, model.keeps_floats),
             )
         except Exception as error:  # its exception classes are private and differ by version
             raise BadNetwork(

@@ -10,7 +10,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, List, Tuple
 
 from hotpath.base import toml_keys
-from hotpath.base.commands import PYNQ, make
+from hotpath.base.commands import PYNQ, make_command
 from hotpath.base.errors import FabricFailed
 from hotpath.base.toml_keys import FileName, Key, Table
 from hotpath.runtime.engines.base import Engine, Setup
@@ -119,10 +119,10 @@ class OverlayEngine(Engine):
 
     @classmethod
     def check_bundle(cls, run: Table, settings: Table) -> List[str]:
-        toml_keys.check(run, RUN, "run")
-        toml_keys.check(settings, SETTINGS, "settings")
+        toml_keys.check_json(run, RUN, "run")
+        toml_keys.check_json(settings, SETTINGS, "settings")
         if run.get("seen"):
-            toml_keys.check(run["seen"], SEEN, "run.seen")
+            toml_keys.check_json(run["seen"], SEEN, "run.seen")
         for entry in filter(None, [*run["maps"], run.get("seen")]):
             if _ends(entry) > run["work_bytes"]:
                 raise ValueError("a map lies beyond the memory of a target")
@@ -194,7 +194,7 @@ class OverlayEngine(Engine):
             raise FabricFailed(
                 "the fabric gives another result for the bundle's picture than the network has, so "
                 f"nothing is tracked; run `{PYNQ} boards bringup` to see whether it always does, "
-                f"then build the overlay and the bundle again with `{make('overlay')}` and "
+                f"then build the overlay and the bundle again with `{make_command('overlay')}` and "
                 f"`{self.bundle.command}`"
             )
 

@@ -10,7 +10,7 @@ the toolkit's simulator.
 import importlib
 from typing import Any, Dict, Optional
 
-from hotpath.base.commands import make
+from hotpath.base.commands import make_command
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.shared.converted import ConvertedEngine, ConvertedModel
 from hotpath.runtime.errors import BadNetwork, NetworkFailed, NoEngine
@@ -64,7 +64,7 @@ class _RknnModel:
         if self._npu.load_rknn(model.paths["model"]) != 0:
             raise BadNetwork(
                 "rknn-toolkit-lite2 can't load {} of {}; build the bundle again with `{}`".format(
-                    model.paths["model"], network_name, make("engine")
+                    model.paths["model"], network_name, make_command("engine")
                 ),
                 what="not loaded",
             )

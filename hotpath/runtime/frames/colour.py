@@ -26,7 +26,7 @@ _STEP = (np.arange(PATCH) + 0.5) / PATCH - 0.5
 MIDDLE = np.clip(0.6 - np.hypot(_STEP[:, None], _STEP), 0, None).ravel()
 
 
-def bins(picture: np.ndarray) -> np.ndarray:
+def colour_bins(picture: np.ndarray) -> np.ndarray:
     """The bin of each pixel: uint8 (H, W) from BGR uint8 (H, W, 3)."""
     hsv = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_BGR2HSV)
     hue, saturation, value = cv2.split(hsv)
@@ -40,11 +40,11 @@ def histogram(picture: np.ndarray) -> np.ndarray:
     Args:
         picture: BGR uint8 (PATCH, PATCH, 3), the box resized.
     """
-    counts = np.bincount(bins(picture).ravel(), MIDDLE, minlength=BINS)
+    counts = np.bincount(colour_bins(picture).ravel(), MIDDLE, minlength=BINS)
     return np.asarray(counts / counts.sum())
 
 
-def greyed(histograms: np.ndarray) -> np.ndarray:
+def grey_histograms(histograms: np.ndarray) -> np.ndarray:
     """Return the histograms of the same boxes in a picture without colours, about: (n, BINS)."""
     levels = histograms[:, : HUES * LEVELS].reshape(-1, HUES, LEVELS).sum(axis=1)
     share = GREYS // LEVELS
@@ -52,7 +52,7 @@ def greyed(histograms: np.ndarray) -> np.ndarray:
     return np.concatenate([np.zeros((len(greys), HUES * LEVELS)), greys], axis=1)
 
 
-def project(picture: np.ndarray, target: np.ndarray) -> np.ndarray:
+def back_project(picture: np.ndarray, target: np.ndarray) -> np.ndarray:
     """How much of the target each pixel tells (back-projection): float32 (H, W), 0 to 1.
 
     Source: Swain and Ballard, "Color Indexing", IJCV 1991: a bin tells the more of the target, the
@@ -62,7 +62,7 @@ def project(picture: np.ndarray, target: np.ndarray) -> np.ndarray:
         picture: BGR uint8 (H, W, 3).
         target: its ``histogram``.
     """
-    index = bins(picture)
+    index = colour_bins(picture)
     scene = np.bincount(index.ravel(), minlength=BINS) / float(index.size)
     told = np.zeros(256, np.float32)
     told[:BINS] = target / np.maximum(target + scene, 1e-9)
@@ -78,7 +78,7 @@ class ColourMap:
         target: its ``histogram``.
 
     Attributes:
-        alike: float32 (rows, columns), mean of ``project`` over a box of the target's size.
+        alike: float32 (rows, columns), mean of ``back_project`` over a box of the target's size.
         step: frame pixels from one place of the map to the next.
     """
 
@@ -87,7 +87,7 @@ class ColourMap:
         step = int(max(1, min(size) // SAMPLES, max(height, width) // MOST_SAMPLES))
         self.step = min(step, height, width)  # so that there are pixels in a narrow picture too
         cells = max(1, int(size[0] / self.step)), max(1, int(size[1] / self.step))
-        self.alike = cv2.boxFilter(project(every_pixel(frame, self.step), target), -1, cells)
+        self.alike = cv2.boxFilter(back_project(every_pixel(frame, self.step), target), -1, cells)
 
     def best(
         self, visited: Iterable[Tuple[float, float]], apart: float

@@ -43,7 +43,7 @@ def window_settings(network: "Network") -> WindowSettings:
 
 
 def box_limits(network: "Network") -> BoxLimits:
-    """The numbers of ``keep`` that the kernels take."""
+    """The numbers of ``clamp_state`` that the kernels take."""
     return BoxLimits(network.min_size, network.clip, network.box_pixels)
 
 
@@ -158,7 +158,7 @@ def box_of(network: "Network", state: np.ndarray) -> Box:
     return Box(cx - (w - less) / 2, cy - (h - less) / 2, w, h)
 
 
-def keep(network: "Network", state: np.ndarray, frame_width: int, frame_height: int) -> None:
+def clamp_state(network: "Network", state: np.ndarray, frame_width: int, frame_height: int) -> None:
     """Bring a state into the limits that the network's authors set; in place.
 
     Args:

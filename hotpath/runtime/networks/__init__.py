@@ -8,7 +8,7 @@ import os
 import pathlib
 from typing import TYPE_CHECKING, List, Optional, Union
 
-from hotpath.base.commands import meant
+from hotpath.base.commands import did_you_mean
 from hotpath.runtime.errors import BadNetwork, UnknownNetwork
 from hotpath.runtime.network import CACHE, DETECTORS, INT8_FORMS, Network, NetworkFile, sha256_of
 
@@ -103,5 +103,5 @@ def find_toml(
         raise UnknownNetwork(
             f"{text} is a detector, not a {what}; give it to --detector", what="detector"
         )
-    hint = meant(text, names(folder) + names(forms) + detectors) or f"there are: {there}"
+    hint = did_you_mean(text, names(folder) + names(forms) + detectors) or f"there are: {there}"
     raise UnknownNetwork(f"no {what} is called {text!r}; {hint}", what="unknown name")

@@ -17,9 +17,9 @@ import shlex
 from typing import Dict, List, Mapping, NoReturn, Optional, Sequence, Union
 
 from hotpath.base import toml_keys
-from hotpath.base.commands import HERE, make, reason
+from hotpath.base.commands import HERE, error_text, make_command
 from hotpath.base.text import read_json
-from hotpath.base.toml_keys import FileName, Key, Sha256, Table, why_not
+from hotpath.base.toml_keys import FileName, Key, Sha256, Table, form_problem
 from hotpath.boards import Board, load_board, names
 from hotpath.runtime import decode
 from hotpath.runtime.errors import BadBundle, BadNetwork, BundleMismatch
@@ -49,7 +49,7 @@ FORM = {
 }
 
 
-def command(
+def build_command(
     board: str, network: PathLike, precision: str, engines: Optional[PathLike] = None
 ) -> str:
     """The command that builds a bundle, in ``engines`` if that is not the usual folder.
@@ -60,8 +60,8 @@ def command(
     if is_here and board in names():
         profile = load_board(board)
         if (str(network), precision) == (default_of(profile), profile.precision["default"]):
-            return make("engine", BOARD=board)
-    text = make("engine", BOARD=board, NETWORK=network, PRECISION=precision)
+            return make_command("engine", BOARD=board)
+    text = make_command("engine", BOARD=board, NETWORK=network, PRECISION=precision)
     if is_here:
         return text
     place = os.path.abspath(str(engines)) if text.startswith("make -C ") else str(engines)
@@ -85,13 +85,13 @@ def folder_of(board: str, network: str, precision: str, engines: PathLike = FOLD
     return pathlib.Path(str(engines)) / board / name
 
 
-def seal(values: Mapping[str, object]) -> str:
+def entries_sha256(values: Mapping[str, object]) -> str:
     """The sha256 of the entries of a ``bundle.json``, without its own."""
     rest = {key: value for key, value in values.items() if key != "sha256"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
-def identity(network: Network, paths: Optional[Mapping[str, pathlib.Path]] = None) -> Table:
+def network_entry(network: Network, paths: Optional[Mapping[str, pathlib.Path]] = None) -> Table:
     """The entry ``network`` of a bundle: dict of name, sha256 and files.
 
     The sha256 covers only what the parts depend on. A tracker's numbers may be tuned without a new
@@ -115,14 +115,14 @@ def _identity(network: Network, files: Mapping[str, Optional[str]]) -> Table:
     return {"name": network.name, "sha256": digest, "files": files}
 
 
-def folders() -> List[pathlib.Path]:
+def bundle_folders() -> List[pathlib.Path]:
     """Where bundles are looked for: ``engines`` here, and that of the clone that runs."""
     places = [pathlib.Path(FOLDER)]
     own = pathlib.Path(HERE) / FOLDER
     return places if own.resolve() == places[0].resolve() else [*places, own]
 
 
-def there(
+def bundles_of(
     board: str,
     network: str,
     precision: Optional[str] = None,
@@ -134,13 +134,13 @@ def there(
     Args:
         board, network: names.
         precision, engine: names; None for any.
-        folder: folder of all bundles; None for all of ``folders``.
+        folder: folder of all bundles; None for all of ``bundle_folders``.
 
     Raises:
         BadBundle: there is none, and one that it might be can't be read.
     """
     damage, found = None, []
-    for place in folders() if folder is None else [pathlib.Path(str(folder))]:
+    for place in bundle_folders() if folder is None else [pathlib.Path(str(folder))]:
         for path in (place / board).glob("*/" + FILE):
             try:
                 made = Bundle(path.parent)
@@ -167,19 +167,19 @@ def find(
     """The bundle for a board and a network that was built last.
 
     Args:
-        board, network, precision, engine, folder: as of ``there``.
+        board, network, precision, engine, folder: as of ``bundles_of``.
         rather: precision whose bundles come first, whenever the others were built; None for none.
 
     Raises:
         BadBundle: there is none, or it can't be read.
     """
-    found = there(board, network.name, precision, engine, folder)
+    found = bundles_of(board, network.name, precision, engine, folder)
     if found:
         return next((each for each in found if each.precision == rather), found[0])
     usual = load_board(board).precision["default"] if board in names() else "fp32"
     chosen = precision or usual
     first = folder_of(board, network.name, chosen, FOLDER if folder is None else folder)
-    build = command(board, network.given, chosen, folder)
+    build = build_command(board, network.given, chosen, folder)
     raise BadBundle(f"there is no bundle {first}; run `{build}`", what="no bundle")
 
 
@@ -188,7 +188,7 @@ class Bundle:
 
     Attributes:
         folder: the folder.
-        network: dict of name, sha256 and files, from ``identity``.
+        network: dict of name, sha256 and files, from ``network_entry``.
         board, engine, precision: names.
         libraries: dict of library -> version that the parts were built with.
         compute_capability: compute capability of the GPU, such as "8.7"; None without a GPU.
@@ -226,8 +226,8 @@ class Bundle:
         path = self.folder / FILE
         if not os.path.isfile(str(path)):  # nor where its folder can't be read
             raise BadBundle(
-                f"{self.folder} is not a bundle: it has no {FILE}; run `{command('…', '…', '…')}` "
-                "(`python -m hotpath boards` names this board)",
+                f"{self.folder} is not a bundle: it has no {FILE}; run "
+                f"`{build_command('…', '…', '…')}` (`python -m hotpath boards` names this board)",
                 what="no bundle",
             )
         try:
@@ -236,7 +236,7 @@ class Bundle:
                 raise ValueError("it is not a table")
         except (ValueError, OSError) as error:
             raise BadBundle(
-                f"{path} can't be read ({reason(error)}); {self._again()}",
+                f"{path} can't be read ({error_text(error)}); {self._again()}",
                 what="damaged",
             ) from None
         missing = [key for key in FORM if key not in values]
@@ -247,21 +247,21 @@ class Bundle:
 
     def _again(self) -> str:
         """What to do with a bundle that does not say what it is; its folder names the board."""
-        build = make("engine", BOARD=self.folder.resolve().parent.name)
+        build = make_command("engine", BOARD=self.folder.resolve().parent.name)
         return f"remove {self.folder} and build it again with `{build}`"
 
     def _check_whole(self, values: Table) -> None:
         """Refuse an entry that has another type than it should have."""
-        if values["sha256"] != seal(values):
+        if values["sha256"] != entries_sha256(values):
             self.damaged("an entry was changed")
         try:
-            toml_keys.check(values, FORM, FILE)
+            toml_keys.check_json(values, FORM, FILE)
         except ValueError as error:
             self.damaged(str(error))
         parts = values["parts"]
         if values["network"]["name"] + ".toml" not in parts:
             self.damaged("its network's TOML is none of its parts")
-        if any(why_not(FileName, name) for name in parts):
+        if any(form_problem(FileName, name) for name in parts):
             self.damaged("it names a part outside it")
 
     def check_run(self, named: Sequence[object]) -> None:
@@ -279,7 +279,7 @@ class Bundle:
         """The command that builds a bundle beside this one."""
         engines = self.folder.parent.parent
         usual = folder_of(self.board, self.network["name"], self.precision, engines)
-        return command(board, network, precision, engines if usual == self.folder else None)
+        return build_command(board, network, precision, engines if usual == self.folder else None)
 
     def path(self, part: str) -> pathlib.Path:
         """The path of a part."""

@@ -28,7 +28,7 @@ from typing import (
 )
 
 from hotpath.base import cache, toml_keys
-from hotpath.base.commands import make
+from hotpath.base.commands import make_command
 from hotpath.base.toml_keys import FileName, Key
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import NETWORKS, sha256_of
@@ -137,7 +137,7 @@ def load(
         if maker is None:
             raise BadNetwork(
                 f"{network.name} is not ready for engines, and nothing here can make it so; run "
-                "`{}` on a computer".format(make("engine", NETWORK=network.given)),
+                "`{}` on a computer".format(make_command("engine", NETWORK=network.given)),
                 what="not ready",
             )
         own = maker(network, paths, form != FLOATS, form == PIXELS, own, DESCRIPTION)
@@ -167,7 +167,7 @@ def read(folder: str) -> CanonicalModels:
 
 def _graphs(folder: str, values: Dict[str, Any]) -> CanonicalModels:
     """The ``CanonicalModels`` of a description; raises ``ValueError`` for a wrong entry."""
-    toml_keys.check(values, FORM, DESCRIPTION)
+    toml_keys.check_json(values, FORM, DESCRIPTION)
 
     def model(entry: Dict[str, Any]) -> CanonicalModel:
         path = os.path.join(folder, entry["path"])

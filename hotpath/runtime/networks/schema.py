@@ -17,9 +17,9 @@ from hotpath.base.toml_keys import (
     Section,
     Sha256,
     Table,
+    form_problem,
     read_section,
-    shown,
-    why_not,
+    shortened_repr,
 )
 from hotpath.runtime import decode
 from hotpath.runtime.decode.shared.keys import LARGEST_SIDE
@@ -208,8 +208,10 @@ def _keys_of(family: Optional[str], mistakes: List[Mistake]) -> Dict[str, Option
     if family is None:
         return unknown
     if family not in decode.families():
-        mistakes.append(Mistake("", "family", decode.unknown(family, decode.families())))
-        near = decode.nearest(family, decode.families())
+        mistakes.append(
+            Mistake("", "family", decode.unknown_family_text(family, decode.families()))
+        )
+        near = decode.nearest_family(family, decode.families())
         if near is None:
             return unknown
         family = near
@@ -275,7 +277,7 @@ def _read_hashes(entries: Table, mistakes: List[Mistake]) -> Dict[str, str]:
         if name not in KNOWN_PARTS:
             mistakes.append(Mistake("made_from", name, "is not a part of a network"))
         else:
-            problem = why_not(Sha256, value)
+            problem = form_problem(Sha256, value)
             mistakes += [Mistake("made_from", name, problem)] if problem else []
     return dict(entries)
 
@@ -292,7 +294,7 @@ def read_file(
     values.update(read_section(section, dict(FILE, **part), entry, mistakes))
     if part and values["part"] not in KNOWN_PARTS:
         mistakes.append(Mistake(section, "part", "must be one of " + ", ".join(KNOWN_PARTS)))
-        values["part"] = shown(values["part"])
+        values["part"] = shortened_repr(values["part"])
     return NetworkFile(**values)
 
 

@@ -11,7 +11,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.runtime.devices.base import Device, StepMs, WindowRequest, copied
+from hotpath.runtime.devices.base import Device, StepMs, WindowRequest, copy_of_result
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.boxes import overlaps
 from hotpath.runtime.frames.pictures import AnyFrame
@@ -72,7 +72,7 @@ def look_again(
     if not faint:
         return results
     theirs = [geometry.box_of(network, results[number].states[0]) for network, number in clear]
-    results = [copied(each) for each in results]  # the call below overwrites what they show
+    results = [copy_of_result(each) for each in results]  # the call below overwrites what they show
     shown, further = device.run(frame, [request for _, _, request in faint])
     for (number, search, _), wide in zip(faint, shown):
         results[number] = _better(search, results[number], wide, theirs)

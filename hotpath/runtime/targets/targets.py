@@ -217,7 +217,7 @@ class Targets:
     @property
     def can_lose(self) -> bool:
         """Whether a target can be lost: else each is always tracked."""
-        asked = loading.recovers(self.device, self._options) is not None
+        asked = loading.should_recover(self.device, self._options) is not None
         return asked and not why_no_search_on(self.device)
 
     @property

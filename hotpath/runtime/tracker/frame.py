@@ -244,7 +244,7 @@ def box_shown(tracker: Target, state: np.ndarray) -> Box:
     """Return the box that the user gets for a state, by the convention of the drawn box."""
     if tracker._bias is not None:
         state = state * tracker._bias
-        geometry.keep(tracker.network, state, tracker._shape[1], tracker._shape[0])
+        geometry.clamp_state(tracker.network, state, tracker._shape[1], tracker._shape[0])
     return geometry.box_of(tracker.network, state)
 
 

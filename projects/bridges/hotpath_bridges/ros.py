@@ -11,7 +11,7 @@ from typing import Any, Deque, List, Optional, Tuple
 import cv2
 import numpy as np
 
-from hotpath.base.commands import needs, why_unloaded
+from hotpath.base.commands import missing_package_text, why_unloaded
 from hotpath.kernels.planes import row_bytes_of
 from hotpath.runtime.errors import BadSource, NoCamera
 from hotpath.runtime.frames.camera_frames import PlanarFrame
@@ -265,7 +265,9 @@ class Bag(Source):
             from rosbags.highlevel import AnyReader
             from rosbags.typesys import Stores, get_typestore
         except ImportError as error:
-            raise BadSource(needs(f"{path}: a bag", "rosbags", error, "ros")) from None
+            raise BadSource(
+                missing_package_text(f"{path}: a bag", "rosbags", error, "ros")
+            ) from None
         try:
             # bags of before ROS Iron have no definitions of their messages
             types = get_typestore(Stores.ROS2_HUMBLE)

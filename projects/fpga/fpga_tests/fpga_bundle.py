@@ -136,7 +136,7 @@ def write_bundle(folder, board="pynq_z2", **changes):
         (writer.folder / "answer.bin").write_bytes(picture)
         (writer.folder / "bright.toml").write_text(TOML)
         values = {
-            "network": bundle.identity(network),
+            "network": bundle.network_entry(network),
             "board": board,
             "engine": "overlay",
             "precision": "int8",

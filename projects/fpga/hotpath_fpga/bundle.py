@@ -66,5 +66,5 @@ def _refusal(order: Order, why: str) -> CannotCompile:
     board, name = order.board, order.network.name
     if name == default_of(board):
         return CannotCompile(why)
-    command = bundle.command(board.name, default_of(board), "int8")
+    command = bundle.build_command(board.name, default_of(board), "int8")
     return CannotCompile(f"{name} does not run on a {board.title}: {why}; run `{command}`")

@@ -91,7 +91,7 @@ def load(options: Options, kind: str = "model") -> Device:
     setup = loading.Setup(network, bundle=made, options=options, device=board, overlay=overlay)
     engine = loading.open_setup(setup)
     if options.log is not None:
-        options.log(choice.told(setup, None, "without a witness"))
+        options.log(choice.describe_choice(setup, None, "without a witness"))
     return loading.create_device(engine.network, engine, cpu.load(), options)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from hotpath.base.commands import needs
+from hotpath.base.commands import missing_package_text
 from hotpath.calib.command import say
 from hotpath.calib.errors import MissingLibrary
 from hotpath.runtime.errors import BadClips, HotpathError
@@ -316,5 +316,5 @@ def _toolkit() -> ModuleType:
         matplotlib.use("Agg")
         import got10k.datasets
     except ImportError as error:
-        raise MissingLibrary(needs("a benchmark", "got10k", error, "lab")) from None
+        raise MissingLibrary(missing_package_text("a benchmark", "got10k", error, "lab")) from None
     return got10k

@@ -24,7 +24,7 @@ import numpy as np
 from tqdm import tqdm
 
 from hotpath import __version__
-from hotpath.base.commands import needs, reason
+from hotpath.base.commands import error_text, missing_package_text
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun, MissingLibrary
 from hotpath.kernels import cpu
@@ -85,7 +85,9 @@ def library() -> Any:
 
         return distributed
     except ImportError as error:
-        raise MissingLibrary(needs("--cluster", "distributed", error, "lab")) from None
+        raise MissingLibrary(
+            missing_package_text("--cluster", "distributed", error, "lab")
+        ) from None
 
 
 @contextlib.contextmanager
@@ -98,7 +100,7 @@ def _connected(distributed: Any, address: str) -> Iterator[Any]:
         asyncio.run(asyncio.wait_for(_greet(distributed, address), ANSWER_S))
     except Exception as error:  # whatever a stranger answers
         logger.setLevel(level)
-        raise _away(address, reason(error) or f"no answer within {ANSWER_S} s") from None
+        raise _away(address, error_text(error) or f"no answer within {ANSWER_S} s") from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of versions: see ``condition``
         client = distributed.Client(address, set_as_default=False)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hotpath.app.cli.networks.propose import changed, network_for, propose, section_of
+from hotpath.app.cli.networks.propose import network_for, propose, section_of, with_changes
 from hotpath.base import toml
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network
@@ -76,7 +76,7 @@ class Conventions:
         Raises:
             BadNetwork: its family does not take them.
         """
-        return network_for(changed(self._table, self.values(answers)), self._network.path)
+        return network_for(with_changes(self._table, self.values(answers)), self._network.path)
 
     def sections(self, answers: Answers) -> dict[str, dict[str, Any]]:
         """``values`` by the section of the TOML in which each key stands."""

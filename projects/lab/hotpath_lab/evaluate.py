@@ -29,7 +29,7 @@ import numpy as np
 from hotpath.base.commands import why_unread
 from hotpath.base.text import read as read_text
 from hotpath.calib import command
-from hotpath.calib.command import chosen, say
+from hotpath.calib.command import chosen_clips, say
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.errors import HotpathError
 from hotpath.video.clips import AnnotatedClip, find_clips
@@ -109,23 +109,23 @@ def run(options: argparse.Namespace) -> int:
     else:
         data = benchmarks.sequences(options.benchmark, Path(options.data))
         out /= options.benchmark
-    data = data._replace(clips=_cut(chosen(data.clips, options.only), options.frames))
+    data = data._replace(clips=_cut(chosen_clips(data.clips, options.only), options.frames))
     if options.starts > 1 and (options.boxes or options.save_boxes):
         raise BadRun("boxes begin at one frame; leave --starts, or --boxes and --save-boxes, out")
     table, left_out = evaluated(options, data, out)
     for sentence in left_out:
         say(f"hotpath evaluate: {sentence}")
     if not table:
-        command.wrote(options.save_boxes)
+        command.say_written(options.save_boxes)
         return 0
     if options.save_maps and options.networks:
         runs.save_maps(trackers.specs_of(options), data.clips, Path(options.save_maps))
-        command.wrote(options.save_maps)
+        command.say_written(options.save_maps)
     paths = report.write(table, out)
     say(report.text(table))
     if options.benchmark == PUBLIC:
         print(report.readme_table(report.read_means(out / "table.csv"), intervals=True))
-    command.wrote(*paths)
+    command.say_written(*paths)
     return 2 if left_out and options.clips else 0
 
 

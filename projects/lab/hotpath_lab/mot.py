@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hotpath.base.commands import counted, needs, why_unread
+from hotpath.base.commands import counted, missing_package_text, why_unread
 from hotpath.base.text import read as read_text
 from hotpath.calib import command
 from hotpath.calib.command import say
@@ -112,7 +112,9 @@ def figures(truth: Rows, results: Rows) -> dict[str, float]:
     try:
         from trackeval import metrics
     except ImportError as error:
-        raise MissingLibrary(needs("these figures", "trackeval", error, "lab")) from None
+        raise MissingLibrary(
+            missing_package_text("these figures", "trackeval", error, "lab")
+        ) from None
     data = _data(truth, results)
     values: dict[str, Any] = {}
     quiet = {"PRINT_CONFIG": False}

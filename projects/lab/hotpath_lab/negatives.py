@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> None:
         source = f"{Path(options.list).name} {sha256_of(options.list)}"
         objects = listed(options.list, options.pictures)
     else:
-        clips = command.chosen(find_clips(options.clips, log=say), options.only)
+        clips = command.chosen_clips(find_clips(options.clips, log=say), options.only)
         source = "clips " + " ".join(clip.name for clip in clips)[:200]
         objects = objects_of(clips)
     with load_tracker(

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from hotpath.calib import command
-from hotpath.calib.command import chosen, say
+from hotpath.calib.command import chosen_clips, say
 from hotpath.calib.errors import BadRun
 from hotpath.runtime import DEFAULT_NETWORK
 from hotpath.runtime.networks import load_network
@@ -81,7 +81,7 @@ def add_set_options(cli: argparse.ArgumentParser) -> None:
 def sets_of(options: argparse.Namespace) -> dict[str, list[Any]]:
     """The films of each column."""
     clips = find_clips(options.clips, log=say)
-    sets: dict[str, list[Any]] = {"clips": chosen(clips, options.only)}
+    sets: dict[str, list[Any]] = {"clips": chosen_clips(clips, options.only)}
     if options.films:
         sets["development"] = films.read(options.films, clips, "development")
     if options.data:

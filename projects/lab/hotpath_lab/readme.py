@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> None:
     cores = os.cpu_count()
     say(f"commit {provenance.commit()}, {provenance.processor()}, {cores} cores; {what}")
     say(report.readme_table(report.read_means(path), intervals=True))
-    command.wrote(path)
+    command.say_written(path)
 
 
 def evaluate_public(options: argparse.Namespace) -> None:

@@ -106,7 +106,7 @@ def _on_cluster(
     address: str, pairs: Sequence[tuple[Spec, Any]], out: Path
 ) -> Iterator[tuple[Any, HotpathError | None]]:
     """Follow pairs on a cluster's workers, and store each result when it is sent back."""
-    cluster = projects.need("lab.cluster", "--cluster").load()  # which loads Dask
+    cluster = projects.require_entry_point("lab.cluster", "--cluster").load()  # which loads Dask
 
     for spec, clip, result in cluster.over_pairs(address, pairs, result_of):
         if isinstance(result, HotpathError):

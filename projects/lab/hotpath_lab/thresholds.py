@@ -27,7 +27,7 @@ import numpy as np
 
 from hotpath.base import cache
 from hotpath.calib import command
-from hotpath.calib.command import chosen, say
+from hotpath.calib.command import chosen_clips, say
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.engines.shared.precision import SUFFIX, int8_form
 from hotpath.runtime.networks import load_network
@@ -105,7 +105,7 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> list[Row]:
     """Track, print the table, and write the best numbers where asked."""
     tried = [] if options.only_own else triples(options.tried)
-    clips = chosen(find_clips(options.clips, log=say), options.only)
+    clips = chosen_clips(find_clips(options.clips, log=say), options.only)
     members: dict[str, Sequence[Any]] = {"clips": clips}
     if options.films:
         members["development"] = films.read(options.films, clips, "development")
@@ -279,7 +279,7 @@ def write(name: str, triple: Triple) -> None:
     paths = [network.path, *([form.path] if form and form.name.endswith(SUFFIX) else [])]
     for path in dict.fromkeys(paths):
         cache.write_text(path, changed(path, {"tracking": dict(zip(SEARCH, triple))}))
-        command.wrote(path)
+        command.say_written(path)
 
 
 main = command.main("hotpath_lab.thresholds", run, parser)

@@ -132,7 +132,7 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
 
 def _on_fpga(options: Options, network: Network) -> Options:
     """The options on a simulated FPGA board."""
-    projects.need(SIMULATED, ":fpga")
+    projects.require_entry_point(SIMULATED, ":fpga")
     folder = bundle.find(FPGA_BOARD, network, "int8").folder
     return options._replace(engine="overlay", precision="int8", bundle=folder)
 
@@ -182,7 +182,7 @@ def build(spec: Spec, **more: Any) -> Any:
         return _Peer(spec)
     options = spec.options._replace(**more)
     if options.bundle is not None:
-        device = projects.need(SIMULATED, ":fpga").load()(options)
+        device = projects.require_entry_point(SIMULATED, ":fpga").load()(options)
         return loading.tracker_on(device, options)
     return loading.open_tracker(options)
 

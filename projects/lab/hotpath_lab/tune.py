@@ -38,9 +38,9 @@ import numpy as np
 from tqdm import tqdm
 
 from hotpath.base import cache
-from hotpath.base.commands import counted, needs
+from hotpath.base.commands import counted, missing_package_text
 from hotpath.calib import command
-from hotpath.calib.command import chosen, say
+from hotpath.calib.command import chosen_clips, say
 from hotpath.calib.errors import BadRun, MissingLibrary
 from hotpath.calib.picture import pyplot
 from hotpath.runtime.engines.shared.precision import SUFFIX, int8_form
@@ -119,8 +119,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     conventions = Conventions(network, network.locate(options.networks_dir), asked)
     ranges: dict[str, Span] = {name: range_of(network, name) for name in names}
     ranges.update(conventions.choices)
-    clips = chosen(find_clips(options.clips, log=say), options.only)
-    seen, others = command.parted(clips, options.held_out)
+    clips = chosen_clips(find_clips(options.clips, log=say), options.only)
+    seen, others = command.split_clips(clips, options.held_out)
     scorer = Scorer(network, options, names, conventions)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -227,7 +227,7 @@ def library(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise MissingLibrary(needs("the search", name, error, "lab")) from None
+        raise MissingLibrary(missing_package_text("the search", name, error, "lab")) from None
 
 
 def finished(study: Any) -> list[Any]:
@@ -336,7 +336,7 @@ def write(
             say(f"{tuned} runs in fp32: {error}")
     cache.write_text(report_path, json.dumps(finite(report), indent=1, allow_nan=False))
     say(text(report))
-    command.wrote(
+    command.say_written(
         tuned, *written_too, report_path, picture(report, out / (network.name + "-tune.png"))
     )
     if int8 is not None and not keeps_int8:
@@ -350,10 +350,10 @@ def write(
         say(f"{network.path} stays as it was")
         return
     cache.write_text(network.path, changed(network.path, values))
-    command.wrote(network.path)
+    command.say_written(network.path)
     if int8 is not None and keeps_int8:
         cache.write_text(int8, changed(int8, {"tracking": numbers}))
-        command.wrote(int8)
+        command.say_written(int8)
     elif int8 is not None:
         say(f"{int8} has the old conventions; make it anew with `hotpath int8`")
 

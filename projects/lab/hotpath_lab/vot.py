@@ -18,7 +18,7 @@ import cv2
 
 from hotpath.base.arguments import add_engine, add_networks_dir
 from hotpath.base.cli import Parser
-from hotpath.base.commands import needs
+from hotpath.base.commands import missing_package_text
 from hotpath.base.ends import exit_code
 from hotpath.runtime import DEFAULT_NETWORK, engines, loading
 from hotpath.runtime.errors import BadFrame, BadSource, NoEngine
@@ -55,7 +55,7 @@ def serve(options: argparse.Namespace) -> None:
     try:
         trax: ModuleType = importlib.import_module("trax")
     except ImportError as error:
-        raise NoEngine(needs("the VOT toolkit", "trax", error, "vot")) from None
+        raise NoEngine(missing_package_text("the VOT toolkit", "trax", error, "vot")) from None
     if sys.stdin and sys.stdin.isatty() and "TRAX_SOCKET" not in os.environ:
         raise BadSource(
             "the VOT toolkit runs this command; name it in the trackers.ini of a workspace, as "

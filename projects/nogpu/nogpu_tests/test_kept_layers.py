@@ -36,7 +36,7 @@ def measured_in_float(ranges):
     tensors = set()
     for part, model in quantisable.parts(network, network.locate()).items():
         kept = set(ranges["keep"]) | (set(ranges["last"]) if part == "search" else set())
-        form = qdq.quantised(model, table.ranges(ranges, part), "symmetric", kept)
+        form = qdq.quantised_model(model, table.ranges(ranges, part), "symmetric", kept)
         dequantised = {n.output[0] for n in form.graph.node if n.op_type == "DequantizeLinear"}
         for node in form.graph.node:
             weighs = node.op_type in quantisable.WEIGHTED

@@ -268,7 +268,7 @@ def by_int8(network):
         histograms = ranges.Histograms(model)
         histograms.add({value.name: feed[value.name] for value in model.graph.input})
         feed.update(run(model, feed))
-        parts[part] = qdq.quantised(model, histograms.ranges("minmax"))
+        parts[part] = qdq.quantised_model(model, histograms.ranges("minmax"))
     return chain(parts["exemplar"], parts["search"])
 
 

@@ -62,7 +62,7 @@ def quantised(folder):
     models = {}
     for part, model in quantisable.parts(network, network.locate()).items():
         kept = set(ranges["keep"]) | (set(ranges["last"]) if part == "search" else set())
-        models[part] = qdq.quantised(model, table.ranges(ranges, part), "symmetric", kept)
+        models[part] = qdq.quantised_model(model, table.ranges(ranges, part), "symmetric", kept)
     return qdq.write(network, models, folder, "kestrel-int8-symmetric", "a test", ranges["files"])
 
 

@@ -4,7 +4,7 @@ import importlib
 import sys
 from typing import Any
 
-from hotpath.base.commands import needs
+from hotpath.base.commands import missing_package_text
 from hotpath.calib.errors import MissingLibrary
 
 try:
@@ -12,7 +12,7 @@ try:
     from torch import nn as nn
     from torch.nn import functional as functional
 except ImportError as error:
-    print(needs("hotpath_research", "torch", error, "research"), file=sys.stderr)
+    print(missing_package_text("hotpath_research", "torch", error, "research"), file=sys.stderr)
     raise SystemExit(2) from None
 
 
@@ -25,7 +25,9 @@ def timm_library() -> Any:
     try:
         timm = importlib.import_module("timm")
     except ImportError as error:
-        raise MissingLibrary(needs("this network", "timm", error, "research")) from None
+        raise MissingLibrary(
+            missing_package_text("this network", "timm", error, "research")
+        ) from None
     except RuntimeError as error:  # torchvision's operators are not of this torch
         raise MissingLibrary(
             f"timm can't be imported ({error}): torch and torchvision must be of one index and "

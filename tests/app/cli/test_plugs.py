@@ -53,7 +53,7 @@ PLUG = Plug(
 WITHOUT = (
     "import sys\n"
     "from hotpath.base import projects\n"
-    "projects.plugs = lambda: ()\n"
+    "projects.load_plugs = lambda: ()\n"
     "from hotpath.app import __main__ as track, command\n"
     "sys.exit((command if sys.argv[1] == 'hotpath' else track).main(sys.argv[2:]))\n"
 )
@@ -133,5 +133,7 @@ def test_without_a_project_a_sentence_names_it(tmp_path):
 
 
 def test_no_word_of_a_project_is_one_of_hotpaths():
-    assert commands.advice("mavlink-key", ["page"]) and not commands.advice("mavink", ["page"])
-    assert not commands.advice("gimbal-zoom", ["gimbal"])  # the project is there
+    assert commands.advice_for_unknown("mavlink-key", ["page"]) and not commands.advice_for_unknown(
+        "mavink", ["page"]
+    )
+    assert not commands.advice_for_unknown("gimbal-zoom", ["gimbal"])  # the project is there

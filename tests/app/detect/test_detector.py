@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hotpath.app.detect import describe, families, load_detector, names
-from hotpath.app.detect.detector import kept
+from hotpath.app.detect.detector import non_maximum_suppression
 from hotpath.runtime import decode
 from hotpath.runtime.errors import BadFrame, BadNetwork, UnknownNetwork
 from hotpath.runtime.frames.boxes import overlaps
@@ -111,8 +111,8 @@ def test_a_network_of_another_shape_is_one_sentence(tmp_path):
 
 def test_of_boxes_that_say_the_same_the_best_stays():
     boxes = [(0, 0, 10, 10), (1, 0, 10, 10), (30, 30, 10, 10), (0, 0, 10, 9)]
-    assert kept(boxes, [0.5, 0.9, 0.2, 0.6], 0.5).tolist() == [1, 2]
-    assert kept(np.zeros((0, 4)), [], 0.5).tolist() == []
+    assert non_maximum_suppression(boxes, [0.5, 0.9, 0.2, 0.6], 0.5).tolist() == [1, 2]
+    assert non_maximum_suppression(np.zeros((0, 4)), [], 0.5).tolist() == []
 
 
 def test_overlaps_of_cases_computed_by_hand():

@@ -216,9 +216,9 @@ def test_what_is_built_is_checked_next(tmp_path, monkeypatch):
     board = load_board("jetson_nano")
     found = Detection()
     found.board = board
-    monkeypatch.setattr(bundle, "folders", lambda: [tmp_path])
+    monkeypatch.setattr(bundle, "bundle_folders", lambda: [tmp_path])
     assert not report._built(board)
-    monkeypatch.setattr(bundle, "there", lambda board, network: [(board, network)])
+    monkeypatch.setattr(bundle, "bundles_of", lambda board, network: [(board, network)])
     assert report._built(board)
     assert report._next(found, [], True).endswith("hotpath boards bringup")
     assert report._next(found, ["first"], True) == "Next: first"

@@ -112,7 +112,7 @@ def test_the_processors_instructions_decide_and_a_line_says_so(home, cpu, name, 
         network, (messages,) = opened(home, cpu=cpu)
         assert network == name and why in messages
     setup = Setup(load_network(home / "tiny.toml"), options=Options(engine="onnxruntime"))
-    assert precision.usual(setup) == ("int8" if name == "tiny-int8" else "fp32")
+    assert precision.default_precision(setup) == ("int8" if name == "tiny-int8" else "fp32")
 
 
 def test_no_clock_and_no_load_is_asked(home, monkeypatch):

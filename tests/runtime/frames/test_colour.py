@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.runtime.frames.colour import BINS, PATCH, ColourMap, bins, project
+from hotpath.runtime.frames.colour import BINS, PATCH, ColourMap, back_project, colour_bins
 from hotpath.runtime.frames.colour import histogram as histogram_of
 
 RED, GREEN = (40, 30, 220), (60, 200, 40)
@@ -41,14 +41,14 @@ def test_a_bin_is_12_hues_and_64_levels_or_32_greys():
     colours = np.random.RandomState(4).randint(0, 256, (90, 130, 3)).astype(np.uint8)
     colours[:40] //= 8
     sparse = colours[3::7, 2::5]
-    found, hsv = bins(sparse), cv2.cvtColor(sparse.copy(), cv2.COLOR_BGR2HSV).astype(int)
+    found, hsv = colour_bins(sparse), cv2.cvtColor(sparse.copy(), cv2.COLOR_BGR2HSV).astype(int)
     hue, saturation, value = hsv[..., 0], hsv[..., 1], hsv[..., 2]
     np.testing.assert_array_equal(
         found, np.where(saturation < 40, 60 + value // 32, hue // 12 * 4 + value // 64)
     )
     target = np.random.RandomState(3).dirichlet(np.ones(BINS))
     shares = np.bincount(found.ravel(), minlength=BINS) / found.size
-    told = project(sparse, target)
+    told = back_project(sparse, target)
     assert told.dtype == np.float32
     np.testing.assert_allclose(told, (target / (target + shares))[found], rtol=1e-6)
 

@@ -81,7 +81,7 @@ def limits(clip, least=10.0, pixels="exact"):
 @given(BOXES)
 def test_corners_stay_inside_as_stark_clips_them(box):
     state = state_of(box)
-    geometry.keep(limits("corners"), state, 640, 480)
+    geometry.clamp_state(limits("corners"), state, 640, 480)
     for low, size, axis, limit in ((box[0], box[2], 0, 640), (box[1], box[3], 1, 480)):
         first = min(max(0, low), limit - 10)
         last = min(max(10, low + size), limit)
@@ -93,7 +93,7 @@ def test_corners_stay_inside_as_stark_clips_them(box):
 def test_the_centre_stays_inside_and_the_size_within_the_frame(box):
     state = state_of(box)
     x, y = state[:2]
-    geometry.keep(limits("centre"), state, 640, 480)
+    geometry.clamp_state(limits("centre"), state, 640, 480)
     assert tuple(state) == (
         min(max(x, 0), 640),
         min(max(y, 0), 480),

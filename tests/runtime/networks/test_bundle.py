@@ -89,7 +89,7 @@ def rewritten(made, change, **values):
     told = dict(json.loads(path.read_text()), **values)
     if not values:
         change(told)
-        told["sha256"] = bundle.seal(told)
+        told["sha256"] = bundle.entries_sha256(told)
     path.write_text(json.dumps(told))
 
 
@@ -237,7 +237,7 @@ def test_auto_takes_the_boards_bundle_that_was_built_last(here, prepared):
     setup = loading.choose(asked)
     assert setup.bundle.folder == second
     built = "built on 1970-01-01, in fp32 on tensorrt 8.2.1.8"
-    assert choice.told(setup, None, "without a witness") == (
+    assert choice.describe_choice(setup, None, "without a witness") == (
         f"tiny runs from {second}, {built}, without a witness"
     )
     assert loading.choose(asked._replace(precision="fp16")).bundle.folder == first
@@ -302,15 +302,15 @@ def test_where_the_board_is_not_certain_the_bundle_names_it(here, prepared, nano
     ],
 )
 def test_what_follows_by_default_is_built_again_as_one(given, is_pair):
-    assert (bundle.command(*given) == "make engine BOARD=jetson_nano") == is_pair
+    assert (bundle.build_command(*given) == "make engine BOARD=jetson_nano") == is_pair
 
 
 @on_each_python
 def test_from_another_folder_the_command_builds_beside_the_bundle(monkeypatch, tmp_path):
-    told = bundle.command("host", "kestrel", "fp32", "mine")
+    told = bundle.build_command("host", "kestrel", "fp32", "mine")
     assert told == "make engine BOARD=host NETWORK=kestrel PRECISION=fp32 ARGS='--out mine'"
     monkeypatch.chdir(tmp_path)  # `make -C` would take a relative path from the clone
-    told = bundle.command("host", "kestrel", "fp32", "mine")
+    told = bundle.build_command("host", "kestrel", "fp32", "mine")
     assert told.endswith(f" PRECISION=fp32 ARGS='--out {tmp_path}/mine'")
 
 

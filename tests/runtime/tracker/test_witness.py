@@ -535,7 +535,7 @@ def test_what_is_no_witness_is_refused(monkeypatch, tmp_path, networks, kind):
         (tmp_path / "never").mkdir()
         other = tiny.write_network(tmp_path / "never")
     else:  # where no target is lost, a witness is opened only if it is named
-        monkeypatch.setattr(loading, "recovers", lambda device, options: None)
+        monkeypatch.setattr(loading, "should_recover", lambda device, options: None)
         with load_tracker(own) as alone:
             assert type(alone) is Tracker
     with refusal(BadOption, "no witness"):
@@ -597,8 +597,8 @@ def test_a_bundle_of_the_witness_that_is_missing_is_said(tmp_path, is_named):
     assert witness is None
     assert why.startswith("without its witness kestrel_fast: there is no bundle")
     built = "built on 1970-01-01, in fp16 on tensorrt 8.2.1"
-    sentence = choice.told(setup, witness, why)
+    sentence = choice.describe_choice(setup, witness, why)
     assert sentence.startswith(f"kestrel runs from {folder}, {built}, without")
     assert "run `make engine BOARD=jetson_nano NETWORK=kestrel_fast " in sentence
     together = f"kestrel and its witness kestrel run from {folder.parent}, {built}"
-    assert choice.told(setup, setup, "") == together
+    assert choice.describe_choice(setup, setup, "") == together

@@ -10,7 +10,7 @@ from hotpath.app.cli.networks import fetch
 from hotpath.base import projects, toml, toml_keys
 from hotpath.base.arguments import add_networks_dir
 from hotpath.base.cli import Parser, wrapped
-from hotpath.base.commands import make
+from hotpath.base.commands import make_command
 from hotpath.base.ends import exit_code
 from hotpath.runtime import decode, engines
 from hotpath.runtime.engines.shared.precision import int8_form
@@ -160,7 +160,7 @@ def show(options: argparse.Namespace) -> None:
     if paths:
         from hotpath.app.cli.networks import cost  # needs the onnx library
 
-        survey = projects.find("fpga.survey")
+        survey = projects.find_entry_point("fpga.survey")
         cost.show(network, paths, survey and survey.load())
 
 
@@ -261,7 +261,7 @@ def make_ready(network: Network, networks_dir: Optional[str]) -> None:
         try:
             graphs = canonical.load(network, paths, form)
         except ImportError:
-            engine_command = make("engine", NETWORK=network.name)
+            engine_command = make_command("engine", NETWORK=network.name)
             print(f"there is no onnx here: `{engine_command}` on a computer makes it ready")
         else:
             print(f"{pathlib.Path(graphs.search.path).parent} is ready for engines")

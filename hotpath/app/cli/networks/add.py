@@ -170,7 +170,7 @@ def _write(
             copy = path.parent / source.name
             if not copy.exists():
                 shutil.copy(str(source), str(copy))
-        cache.write_text(path, toml_text.text(table, note))
+        cache.write_text(path, toml_text.to_toml(table, note))
     except OSError as error:
         raise BadOutput(
             f"can't write {path}: {error.strerror}; name another folder with --out"

@@ -12,7 +12,7 @@ import urllib.request
 from typing import Any, Callable, List
 
 from hotpath.base import cache
-from hotpath.base.commands import reason
+from hotpath.base.commands import error_text
 from hotpath.base.progress_bar import tqdm
 from hotpath.runtime.errors import BadNetwork, BadOutput
 from hotpath.runtime.network import Network, NetworkFile, sha256_of
@@ -88,8 +88,8 @@ def _refusal(entry: NetworkFile, error: Exception) -> BadNetwork:
     """Why a file can't be downloaded, and what to do."""
     cause = getattr(error, "reason", None) or error
     return BadNetwork(
-        f"{entry.url} can't be downloaded ({reason(cause)}); try again, or put {entry.name} into a "
-        "folder and name that with --networks-dir",
+        f"{entry.url} can't be downloaded ({error_text(cause)}); try again, or put {entry.name} "
+        "into a folder and name that with --networks-dir",
         what="not downloaded",
     )
 

@@ -308,11 +308,11 @@ def usual_table(proposal: Proposal) -> Table:
     """The table of a proposal with the first answer to every question."""
     table = proposal.table
     for question, answer in usual_answers(proposal).items():
-        table = changed(table, proposal.alternatives[question][answer])
+        table = with_changes(table, proposal.alternatives[question][answer])
     return table
 
 
-def changed(table: Table, changes: Changes) -> Table:
+def with_changes(table: Table, changes: Changes) -> Table:
     """A copy of a table with other values of some keys; None removes a key."""
     result = {k: dict(v) if isinstance(v, dict) else v for k, v in table.items()}
     for key, value in changes.items():

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import numpy as np
 
 from hotpath import boards
-from hotpath.base.commands import counted, make
+from hotpath.base.commands import counted, make_command
 from hotpath.base.errors import NotOnGpu
 from hotpath.runtime import engines
 from hotpath.runtime.errors import HotpathError
@@ -80,7 +80,7 @@ def on_fpgas(
     """
     named = [board for board in map(boards.load_board, boards.names()) if board.engine == "overlay"]
     if survey is None:
-        text = f"its compiler can say it: `{make('setup', ALSO='fpga')}` in a clone"
+        text = f"its compiler can say it: `{make_command('setup', ALSO='fpga')}` in a clone"
         return [(board.title, text) for board in named]
     return [(board.title, _on_fpga(survey(network, parts, board.name))) for board in named]
 

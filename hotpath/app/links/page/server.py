@@ -22,7 +22,7 @@ from typing import Any, Awaitable, Callable, Dict, List, NamedTuple, Optional, S
 
 from aiohttp import WSMsgType, web
 
-from hotpath.app.links.base import Context, Link, LinkThread, made_socket, shown_host
+from hotpath.app.links.base import Context, Link, LinkThread, host_for_link, made_socket
 from hotpath.app.links.control import Controller
 from hotpath.app.links.page import access, api
 from hotpath.app.links.page.access import ConnectionLimiter, Guard
@@ -149,7 +149,7 @@ class Server(Link):
             ) from None
         port = self._socket.getsockname()[1]
         self._cookie = f"hotpath_{port}"  # browsers share cookies between ports
-        self.link = f"http://{shown_host(host)}:{port}/enter?token={self.guard.token}"
+        self.link = f"http://{host_for_link(host)}:{port}/enter?token={self.guard.token}"
         self._thread.start()
         self._encoder.start()
 

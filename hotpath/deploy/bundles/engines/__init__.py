@@ -11,7 +11,7 @@ import pathlib
 import shutil
 from typing import Any, Callable, Optional
 
-from hotpath.base.commands import meant
+from hotpath.base.commands import did_you_mean
 from hotpath.base.toml_keys import Table
 from hotpath.boards import Board
 from hotpath.deploy.bundles.order import Order
@@ -35,7 +35,7 @@ def build_of(board: Board, engine: Optional[str] = None) -> Callable[..., Any]:
     names = engines.names()
     name = engine or board.engine
     if name not in names:
-        hint = meant(name, names)
+        hint = did_you_mean(name, names)
         where = "--engine" if engine else board.path
         raise BuildFailed(
             f"{where}: engine {name!r} is not a file of runtime/engines" + (hint and "; " + hint),
@@ -97,5 +97,5 @@ def _check_precision(order: Order, paths: Table) -> None:
             f"out/int8/{network.name}-int8.toml"
         )
     if order.precision != "int8" and quantised:
-        command = bundle.command(order.board.name, network.path, "int8")
+        command = bundle.build_command(order.board.name, network.path, "int8")
         raise BuildFailed(f"{network.name} is INT8; run `{command}`")

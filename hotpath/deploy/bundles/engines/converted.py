@@ -4,7 +4,7 @@ import pathlib
 import subprocess
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from hotpath.base.commands import make
+from hotpath.base.commands import make_command
 from hotpath.deploy.bundles import ranges
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.bundles.writer import BundleWriter
@@ -54,8 +54,8 @@ def build(
     except ImportError as error:
         raise BuildFailed(
             f"a bundle for {order.engine} is built on a computer with onnx ({error}); there, run "
-            f"`{make('setup', ALSO='host')}`, then `{order.command()}`, and copy {order.target} to "
-            "the board"
+            f"`{make_command('setup', ALSO='host')}`, then `{order.command()}`, and copy "
+            f"{order.target} to the board"
         ) from None
     table, digest = None, None
     if order.precision == "int8":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Callable, Dict
 
 import numpy as np
 
-from hotpath.base.commands import make
+from hotpath.base.commands import make_command
 from hotpath.deploy.bundles.engines import converted
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.errors import BuildFailed
@@ -52,7 +52,7 @@ def _converter(order: Order) -> str:
             return str(program)
     raise BuildFailed(
         "pnnx, which converts networks for ncnn, is not installed; run "
-        f"`{make('setup', ALSO='ncnn')}` on a computer, then `{order.command()}`",
+        f"`{make_command('setup', ALSO='ncnn')}` on a computer, then `{order.command()}`",
         what="no converter",
     )
 

@@ -14,6 +14,6 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
         NoProject: the compiler is not installed.
         HotpathError: it can't build this order.
     """
-    compiler = projects.need("fpga.build", f"`{order.command('int8')}`").load()
+    compiler = projects.require_entry_point("fpga.build", f"`{order.command('int8')}`").load()
     made: bundle.Bundle = compiler(order, say)
     return made

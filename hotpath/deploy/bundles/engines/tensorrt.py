@@ -57,7 +57,7 @@ def build_here(
     is_it = detection.may_be(values["board"])
     name, precision = values["network"]["name"], values["precision"]
     if here is not None and not is_it and not force:
-        command = bundle.command(here.name, name, bundle.precision_on(here, precision))
+        command = bundle.build_command(here.name, name, bundle.precision_on(here, precision))
         raise BuildFailed(
             f"this board is {here.name}, but the folder was prepared for {values['board']}; run "
             f"`{command}`"

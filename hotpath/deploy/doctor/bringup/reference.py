@@ -19,7 +19,7 @@ from hotpath.runtime.engines.base import Engine
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.networks.bundle import identity
+from hotpath.runtime.networks.bundle import network_entry
 
 FOLDER = pathlib.Path(__file__).parent
 NETWORKS = (DEFAULT_NETWORK, "kestrel", "kestrel_fast")
@@ -43,7 +43,7 @@ def make(name: str, folder: pathlib.Path = FOLDER) -> None:
     kept: Dict[str, Any] = {"exemplar": exemplar, "search": search}
     kept.update((f"map{n}", values) for n, values in enumerate(run(engine, exemplar, search)))
     path = str(folder / f"reference-{network.name}.npz")
-    np.savez_compressed(path, network=identity(network)["sha256"], **kept)
+    np.savez_compressed(path, network=network_entry(network)["sha256"], **kept)
 
 
 def run(engine: Engine, exemplar: np.ndarray, search: np.ndarray) -> List[np.ndarray]:
@@ -65,7 +65,7 @@ def kept(network: Network, folder: pathlib.Path = FOLDER) -> Dict[str, np.ndarra
     if not path.is_file():
         return {}
     with np.load(str(path)) as file:
-        same = str(file["network"]) == identity(network)["sha256"]
+        same = str(file["network"]) == network_entry(network)["sha256"]
         return {name: file[name] for name in file.files} if same else {}
 
 

@@ -27,7 +27,7 @@ from hotpath.deploy.doctor.bringup.tracking import (
     track_film,
     way_of,
 )
-from hotpath.deploy.doctor.missing import missing
+from hotpath.deploy.doctor.missing import missing_packages
 from hotpath.deploy.doctor.traps import traps
 from hotpath.deploy.film import film
 from hotpath.deploy.fps.evidence import why_invalid
@@ -150,8 +150,8 @@ def board(state: State) -> str:
 
 def software(state: State) -> str:
     """Look for missing packages and known traps."""
-    situation = Situation(state.detection, installed.look(Root("/")), dict(os.environ))
-    lacking, caught = missing(situation), traps(situation)
+    situation = Situation(state.detection, installed.find_installed(Root("/")), dict(os.environ))
+    lacking, caught = missing_packages(situation), traps(situation)
     if state.engine:
         lacking = [entry for entry in lacking if entry.name != "tensorrt"]
     if lacking:

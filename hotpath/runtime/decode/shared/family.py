@@ -44,7 +44,9 @@ class Family:
         raise NotImplementedError
 
 
-def compiled(definition: Family, kernels: "CpuKernels", settings: "SelectSettings") -> Family:
+def compiled_or_definition(
+    definition: Family, kernels: "CpuKernels", settings: "SelectSettings"
+) -> Family:
     """Return what selects: in C++ if the kernels are compiled, else the definition."""
     select: typing.Any = kernels.new(Select, settings)
     return definition if select is None else typing.cast(Family, select)

@@ -94,7 +94,7 @@ class Vote(Family):
             state[1] += y[cell] / scale[1]
             state[2] += (width[cell] / scale[0] - state[2]) * rate
             state[3] += (height[cell] / scale[1] - state[3]) * rate
-        geometry.keep(network, state, frame_width, frame_height)
+        geometry.clamp_state(network, state, frame_width, frame_height)
         return best, float(score[cell])
 
 

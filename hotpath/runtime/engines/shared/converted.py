@@ -49,7 +49,7 @@ class ConvertedEngine(CpuEngine):
 
     @classmethod
     def check_bundle(cls, run: Table, settings: Table) -> List[str]:
-        toml_keys.check(run, RUN, "run")
+        toml_keys.check_json(run, RUN, "run")
         exemplar, search = (run["models"][name] for name in IMAGES)
         inputs, outputs, features = (
             {name for name, _ in tensors}

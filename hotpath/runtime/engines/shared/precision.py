@@ -71,7 +71,7 @@ def open_precision(setup: Setup) -> Engine:
     return chosen
 
 
-def usual(setup: Setup) -> str:
+def default_precision(setup: Setup) -> str:
     """The precision that "auto" runs a network's own files in on this processor: INT8 or FP32.
 
     Nothing is opened, so what fails only when it is loaded is not known.

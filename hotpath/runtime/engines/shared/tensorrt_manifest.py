@@ -38,7 +38,7 @@ RUN = {
 
 def check(run: Table) -> None:
     """Raise ``ValueError`` unless the entries of a ``run`` have their types and fit together."""
-    toml_keys.check(run, RUN, "run")
+    toml_keys.check_json(run, RUN, "run")
     shapes, parts, seen = run["shapes"], run["parts"], run.get("seen")
     names = [*PICTURES, *run["features"], *run["maps"], *([] if seen is None else [seen])]
     steps = [step for level in run["steps"] for step in level]

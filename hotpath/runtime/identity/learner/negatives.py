@@ -74,7 +74,7 @@ class Negatives:
         if network.negatives is not None:
             self._raw, colours = read(str(network.locate_made(network.negatives)))
             if colours is not None:
-                self._colours = np.array([colours, np.sqrt(colour.greyed(colours**2))])
+                self._colours = np.array([colours, np.sqrt(colour.grey_histograms(colours**2))])
         self._described: Optional[np.ndarray] = None
         self._last: Tuple[Any, float] = (None, UNKNOWN)
         self._coloured: Tuple[Any, int, float] = (None, 0, UNKNOWN)

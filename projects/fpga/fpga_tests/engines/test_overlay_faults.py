@@ -286,7 +286,7 @@ def test_a_bundle_whose_entries_are_not_what_they_should_be(board):
     ):
         changed = json.loads(json.dumps(values))
         spoil(changed)
-        changed["sha256"] = bundle.seal(changed)
+        changed["sha256"] = bundle.entries_sha256(changed)
         (made.folder / "bundle.json").write_text(json.dumps(changed))
         with refused(bundle.BadBundle, "is not as it was written", "make engine"):
             loading.open_setup(loading.Setup(bundle=bundle.Bundle(made.folder)))

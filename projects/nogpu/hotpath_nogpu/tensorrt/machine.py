@@ -196,13 +196,13 @@ SIGNS = "/proc/device-tree", "/proc/driver/nvidia/version", "/etc/nv_tegra_relea
 
 def be_at(root, hidden=()):
     """Recognise the board from its files below a root, and find none of the hidden libraries."""
-    look, exists, find_spec = installed.look, os.path.exists, importlib.util.find_spec
+    look, exists, find_spec = installed.find_installed, os.path.exists, importlib.util.find_spec
 
     def files(given):
         return Root(root) if str(getattr(given, "folder", given)) == "/" else given
 
     detect.detect = lambda given="/": DETECT(files(given))
-    installed.look = lambda given: look(files(given))
+    installed.find_installed = lambda given: look(files(given))
     os.path.exists = lambda path: exists(root + path if path in SIGNS else path)
     importlib.util.find_spec = lambda name, package=None: (
         None if name in hidden else find_spec(name, package)

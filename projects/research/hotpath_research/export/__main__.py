@@ -92,7 +92,8 @@ def write(parts: Parts, name: str, folder: Path) -> Path:
         raise BadNetwork(f"the configuration gives {toml_keys.sentence(mistakes[0])}")
     path = folder / (name + ".toml")
     path.write_text(
-        toml_text.text(table, "Written by `python -m hotpath_research.export`."), encoding="utf-8"
+        toml_text.to_toml(table, "Written by `python -m hotpath_research.export`."),
+        encoding="utf-8",
     )
     return path
 

@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> None:
     for part, model in graphs(Path(options.checkout), options.float32).items():
         paths.append(out / f"{options.name}_{part}.onnx")
         onnx.save(model, str(paths[-1]))
-    command.wrote(*paths)
+    command.say_written(*paths)
 
 
 def graphs(checkout: Path, float32: bool = False) -> dict[str, onnx.ModelProto]:

@@ -26,7 +26,7 @@ class Plot(argparse.Action):
     """``--plot RUN...``: draws and ends the program."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
-        command.wrote(draw([Path(value) for value in values]))
+        command.say_written(draw([Path(value) for value in values]))
         parser.exit()
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from hotpath.calib import command
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun
-from hotpath.calib.one_step_overlap import Finder, Pairs, check, estimate
+from hotpath.calib.one_step_overlap import Finder, Pairs, check_supported, estimate
 from hotpath.runtime import engines
 from hotpath.runtime.networks import load_network
 from hotpath.video.clips import AnnotatedClip, find_clips
@@ -84,7 +84,7 @@ def overlaps(
         for name, finder in finders.items():
             shape = _shape_of(finder.network)
             if shape not in cut:
-                check(finder.network)
+                check_supported(finder.network)
                 cut[shape] = Pairs(clips, finder.network, repeats)
             answers = finder.run(cut[shape])
             results[name][source] = answers.overlaps, cut[shape].clip

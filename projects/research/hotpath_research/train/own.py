@@ -173,6 +173,6 @@ def _with_numbers(exported: dict[str, Any], start: Any) -> str:
         "licence": exported["licence"],
     }
     table.pop("published", None)
-    return toml_text.text(
+    return toml_text.to_toml(
         table, f"{start.name}, whose head learnt the boxes of clips of one's own."
     )

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hotpath.calib.command import say, wrote
+from hotpath.calib.command import say, say_written
 from hotpath.calib.errors import TrainingStopped
 from hotpath.calib.picture import pyplot
 from hotpath_research.train.loop import Log, StageRunner, TrainingStage
@@ -66,7 +66,7 @@ def sweep(stage: TrainingStage, out: Path, device: str = "cpu", seed: int = 0) -
             if losses[-1] > TOO_HIGH * min(losses):
                 break
     result = suggest(np.array(rates[: len(losses)]), np.array(losses))
-    wrote(*_write(result, stage.name, out))
+    say_written(*_write(result, stage.name, out))
     say(f"suggested: --lr {stage.name}={result.suggested:.1e} (now {stage.lr:.1e})")
     return result
 

@@ -133,7 +133,7 @@ def track(
         tracked (480, 640, 3)
     """
     require(("numpy", "cv2"))
-    from hotpath.app.records import SourceOptions
+    from hotpath.app.option_records import SourceOptions
     from hotpath.app.tracking import TargetRequest, Tracking, start_seconds
 
     own = ("source", "box", "point", "snug", "detector", "classes", "fps", "depth", "start")

@@ -5,7 +5,7 @@ A package ``hotpath_NAME`` with ``NAME = hotpath_NAME.plug:PLUG`` in the entry p
 ``open_link(context)``, which returns a ``Link``. It learns of each tracked frame, works in
 ``LinkThread``s of its own, and asks the ``Run`` for targets. These names stay; others may change.
 Every run imports ``plug.py``. To cost it nothing, that takes its names from
-``hotpath.app.records`` and ``hotpath.base.cli``.
+``hotpath.app.option_records`` and ``hotpath.base.cli``.
 
 | name | what |
 |---|---|
@@ -40,18 +40,18 @@ from hotpath.app.links.base import (
 from hotpath.app.links.base import (
     parse_address as stream_address,
 )
-from hotpath.app.links.control import CONFIRM
-from hotpath.app.links.control import Controller as Run
-from hotpath.app.records import Group, LinkOptions, Option, Plug, StreamOptions
+from hotpath.app.links.run_controller import CONFIRM
+from hotpath.app.links.run_controller import Controller as Run
+from hotpath.app.option_records import Group, LinkOptions, Option, Plug, StreamOptions
 from hotpath.app.selection import Selection
 from hotpath.base import cache
 from hotpath.base.cli import Parser, between, number
-from hotpath.base.commands import counted, why_unread
-from hotpath.base.commands import missing_package_text as needs
-from hotpath.base.ends import exit_code
+from hotpath.base.exit_codes import exit_code
+from hotpath.base.messages import counted, why_unread
+from hotpath.base.messages import missing_package_text as needs
 from hotpath.base.toml import read as read_toml
 from hotpath.base.toml_keys import Key, Mistake, read_section, sentence
-from hotpath.base.toml_text import to_toml as write_toml
+from hotpath.base.toml_writer import to_toml as write_toml
 
 __all__ = [
     "CONFIRM",

@@ -13,7 +13,7 @@ from types import SimpleNamespace as Message
 import numpy as np
 import pytest
 
-from hotpath.app.records import LinkOptions
+from hotpath.app.option_records import LinkOptions
 from hotpath.base import toml
 from hotpath.runtime.errors import BadNetwork, BadOutput, BadSource
 from hotpath.runtime.identity.learner import negatives

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from hotpath.app.cli import options
+from hotpath.app.cli import option_parser
 from hotpath.app.cli.networks import __main__ as networks
 from hotpath.deploy.bundles import __main__ as engine
 from hotpath.deploy.doctor import __main__ as boards
@@ -17,7 +17,7 @@ def parsers():
     from hotpath.calib import int8
     from hotpath_lab import evaluate, vot
 
-    yield from (options.parser(), boards._parser(), engine._parser(), networks._parser())
+    yield from (option_parser.parser(), boards._parser(), engine._parser(), networks._parser())
     yield from (each.parser() for each in (vot, evaluate, int8))
 
 

@@ -29,7 +29,9 @@ sys.excepthook = reporter
 @pytest.mark.parametrize(
     "words", [["-m", "hotpath", "track"], ["-c", COMMAND, "track"]], ids=["module", "console"]
 )
-@pytest.mark.parametrize("at", ["hotpath.app.command", "numpy", "cv2", "hotpath.app.records"])
+@pytest.mark.parametrize(
+    "at", ["hotpath.app.command", "numpy", "cv2", "hotpath.app.option_records"]
+)
 def test_ctrl_c_while_a_program_is_imported_shows_no_traceback(tmp_path, at, words):
     (tmp_path / "sitecustomize.py").write_text(INTERRUPTS)
     path = os.pathsep.join([str(tmp_path), str(ROOT)])

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from hotpath.base.commands import PROJECTS
+from hotpath.base.messages import PROJECTS
 from tests.support import PACKAGE, ROOMS, ROOT, run
 from tests.support.needs import why_no_module
 

@@ -31,7 +31,7 @@ OPENERS = {
 # each file that calls one, and why its model is no stranger's or was checked
 KNOWN = {
     "hotpath/graphs/models.py": "the door",
-    "hotpath/graphs/canonical.py": "files of canonical.load, which were checked",
+    "hotpath/graphs/canonical_models.py": "files of canonical.load, which were checked",
     "hotpath/runtime/tracker/point_prompt.py": "checks its head",
     "hotpath/runtime/engines/onnxruntime.py": "of canonical.read, or app/detect, which checks it",
     "hotpath/runtime/engines/onnxruntime_gpu.py": "files of canonical.read",

@@ -37,8 +37,8 @@ KNOWN = {
     "runtime": "tracker",
     "video": "sources",
     "graphs": "errors",
-    "deploy": "doctor.report",
-    "app": "cli.options",
+    "deploy": "doctor.doctor_report",
+    "app": "cli.option_parser",
 }
 
 

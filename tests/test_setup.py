@@ -159,7 +159,7 @@ sys.meta_path[:] = [Only(finder) for finder in sys.meta_path]
 DEEPER = {  # what a program imports only later
     "track": "from hotpath import load_tracker\nload_tracker()",
     "networks": "from hotpath.app.cli.networks import add, examine",
-    "engine": "import hotpath.graphs.cut",
+    "engine": "import hotpath.graphs.correlation_cut",
 }
 ELSEWHERE = {word: each.extra for word, each in command.PROGRAMS.items() if not each.module}
 NO_PROJECT = "from hotpath.base import projects\nprojects.find_entry_point = lambda name: None\n"

@@ -12,13 +12,13 @@ import time
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
-from hotpath.app.cli.boxes import check_boxes, given_boxes, given_points
-from hotpath.app.cli.detector import check_detector, open_detector, open_finder
-from hotpath.app.cli.options import parse, records_of
+from hotpath.app.cli.first_boxes import check_boxes, given_boxes, given_points
+from hotpath.app.cli.open_detector import check_detector, open_detector, open_finder
+from hotpath.app.cli.option_parser import parse, records_of
 from hotpath.app.cli.outputs import Outputs, check_outputs
 from hotpath.app.cli.progress import quiet, say
 from hotpath.app.frames import MOST_FAILED, POLL_S, first_frame, opened_source
-from hotpath.app.records import OutputOptions, RunOptions, SourceOptions, TargetOptions
+from hotpath.app.option_records import OutputOptions, RunOptions, SourceOptions, TargetOptions
 from hotpath.app.service_manager import ServiceManager
 from hotpath.base.cli import flush
 from hotpath.base.gc_tuning import tuned_gc

@@ -6,10 +6,10 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from hotpath.base import projects
 from hotpath.base.cli import flush, tell, wrapped
-from hotpath.base.commands import NO_MEMORY, advice_for_unknown, did_you_mean, make_command
-from hotpath.base.ends import open_closed_streams, report_exhausted
 from hotpath.base.errors import NoProject
+from hotpath.base.exit_codes import open_closed_streams, report_exhausted
 from hotpath.base.libraries import require
+from hotpath.base.messages import NO_MEMORY, advice_for_unknown, did_you_mean, make_command
 
 PICTURES = ("numpy", "cv2")
 BASE = PICTURES + ("tqdm",)  # what a wheel requires, and so also the help of a program

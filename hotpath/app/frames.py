@@ -4,7 +4,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from hotpath.app.records import SourceOptions
+from hotpath.app.option_records import SourceOptions
 from hotpath.runtime.errors import BadSource
 from hotpath.video.base import WAITING
 from hotpath.video.sources import open_source

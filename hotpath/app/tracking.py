@@ -20,7 +20,7 @@ from typing import (
 )
 
 from hotpath.app.frames import MOST_FAILED, POLL_S, first_frame, opened_source
-from hotpath.app.records import SourceOptions, TargetOptions, time_of
+from hotpath.app.option_records import SourceOptions, TargetOptions, time_of
 from hotpath.base.log import reporter
 from hotpath.base.python_end import uninterrupted
 from hotpath.runtime.errors import BadBox, BadFrame, BadOption, NetworkFailed
@@ -180,9 +180,9 @@ class Tracking(Generic[AnyTrack]):
     def _drawn(self, selected: TargetRequest, frame: AnyFrame) -> AnyFrame:
         """Let the user draw the box in a window, which is closed afterwards."""
         from hotpath.app.cli.mouse import first_target
-        from hotpath.video import window
+        from hotpath.video import desktop_window
 
-        reason = window.no_window()
+        reason = desktop_window.no_window()
         if reason:
             raise BadBox(
                 f"no target, and none can be drawn, because {reason}; give box=(x, y, w, h) or "

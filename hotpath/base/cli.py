@@ -10,7 +10,7 @@ import sys
 import textwrap
 from typing import Any, Callable, NoReturn
 
-from hotpath.base.commands import did_you_mean, program_name
+from hotpath.base.messages import did_you_mean, program_name
 
 HIGHEST_COUNT = 10**9
 LEAST_COLUMNS = 40  # of a terminal for which lines are broken

@@ -10,8 +10,8 @@ import re
 import sys
 from typing import Sequence
 
-from hotpath.base.broken import DISTRIBUTIONS, BrokenLibrary, why_broken
-from hotpath.base.commands import HERE, make_command
+from hotpath.base.broken_libraries import DISTRIBUTIONS, BrokenLibrary, why_broken
+from hotpath.base.messages import HERE, make_command
 
 # what opencv-python, with windows, takes of the system (by `ldd`, with its plugin for X)
 OF_THE_DESKTOP = re.compile(r"lib(GL|glib|gthread|xcb|X|SM|ICE)[\w.+-]*\.so")

@@ -15,8 +15,8 @@ import re
 import sys
 from typing import Any, List, Optional, Tuple
 
-from hotpath.base.commands import HERE, make_command
 from hotpath.base.errors import NoProject
+from hotpath.base.messages import HERE, make_command
 
 GROUP, LINKS = "hotpath.projects", "hotpath.links"
 PLUG = re.compile(r"hotpath_\w+(\.\w+)*:\w+$")
@@ -62,7 +62,7 @@ def require_entry_point(name: str, what: str) -> Any:
 
 @functools.lru_cache(maxsize=1)
 def load_plugs() -> Tuple[Any, ...]:
-    """Return the ``hotpath.app.records.Plug`` of each project that brings links.
+    """Return the ``hotpath.app.option_records.Plug`` of each project that brings links.
 
     Such projects run on boards too, where a clone is copied and nothing is installed. So those of a
     clone are found in its folder. Others are installed, as packages that are called hotpath_NAME.

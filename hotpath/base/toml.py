@@ -4,7 +4,7 @@ import pathlib
 import typing
 
 from hotpath.base import text as texts
-from hotpath.base.commands import why_unread
+from hotpath.base.messages import why_unread
 
 if typing.TYPE_CHECKING:
     from hotpath.base.errors import HotpathError

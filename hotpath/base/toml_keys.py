@@ -10,7 +10,7 @@ import re
 from typing import Any, Dict, List, NamedTuple, Optional, Pattern, Tuple, Union
 
 from hotpath.base import text as texts
-from hotpath.base.commands import did_you_mean
+from hotpath.base.messages import did_you_mean
 
 REQUIRED = object()  # default of a key that must be there
 Table = Dict[str, Any]

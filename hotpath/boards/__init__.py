@@ -9,11 +9,11 @@ import os
 import pathlib
 from typing import Any, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Tuple, Union
 
-from hotpath.base.commands import did_you_mean
+from hotpath.base.messages import did_you_mean
 from hotpath.boards.errors import BadBoard, UnknownBoard
 
 if "." not in __name__:  # by the link at the root of a clone
-    from hotpath.base.linked import share_package_modules
+    from hotpath.base.root_links import share_package_modules
 
     share_package_modules(__name__)
 
@@ -30,7 +30,7 @@ Software = Dict[str, str]
 class Board(NamedTuple):
     """One board, as its TOML file describes it.
 
-    A section or key that the file leaves out has the default of ``hotpath.boards.schema``.
+    A section or key that the file leaves out has the default of ``hotpath.boards.board_schema``.
 
     Attributes:
         name: the file's name without ``.toml``.
@@ -125,10 +125,10 @@ def load_board(name_or_path: Union[str, pathlib.Path]) -> Board:
     if not os.path.isfile(str(path)):
         _refuse(text)
     from hotpath.base import toml
-    from hotpath.boards import schema  # not for who only needs the names
+    from hotpath.boards import board_schema  # not for who only needs the names
 
     table = toml.read(path, BadBoard)
-    values, mistakes = schema.read(table, jetpacks() if "jetpack" in table else None)
+    values, mistakes = board_schema.read(table, jetpacks() if "jetpack" in table else None)
     if mistakes:
         more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
         raise BadBoard(f"{path}: {mistakes[0]}{more}; correct the file", what="wrong keys")

@@ -13,7 +13,7 @@ import importlib.util
 import os
 from typing import Sequence
 
-from hotpath.base.commands import PYNQ
+from hotpath.base.messages import PYNQ
 from hotpath.boards.errors import NoPynq
 from hotpath.boards.files import Root
 from hotpath.boards.installed import PYNQ_VENV

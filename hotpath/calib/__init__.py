@@ -3,7 +3,7 @@
 import os
 
 if "." not in __name__:  # by the link at the root of a clone
-    from hotpath.base.linked import share_package_modules
+    from hotpath.base.root_links import share_package_modules
 
     share_package_modules(__name__)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hotpath.base.commands import counted
+from hotpath.base.messages import counted
 from hotpath.calib.errors import BadRun
 from hotpath.calib.one_step_overlap import window_sides
 from hotpath.kernels.cpu.interface import PLAIN

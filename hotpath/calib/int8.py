@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hotpath.base.cache import write_text
-from hotpath.base.commands import counted
-from hotpath.calib import command, picture
-from hotpath.calib.command import chosen_clips, say
+from hotpath.base.messages import counted
+from hotpath.calib import command_line, loss_chart
+from hotpath.calib.command_line import chosen_clips, say
 from hotpath.calib.errors import BadRun, MissingLibrary
 from hotpath.graphs import table
 from hotpath.runtime.networks import load_network
@@ -40,11 +40,11 @@ RAN_OUT = "{:.4f} is lost at best, with {} in 16 bit; --budget {:g} allows no be
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath int8", __doc__)
+    cli = command_line.parser("hotpath int8", __doc__)
     text = "the network to quantise"
     cli.add_argument("--network", required=True, metavar="NAME|FILE.toml", help=text)
-    command.add_network_options(cli, engine=False)
-    command.add_clip_options(cli, required=False)
+    command_line.add_network_options(cli, engine=False)
+    command_line.add_clip_options(cli, required=False)
     cli.add_argument(
         "--held-out",
         metavar="NAME,NAME",
@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> Table:
     if not options.clips:
         raise BadRun("no clips to measure on; name a folder of annotated clips with --clips DIR")
     clips = chosen_clips(find_clips(options.clips, log=say), options.only)
-    measured, held = command.split_clips(clips, options.held_out)
+    measured, held = command_line.split_clips(clips, options.held_out)
     counts = (options.exemplars, options.searches)
     work = NetworkCalibration(network, options.networks_dir, measured, held, counts)
     ranges, summary = calibrate(work, options)
@@ -93,10 +93,10 @@ def run(options: argparse.Namespace) -> Table:
     say(text(report))
     files = [*files_of(written), measures, figures]
     try:
-        files.append(picture.draw(report, out / (network.name + "-int8.png")))
+        files.append(loss_chart.draw(report, out / (network.name + "-int8.png")))
     except MissingLibrary as error:
         say(f"no picture: {error}")
-    command.say_written(*files)
+    command_line.say_written(*files)
     return report
 
 
@@ -210,7 +210,7 @@ def _is_small(form: Table) -> bool:
     return error is not None and abs(form["loss"]) <= 2 * error
 
 
-main = command.main("hotpath int8", run, parser, "stopped")
+main = command_line.main("hotpath int8", run, parser, "stopped")
 
 if __name__ == "__main__":
     raise SystemExit(main())

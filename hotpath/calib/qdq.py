@@ -2,8 +2,8 @@
 
 There are two forms. ``cpu`` is for ONNX Runtime and OpenVINO: activations are uint8 with a zero
 point, which gives one more bit after a ReLU; biases are int32. Scales are chosen so that all
-engines get the same levels (``hotpath.calib.no_ties``). ``symmetric`` is for TensorRT: activations
-are int8 without a zero point; biases are float. Weights are int8 with one scale a
+engines get the same levels (``hotpath.calib.tie_free_scales``). ``symmetric`` is for TensorRT:
+activations are int8 without a zero point; biases are float. Weights are int8 with one scale a
 channel. The derived TOML names the two files, so that ``--network NAME-int8.toml`` runs on any
 engine.
 """
@@ -19,8 +19,8 @@ from onnxruntime.quantization import CalibrationMethod, QuantType
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
-from hotpath.base import cache, toml, toml_text
-from hotpath.calib import no_ties
+from hotpath.base import cache, toml, toml_writer
+from hotpath.calib import tie_free_scales
 from hotpath.calib.ranges import Ranges
 from hotpath.graphs import counting, quantisable
 from hotpath.graphs.errors import BadRangeTable
@@ -84,7 +84,7 @@ def quantised_model(
     quantizer.model.topological_sort()
     done = quantizer.model.model
     if not symmetric:
-        no_ties.avoid_ties(done, model)
+        tie_free_scales.avoid_ties(done, model)
     onnx.checker.check_model(done)
     return done
 
@@ -121,7 +121,7 @@ def write(
         file = network.locate_made(entry)
         if not (folder / file.name).exists():
             shutil.copy(file, folder / file.name)
-    cache.write_text(path, toml_text.to_toml(table, note))
+    cache.write_text(path, toml_writer.to_toml(table, note))
     return path
 
 

@@ -11,9 +11,9 @@ from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from onnx import ModelProto, ValueInfoProto
 
-from hotpath.graphs import convert, lifting, models, normalise, parts
+from hotpath.graphs import convert, lifting, models, normalise, pair_of_parts
 from hotpath.graphs.models import shape_of
-from hotpath.graphs.parts import IMAGES
+from hotpath.graphs.pair_of_parts import IMAGES
 from hotpath.runtime import decode
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network, shapes_text, without_ones
@@ -61,7 +61,7 @@ def build(network: Network, paths: Mapping[str, pathlib.Path]) -> AssembledGraph
     """
     files = lifting.enter(paths)
     try:
-        exemplar, search = _normalised(*parts.join(network, files))
+        exemplar, search = _normalised(*pair_of_parts.join(network, files))
         exemplar, search = _hoist(exemplar, search)
         exemplar, search = models.infer_shapes(exemplar), models.infer_shapes(search)
         search = order_maps(network, search)

@@ -12,7 +12,7 @@ from typing import List
 import numpy as np
 from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, numpy_helper, shape_inference
 
-from hotpath.base.commands import make_command
+from hotpath.base.messages import make_command
 from hotpath.graphs import models
 from hotpath.runtime.errors import BadNetwork
 

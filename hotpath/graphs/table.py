@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from hotpath.base import cache
-from hotpath.base.commands import error_text
+from hotpath.base.messages import error_text
 from hotpath.graphs.errors import BadRangeTable
 from hotpath.runtime.network import Network
 

@@ -4,7 +4,7 @@ from typing import Dict, Union
 
 import numpy as np
 
-from hotpath.base.commands import missing_package_text
+from hotpath.base.messages import missing_package_text
 from hotpath.runtime.types import Track
 
 try:

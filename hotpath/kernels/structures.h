@@ -1,4 +1,4 @@
-// Numbers of a network that stay the same while a target is followed. kernels/records.py fills them in
+// Numbers of a network that stay the same while a target is followed. kernels/setting_structures.py fills them in
 // from the settings of kernels/settings.py, by the names of the fields. Names of choices are numbers.
 #ifndef HOTPATH_STRUCTURES_H
 #define HOTPATH_STRUCTURES_H

@@ -13,8 +13,8 @@ import time
 from typing import TYPE_CHECKING, List, Optional, Tuple
 
 from hotpath import boards
-from hotpath.base.commands import make_command
 from hotpath.base.errors import NoGpu
+from hotpath.base.messages import make_command
 from hotpath.runtime import engines
 from hotpath.runtime.engines.base import Engine, Setup
 from hotpath.runtime.engines.shared.precision import SUFFIX

@@ -13,7 +13,7 @@ from typing import (
     Union,
 )
 
-from hotpath.base.commands import counted, did_you_mean
+from hotpath.base.messages import counted, did_you_mean
 from hotpath.base.toml_keys import Key, convert
 from hotpath.runtime.errors import BadOption
 

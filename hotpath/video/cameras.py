@@ -19,7 +19,7 @@ from hotpath.video import gstreamer, pyav, raw, rtp
 from hotpath.video.base import is_utf8, without_password
 from hotpath.video.gstreamer import BGR, NV12, NVVIDCONV, SINK, has_gstreamer
 from hotpath.video.hardware import Decoder
-from hotpath.video.parts import open_parts
+from hotpath.video.http_mjpeg import open_parts
 from hotpath.video.probe import LOGIN, RTP, check_redirects, login_refused, why_no_stream
 
 # FFmpeg before 5 listens to a transport stream for 4 to 6 s; a slow camera starts its encoder first

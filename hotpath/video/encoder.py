@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, Un
 import cv2
 import numpy as np
 
-from hotpath.base.commands import missing_package_text, why_unloaded
+from hotpath.base.messages import missing_package_text, why_unloaded
 from hotpath.kernels import cpu
 from hotpath.kernels.planes import Planes
 from hotpath.runtime.errors import BadOutput

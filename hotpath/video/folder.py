@@ -8,7 +8,7 @@ from typing import Any, Callable, Iterable, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
-from hotpath.base.commands import counted
+from hotpath.base.messages import counted
 from hotpath.runtime.errors import BadFrame, BadSource
 from hotpath.runtime.tracker.lock import exclusive
 from hotpath.video import sequence

@@ -11,7 +11,7 @@ from typing import Any, Callable, Optional, Tuple
 
 import cv2
 
-from hotpath.base.commands import pip_command
+from hotpath.base.messages import pip_command
 from hotpath.runtime.errors import BadSource
 from hotpath.video.base import capture_fps, is_utf8, stated_frames
 from hotpath.video.limits import check_size

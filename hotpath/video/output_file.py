@@ -6,7 +6,7 @@ import stat
 from typing import List, Sequence
 
 from hotpath.base import cache
-from hotpath.base.commands import counted
+from hotpath.base.messages import counted
 from hotpath.runtime.errors import BadOutput
 
 try:

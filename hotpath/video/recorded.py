@@ -6,7 +6,7 @@ from typing import Any, Callable, Deque, Optional, Tuple
 
 import cv2
 
-from hotpath.base.commands import pip_command
+from hotpath.base.messages import pip_command
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.tracker.lock import exclusive
 from hotpath.video import opencv, pyav

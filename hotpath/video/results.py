@@ -24,7 +24,7 @@ import stat
 import sys
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
-from hotpath.base.commands import counted
+from hotpath.base.messages import counted
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.frames.directions import bearing
 from hotpath.runtime.tracker.lock import ExclusiveLock, exclusive

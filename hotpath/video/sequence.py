@@ -29,7 +29,7 @@ from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequenc
 import numpy as np
 
 from hotpath.base import text as texts
-from hotpath.base.commands import counted, why_unread
+from hotpath.base.messages import counted, why_unread
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.types import leave_frame
 from hotpath.video.base import MOST_FPS, Log

@@ -12,7 +12,7 @@ import stat
 from typing import Any, List, Optional, Tuple
 from urllib.parse import unquote
 
-from hotpath.base.commands import did_you_mean
+from hotpath.base.messages import did_you_mean
 from hotpath.base.projects import import_source
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.frames.camera_frames import can_read_planes

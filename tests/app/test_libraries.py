@@ -10,8 +10,8 @@ import cv2
 import pytest
 
 from hotpath.app import command
-from hotpath.base import commands, libraries
-from hotpath.base.broken import MEND
+from hotpath.base import libraries, messages
+from hotpath.base.broken_libraries import MEND
 from tests import support
 from tests.support import ROOT
 from tests.support.examples import few_of
@@ -74,7 +74,7 @@ def test_a_python_without_libraries_is_told_what_to_run(tmp_path):
 
 
 def test_a_python_too_old_for_make_gets_what_is_missing(monkeypatch):
-    monkeypatch.setattr(commands, "MAKEFILE_PYTHON", (99,))
+    monkeypatch.setattr(messages, "MAKEFILE_PYTHON", (99,))
     with pytest.raises(ImportError, match=r"; run `pip install no_such_one no_such_two`$"):
         libraries.require(["no_such_one", "cv2", "no_such_two"], "host")
 
@@ -171,10 +171,10 @@ def test_why_a_library_does_not_load_is_said_with_what_mends_this_python(tmp_pat
 
 def test_a_name_is_guessed_where_it_is_nearly_right_and_not_else():
     names = ["donut", "person", "orange", "cell phone", "kestrel"]
-    assert commands.did_you_mean("kestral", names) == "did you mean kestrel?"
-    assert commands.did_you_mean("cell", names) == "did you mean cell phone?"  # its first word
-    assert commands.did_you_mean("drone", names) == commands.did_you_mean("", names) == ""
-    assert commands.did_you_mean("boxs", ["boxes", "box"], "--") == "did you mean --boxes or --box?"
+    assert messages.did_you_mean("kestral", names) == "did you mean kestrel?"
+    assert messages.did_you_mean("cell", names) == "did you mean cell phone?"  # its first word
+    assert messages.did_you_mean("drone", names) == messages.did_you_mean("", names) == ""
+    assert messages.did_you_mean("boxs", ["boxes", "box"], "--") == "did you mean --boxes or --box?"
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_a_name_is_guessed_where_it_is_nearly_right_and_not_else():
     ],
 )
 def test_a_package_that_is_missing_or_broken_is_one_sentence(error, why):
-    told = commands.missing_package_text("--x", "trax", error, "vot")
+    told = messages.missing_package_text("--x", "trax", error, "vot")
     assert told == f"--x needs the package trax{why}; run `make setup ALSO=vot`"
 
 
@@ -224,14 +224,14 @@ def test_the_command_lists_its_programs_and_runs_one():
 def test_what_a_program_lacks_is_said_before_its_import(monkeypatch, capsys):
     find = libraries.importlib.util.find_spec
     found = {"tqdm": lambda name: None}
-    advice = commands.make_command("setup", ALSO="host")
+    advice = messages.make_command("setup", ALSO="host")
     monkeypatch.setattr(
         libraries.importlib.util, "find_spec", lambda name: found.get(name, find)(name)
     )
     for words in (["int8", "--clips", "a"], ["int8", "--help"]):
         assert command.main(words) == 2
-        messages = capsys.readouterr().err
-        assert "has no tqdm" in messages and advice in messages
+        said = capsys.readouterr().err
+        assert "has no tqdm" in said and advice in said
 
 
 def test_calibration_on_the_python_of_a_board_is_refused(monkeypatch, capsys):

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from hotpath.app.links.base import Context
-from hotpath.app.links.control import Controller
-from hotpath.app.records import LinkOptions, PageOptions
+from hotpath.app.links.run_controller import Controller
+from hotpath.app.option_records import LinkOptions, PageOptions
 from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video import save
 from hotpath.video.base import WAITING

@@ -7,40 +7,40 @@ import sys
 
 import pytest
 
-from hotpath.base import cli, commands
-from hotpath.base.ends import exit_code
+from hotpath.base import cli, messages
 from hotpath.base.errors import HotpathError
+from hotpath.base.exit_codes import exit_code
 
 
 def test_a_wheel_names_no_makefile(monkeypatch, tmp_path):
     given = {"BOARD": "pynq_z2", "NETWORK": "kestrel"}
-    assert commands.make_command("engine", **given) == "make engine BOARD=pynq_z2 NETWORK=kestrel"
-    monkeypatch.setattr(commands, "HERE", str(tmp_path))
-    monkeypatch.setattr(commands, "MAKEFILE_PYTHON", (3,))  # an older one gets plain packages
-    assert commands.make_command("engine", **given) == "hotpath engine pynq_z2 --network kestrel"
-    assert commands.make_command("setup", ALSO="page") == "pip install 'hotpath-tracker[page]'"
-    assert commands.make_command("setup") == "pip install 'hotpath-tracker[host]'"
+    assert messages.make_command("engine", **given) == "make engine BOARD=pynq_z2 NETWORK=kestrel"
+    monkeypatch.setattr(messages, "HERE", str(tmp_path))
+    monkeypatch.setattr(messages, "MAKEFILE_PYTHON", (3,))  # an older one gets plain packages
+    assert messages.make_command("engine", **given) == "hotpath engine pynq_z2 --network kestrel"
+    assert messages.make_command("setup", ALSO="page") == "pip install 'hotpath-tracker[page]'"
+    assert messages.make_command("setup") == "pip install 'hotpath-tracker[host]'"
 
 
 def test_from_another_folder_make_is_told_where_the_clone_is(monkeypatch, tmp_path):
     (tmp_path / "a clone").mkdir()
     (tmp_path / "a clone" / "Makefile").touch()
-    monkeypatch.setattr(commands, "HERE", str(tmp_path / "a clone"))
+    monkeypatch.setattr(messages, "HERE", str(tmp_path / "a clone"))
     monkeypatch.chdir(tmp_path)
-    told = commands.make_command("engine", BOARD="rk3588", NETWORK="mine.toml")
+    told = messages.make_command("engine", BOARD="rk3588", NETWORK="mine.toml")
     assert told == f"make -C '{tmp_path}/a clone' engine BOARD=rk3588 NETWORK={tmp_path}/mine.toml"
     monkeypatch.chdir(tmp_path / "a clone")
-    assert commands.make_command("engine", NETWORK="mine.toml") == "make engine NETWORK=mine.toml"
+    assert messages.make_command("engine", NETWORK="mine.toml") == "make engine NETWORK=mine.toml"
     (tmp_path / "removed").mkdir()
     monkeypatch.chdir(tmp_path / "removed")
     (tmp_path / "removed").rmdir()
-    assert commands.make_command("engine") == f"make -C '{tmp_path}/a clone' engine"
+    assert messages.make_command("engine") == f"make -C '{tmp_path}/a clone' engine"
 
 
 def test_a_python_that_make_refuses_gets_pip_commands(monkeypatch):
-    monkeypatch.setattr(commands, "MAKEFILE_PYTHON", (99,))
-    assert commands.make_command("setup", ALSO="host") == "pip install onnx onnxruntime"
-    assert commands.make_command("track") == "make track"
+    monkeypatch.setattr(messages, "MAKEFILE_PYTHON", (99,))
+    assert messages.make_command("setup", ALSO="host") == "pip install onnx onnxruntime"
+    assert messages.make_command("track") == "make track"
 
 
 def test_a_projects_package_is_installed_by_pip_without_make(monkeypatch, tmp_path):
@@ -48,9 +48,9 @@ def test_a_projects_package_is_installed_by_pip_without_make(monkeypatch, tmp_pa
     sentences = []
     for name, value in (("JETSON", "/no"), ("JETSON", str(tmp_path)), ("HERE", str(tmp_path))):
         with monkeypatch.context() as patched:
-            patched.setattr(commands, name, value)
+            patched.setattr(messages, name, value)
             sentences.append(
-                commands.missing_package_text("--mavlink", "pymavlink", error, "vehicle")
+                messages.missing_package_text("--mavlink", "pymavlink", error, "vehicle")
             )
     start = "--mavlink needs the package pymavlink; run "
     there = [start + "`make setup ALSO=vehicle`"] + 2 * [start + "`pip install pymavlink`"]
@@ -58,9 +58,9 @@ def test_a_projects_package_is_installed_by_pip_without_make(monkeypatch, tmp_pa
 
 
 def test_one_of_a_thing_is_not_called_several():
-    told = [commands.counted(number, "frame") for number in (0, 1, 2)]
+    told = [messages.counted(number, "frame") for number in (0, 1, 2)]
     assert told == ["0 frames", "1 frame", "2 frames"]
-    assert commands.counted(2, "box", "boxes") == "2 boxes"
+    assert messages.counted(2, "box", "boxes") == "2 boxes"
 
 
 def test_a_wrong_option_is_one_sentence(capsys):
@@ -110,7 +110,7 @@ def test_a_deleted_folder_is_one_sentence(tmp_path, monkeypatch, capsys):
 
 
 def test_a_reader_that_leaves_ends_a_program_quietly():
-    code = "from hotpath.base.ends import exit_code\n"
+    code = "from hotpath.base.exit_codes import exit_code\n"
     code += "raise SystemExit(exit_code('x', lambda: [print('line' * 999) for _ in range(999)]))"
     command = f'"{sys.executable}" -c "$CODE" | head -c 1; test "${{PIPESTATUS[0]}}" = 1'
     environment = dict(os.environ, CODE=code)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotpath.base import small_toml, toml, toml_text
+from hotpath.base import small_toml, toml, toml_writer
 from hotpath.base.errors import HotpathError
 from tests.support.examples import examples
 
@@ -58,7 +58,7 @@ sections = st.dictionaries(
 @given(sections, sections, st.lists(sections, min_size=1, max_size=3))
 def test_what_is_written_is_read(top, section, repeated):
     table = dict(top, section=section, repeated=repeated)
-    text = toml_text.to_toml(table, "note")
+    text = toml_writer.to_toml(table, "note")
     assert small_toml.loads(text) == tomllib.loads(text) == table
 
 

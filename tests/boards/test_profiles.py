@@ -2,7 +2,7 @@
 
 import pytest
 
-from hotpath.boards import load_board, schema
+from hotpath.boards import board_schema, load_board
 from hotpath.boards.errors import BadBoard, UnknownBoard
 from hotpath.video import hardware
 from tests.support.errors import refusal
@@ -95,10 +95,10 @@ def test_a_mistake_in_a_toml_is_named(tmp_path, change, sentence):
 
 
 def test_a_profile_may_name_the_decoders_and_encoders_that_exist():
-    assert set(schema.DECODERS) == set(hardware.DECODERS)
-    assert set(schema.ENCODERS) == set(hardware.ENCODERS)
+    assert set(board_schema.DECODERS) == set(hardware.DECODERS)
+    assert set(board_schema.ENCODERS) == set(hardware.ENCODERS)
 
 
 def test_the_schema_finds_all_mistakes_at_once():
-    _, mistakes = schema.read({"title": 3, "family": "jetson", "gpus": {}})
+    _, mistakes = board_schema.read({"title": 3, "family": "jetson", "gpus": {}})
     assert len(mistakes) > 1

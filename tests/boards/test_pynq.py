@@ -14,7 +14,7 @@ import pytest
 
 from hotpath.boards import pynq
 from hotpath.boards.files import Root
-from hotpath.deploy.doctor import missing, traps
+from hotpath.deploy.doctor import missing_packages, traps
 from tests.support import ROOT
 from tests.support.board_roots import BoardRoot, situation
 from tests.support.needs import needs_program
@@ -123,7 +123,7 @@ def test_without_that_way_image_and_doctor_name_it(tmp_path, may_mount, name):
     first = traps.traps(situation(board))[0]
     assert first.command == "sudo python3 -m hotpath boards pynq boards"
     assert "its own Python" in first.sentence
-    assert missing.missing_packages(situation(board)) == []
+    assert missing_packages.missing_packages(situation(board)) == []
 
 
 def test_what_is_no_image_and_who_is_not_root_get_a_sentence(tmp_path, may_mount):

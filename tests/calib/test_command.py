@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from hotpath.calib.command import check_out_path
+from hotpath.calib.command_line import check_out_path
 from hotpath.calib.errors import BadRun
 from tests.support import ROOT
 from tests.support.errors import refusal

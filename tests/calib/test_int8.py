@@ -18,7 +18,7 @@ for library in ("onnxruntime", "openvino", "matplotlib"):
 import onnxruntime
 
 from hotpath.base import toml
-from hotpath.calib import int8, picture, qdq, ranges, sensitivity
+from hotpath.calib import int8, loss_chart, qdq, ranges, sensitivity
 from hotpath.calib.calibration import NetworkCalibration
 from hotpath.calib.errors import BadRun
 from hotpath.graphs import (
@@ -59,7 +59,7 @@ def place(tmp_path_factory):
 def done(place):
     """The place after a calibration, and its report."""
     options = int8.parser().parse_args(arguments(place, "out"))
-    with mock.patch.object(int8.command, "wrote") as wrote:
+    with mock.patch.object(int8.command_line, "wrote") as wrote:
         report = int8.run(options)
     told = {path.name for path in wrote.call_args[0] if path.is_file()}  # in one call, at the end
     assert told == {path.name for path in (place / "out").iterdir() if path.is_file()}
@@ -388,12 +388,12 @@ def test_the_picture_marks_the_layers_that_stay_in_16_bit(done, tmp_path):
     out, report = done
     assert set(report["noise"]) == {"Conv_features"} - set(report["last"])
     assert (out / "tiny-int8.png").stat().st_size > 10000
-    colour = tuple(int(picture.KEPT[place : place + 2], 16) for place in (5, 3, 1))
+    colour = tuple(int(loss_chart.KEPT[place : place + 2], 16) for place in (5, 3, 1))
     noise = {"loud": 0.5, "low": 0.2, "quiet": 0.01}
 
     def orange(*keep):
         told = dict(report, noise=noise, keep=list(keep), search=[])
-        shown = cv2.imread(str(picture.draw(told, tmp_path / "drawn.png")))
+        shown = cv2.imread(str(loss_chart.draw(told, tmp_path / "drawn.png")))
         return int((np.abs(shown.astype(int) - colour).max(axis=-1) < 12).sum())
 
     assert orange("loud") > 1.5 * orange("low") > 3 * orange("quiet") > 0 == orange()
@@ -402,7 +402,7 @@ def test_the_picture_marks_the_layers_that_stay_in_16_bit(done, tmp_path):
 def test_a_name_that_would_be_a_formula_is_drawn_as_it_is(done, tmp_path):
     noise = {r"a$\frac$/Conv": 0.5, "b$ and $/Conv": 0.2}
     told = dict(done[1], noise=noise, keep=[], search=[], network=r"$\frac$")
-    assert picture.draw(told, tmp_path / "drawn.png").stat().st_size > 10000
+    assert loss_chart.draw(told, tmp_path / "drawn.png").stat().st_size > 10000
 
 
 def test_a_result_is_kept_where_no_picture_can_be_drawn(place, done, capsys, monkeypatch):
@@ -416,7 +416,7 @@ def test_a_result_is_kept_where_no_picture_can_be_drawn(place, done, capsys, mon
         assert "tiny-int8.json" in messages.splitlines()[-1] and not drawn.exists()
     finally:
         monkeypatch.undo()
-        picture.draw(done[1], drawn)
+        loss_chart.draw(done[1], drawn)
 
 
 def test_the_report_says_how_sure_a_loss_is():

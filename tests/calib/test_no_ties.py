@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from hotpath.calib import no_ties, qdq, ranges
+from hotpath.calib import qdq, ranges, tie_free_scales
 from hotpath.graphs import quantisable
 from hotpath.runtime.engines import openvino
 from tests.support.models import model_of
@@ -122,9 +122,9 @@ def test_engines_choose_the_same_levels_whatever_they_fuse(seed, build, keep):
             assert all(np.abs(other[name] - values).max() <= step for other in others), name
 
 
-@given(st.floats(no_ties.LEAST, 1e9))
+@given(st.floats(tie_free_scales.LEAST, 1e9))
 def test_units_are_odd_and_make_weights_little_coarser(ratio):
-    found = no_ties.odd_units(np.array(ratio))
+    found = tie_free_scales.odd_units(np.array(ratio))
     assert found % 2 == 1 and found <= ratio
     assert found > ratio - 2
 
@@ -135,7 +135,7 @@ def test_weights_lose_no_more_than_with_any_odd_number_near(seed, ratio):
     values = rng.normal(0, 1, (4, 6, 3, 3))
     scale = (np.abs(values).max(axis=(1, 2, 3)) / 127).astype(np.float32)
     level = float(scale.max()) * ratio
-    found = no_ties.best_scale(values, 0, scale, level)
+    found = tie_free_scales.best_scale(values, 0, scale, level)
     units = level / found.astype(np.float64)
     assert np.abs(units - np.rint(units)).max() < 1e-3 and (np.rint(units) % 2 == 1).all()
 
@@ -144,7 +144,9 @@ def test_weights_lose_no_more_than_with_any_odd_number_near(seed, ratio):
         rounded = np.clip(np.rint(values / along), -127, 127) * along
         return np.square(rounded - values).sum(axis=(1, 2, 3))
 
-    nearest = (level / no_ties.odd_units(level / scale.astype(np.float64))).astype(np.float32)
+    nearest = (level / tie_free_scales.odd_units(level / scale.astype(np.float64))).astype(
+        np.float32
+    )
     assert (errors(found) <= errors(nearest)).all()
 
 

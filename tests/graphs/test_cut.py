@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
-from hotpath.graphs import assemble, convert, cut
+from hotpath.graphs import assemble, convert, correlation_cut
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import load_network
 from tests.support import cut_check, tiny, tiny_cut
@@ -28,15 +28,15 @@ def graphs_of(write, folder):
 def test_correlations_of_published_networks_are_cut_losslessly(networks_dir, name):
     network = load_network(name)
     graphs = assemble.build(network, network.locate(networks_dir))
-    form, wanted = cut.cut(graphs), PUBLISHED[name]
-    assert len(cut.find(graphs)) == sum(len(steps) for steps in form.steps) == wanted
+    form, wanted = correlation_cut.cut(graphs), PUBLISHED[name]
+    assert len(correlation_cut.find(graphs)) == sum(len(steps) for steps in form.steps) == wanted
     assert len(form.parts) == (2 if wanted else 1)
     if wanted:
         assert cut_check.difference(graphs, form) <= cut_check.TOLERANCE
 
 
 def test_no_part_convolves_by_a_tensor_after_the_cut(tmp_path):
-    form = cut.cut(graphs_of(tiny_cut.write_network, tmp_path))
+    form = correlation_cut.cut(graphs_of(tiny_cut.write_network, tmp_path))
     kinds = [(step.kind, form.shapes[step.exemplar]) for step in form.steps[0]]
     assert sorted(kinds) == [("depthwise", (1, 3, 3, 3))] * 2
     for part in form.parts:
@@ -47,7 +47,7 @@ def test_no_part_convolves_by_a_tensor_after_the_cut(tmp_path):
 
 def test_a_cut_that_changes_the_maps_is_noticed(tmp_path):
     graphs = graphs_of(tiny_cut.write_network, tmp_path)
-    form = cut.cut(graphs)
+    form = correlation_cut.cut(graphs)
     bias = next(t for t in form.parts[1].graph.initializer if t.name.endswith("/bias"))
     wrong = onnx.numpy_helper.to_array(bias) + 1
     bias.CopyFrom(onnx.numpy_helper.from_array(wrong, bias.name))
@@ -56,11 +56,11 @@ def test_a_cut_that_changes_the_maps_is_noticed(tmp_path):
 
 def test_a_correlation_that_no_kernel_does_is_one_sentence(tmp_path):
     graphs = graphs_of(tiny_cut.write_network, tmp_path)
-    node = next(n for n in cut.find(graphs))
+    node = next(n for n in correlation_cut.find(graphs))
     next(a for a in node.attribute if a.name == "pads").ints[:] = [2, 2, 2, 2]
     node.attribute.append(onnx.helper.make_attribute("dilations", [2, 2]))
     with refusal(BadNetwork, "not cut"):
-        cut.cut(graphs)
+        correlation_cut.cut(graphs)
 
 
 def run(graphs, kind=np.float32):

@@ -4,7 +4,7 @@ import ctypes
 
 import pytest
 
-from hotpath.kernels import records, structures
+from hotpath.kernels import header_structures, setting_structures
 
 HEADER = """
 enum { HP_MANY = 4 };  // a comment; with a mark
@@ -21,7 +21,7 @@ struct hp_outer {
 
 def test_fields_have_the_names_types_and_order_of_the_header(tmp_path):
     (tmp_path / "a.h").write_text(HEADER)
-    outer = structures.read(str(tmp_path / "a.h"))["hp_outer"]
+    outer = header_structures.read(str(tmp_path / "a.h"))["hp_outer"]
     expected = [
         ("places", ctypes.c_void_p),
         *[("at", ctypes.c_uint64), ("size", ctypes.c_uint64)],
@@ -38,14 +38,14 @@ def test_fields_have_the_names_types_and_order_of_the_header(tmp_path):
 def test_a_field_of_an_unknown_type_is_refused(tmp_path, wrong):
     (tmp_path / "a.h").write_text(f"struct hp_a {{\n  {wrong};\n}};\n")
     with pytest.raises(ValueError, match=wrong):
-        structures.read(str(tmp_path / "a.h"))
+        header_structures.read(str(tmp_path / "a.h"))
 
 
-@pytest.mark.parametrize("settings", records.OF_SETTINGS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("settings", setting_structures.OF_SETTINGS, ids=lambda kind: kind.__name__)
 def test_each_number_of_the_settings_has_a_place_of_its_type(settings):
-    fields = dict(records.OF_SETTINGS[settings]._fields_)
+    fields = dict(setting_structures.OF_SETTINGS[settings]._fields_)
     assert fields.keys() == settings.__annotations__.keys()
-    kinds = {float: ctypes.c_double, **records.OF_SETTINGS}
+    kinds = {float: ctypes.c_double, **setting_structures.OF_SETTINGS}
     for name, kind in settings.__annotations__.items():
         assert fields[name] is kinds.get(kind, ctypes.c_int), name
-    assert ctypes.sizeof(records.OF_SETTINGS[settings]) % 8 == 0
+    assert ctypes.sizeof(setting_structures.OF_SETTINGS[settings]) % 8 == 0

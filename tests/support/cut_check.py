@@ -12,7 +12,8 @@ def difference(graphs, form):
 
     Args:
         graphs: ``hotpath.graphs.assemble``'s two models.
-        form: the ``hotpath.graphs.cut.Cut``, whose correlations are computed by their definition.
+        form: the ``hotpath.graphs.correlation_cut.Cut``, whose correlations are computed by their
+            definition.
     """
     random = np.random.RandomState(0)
     pictures = {}

@@ -8,6 +8,7 @@ from hotpath.kernels import cpu
 from hotpath.kernels.planes import Planes
 from hotpath.runtime.errors import BadBox, BadFrame, BadOutput
 from hotpath.runtime.types import LOST, UNSURE, Track
+from hotpath.video.desktop_window import DesktopWindow, no_window
 from hotpath.video.drawing import (
     AMBER,
     DARK,
@@ -17,7 +18,6 @@ from hotpath.video.drawing import (
     draw,
     draw_in_planes,
 )
-from hotpath.video.window import DesktopWindow, no_window
 from tests.support.errors import refusal
 
 STRIP = 65  # pixels of the texts below the picture, on a screen of 1366x768
@@ -174,8 +174,8 @@ def select_with(monkeypatch, frame, events, keys=()):
     monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: 1.0)
     for name in ("namedWindow", "resizeWindow", "destroyAllWindows"):
         monkeypatch.setattr(cv2, name, lambda *_: None)
-    monkeypatch.setattr("hotpath.video.window.no_window", lambda: None)
-    monkeypatch.setattr("hotpath.video.window.screen_size", lambda: (1366, 768))
+    monkeypatch.setattr("hotpath.video.desktop_window.no_window", lambda: None)
+    monkeypatch.setattr("hotpath.video.desktop_window.screen_size", lambda: (1366, 768))
     window = DesktopWindow()
     return window, shown, lambda: window.select(frame, ["Drag a box"])
 

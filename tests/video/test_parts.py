@@ -10,7 +10,7 @@ import pytest
 
 from hotpath.runtime.errors import LoginRefused
 from hotpath.runtime.frames.pictures import bgr_of
-from hotpath.video.parts import open_parts
+from hotpath.video.http_mjpeg import open_parts
 from hotpath.video.sources import open_source
 from tests.support.errors import refusal
 from tests.support.needs import needs_kernels

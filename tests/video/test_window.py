@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.video import window
-from hotpath.video.window import PictureView
+from hotpath.video import desktop_window
+from hotpath.video.desktop_window import PictureView
 from tests.support import ROOT, display
 
 KEYS = ["Space: pause or resume", "B: draw a new box", "H: list the keys, or hide them"] * 3
@@ -22,13 +22,15 @@ def test_a_picture_fills_the_screen_and_texts_stand_below(size, screen):
     picture = np.random.RandomState(1).randint(0, 255, (size[1], size[0], 3)).astype(np.uint8)
     view = PictureView(picture.shape, screen)
     shown = view.show(picture, KEYS)
-    assert shown.shape == view.show(picture, window.SHORT).shape  # nothing jumps without the keys
+    assert (
+        shown.shape == view.show(picture, desktop_window.SHORT).shape
+    )  # nothing jumps without the keys
     assert shown.shape[1] < 0.94 * screen[0] + 1 and shown.shape[0] < 0.86 * screen[1] + 1
     (width, height), left = view.size, view.left
     assert width / height == pytest.approx(size[0] / size[1], rel=0.03)
     fills = max(width / (0.94 * screen[0]), (shown.shape[0] + 1) / (0.86 * screen[1]))
     assert fills > 0.98 or width == 4 * size[0] or width == size[0]
-    below = view.show(picture, window.SHORT)
+    below = view.show(picture, desktop_window.SHORT)
     seen = below[:height, left : left + width].astype(float)
     if width >= size[0]:
         expected = cv2.resize(picture, view.size, interpolation=cv2.INTER_LINEAR)
@@ -37,7 +39,7 @@ def test_a_picture_fills_the_screen_and_texts_stand_below(size, screen):
         expected = cv2.resize(picture, view.size, interpolation=cv2.INTER_AREA)
         assert np.abs(seen - expected).mean() < 25 and seen.std() < 0.75 * picture.std()
     assert (shown != view.show(picture, KEYS[:-1])).any()  # the last text is there, too
-    assert (shown[height:] > 200).any() and (shown[height:, -3:] == window.GROUND).all()
+    assert (shown[height:] > 200).any() and (shown[height:, -3:] == desktop_window.GROUND).all()
 
 
 def test_a_list_of_keys_is_legible_on_a_small_film():
@@ -84,10 +86,10 @@ def test_a_place_in_the_window_is_that_place_of_the_picture(size):
     ],
 )
 def test_a_key_that_only_modifies_others_is_none(monkeypatch, code, key):
-    monkeypatch.setattr(window, "check_window", lambda: None)
+    monkeypatch.setattr(desktop_window, "check_window", lambda: None)
     monkeypatch.setattr(cv2, "waitKeyEx", lambda _: code)
     monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: 1.0)
-    shown = window.DesktopWindow()
+    shown = desktop_window.DesktopWindow()
     shown._created = True
     assert shown.wait_key(0.01) == key and shown.touched == (key is not None)
     assert shown.open == (key != "\x1b")
@@ -97,19 +99,19 @@ def test_a_key_that_only_modifies_others_is_none(monkeypatch, code, key):
     "drag, is_click, done", [(3, True, True), (4, False, True), (30, False, True)]
 )
 def test_a_drag_of_less_than_four_pixels_is_a_click(drag, is_click, done):
-    view = PictureView((480, 640), window.SCREEN)
-    drawn = window._BoxDrag((480, 640), view, np.zeros((480, 640, 3), np.uint8))
+    view = PictureView((480, 640), desktop_window.SCREEN)
+    drawn = desktop_window._BoxDrag((480, 640), view, np.zeros((480, 640, 3), np.uint8))
     for event, by in ((cv2.EVENT_LBUTTONDOWN, 0), (cv2.EVENT_LBUTTONUP, drag)):
         drawn.mouse(event, view.left + 100 + by, 100 + by)
     assert drawn.done == done and (drawn.place()[2:] == (0.0, 0.0)) == is_click
 
 
 def test_a_box_on_4k_is_where_the_mouse_drew_it():
-    reason = display.why_none() or window.no_window({})
+    reason = display.why_none() or desktop_window.no_window({})
     if reason and "no display" not in reason:
         pytest.skip(reason)
     code = (
-        "import numpy as np; from hotpath.video.window import DesktopWindow, screen_size\n"
+        "import numpy as np; from hotpath.video.desktop_window import DesktopWindow, screen_size\n"
         "with DesktopWindow('film of 4K') as window:\n"
         "    print(*screen_size())\n"
         "    print(*window.select(np.zeros((2160, 3840, 3), np.uint8), ['Drag']))\n"
@@ -125,8 +127,8 @@ def test_a_box_on_4k_is_where_the_mouse_drew_it():
             list(map(float, line.split()))
             for line in program.communicate(timeout=60)[0].splitlines()
         )
-    assert 600 <= size[1] <= size[0] and size != list(window.SCREEN)
-    strip = 2 * window.ROW_PX + window.ROW_PX // 3
+    assert 600 <= size[1] <= size[0] and size != list(desktop_window.SCREEN)
+    strip = 2 * desktop_window.ROW_PX + desktop_window.ROW_PX // 3
     scale = min(0.94 * size[0] / 3840, (0.86 * size[1] - strip) / 2160)
     assert box == pytest.approx([60 / scale, 30 / scale, 600 / scale, 300 / scale], abs=1.5 / scale)
 
@@ -139,5 +141,5 @@ def test_a_platform_that_the_qt_of_opencv_lacks_is_replaced(tmp_path, asked, cho
     for name in ("libqxcb.so", "libqeglfs.so"):
         (tmp_path / name).touch()
     environment = {"QT_QPA_PLATFORM": asked}
-    window.choose_platform(environment, str(tmp_path))
+    desktop_window.choose_platform(environment, str(tmp_path))
     assert environment["QT_QPA_PLATFORM"] == chosen

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Sequence, Tuple
 from hotpath.runtime.errors import BadBox, BadNetwork, BadOption, HotpathError, NoObject
 from hotpath.runtime.frames.pictures import AnyFrame, bgr_of
 from hotpath.video.base import WAITING
-from hotpath.video.window import DesktopWindow, title_of
+from hotpath.video.desktop_window import DesktopWindow, title_of
 
 if TYPE_CHECKING:
     from hotpath.runtime.targets.targets import Targets

@@ -6,12 +6,12 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Set
 
-from hotpath.app.cli.drawn import DrawingOutput
-from hotpath.app.cli.options import command_of
+from hotpath.app.cli.drawing_output import DrawingOutput
+from hotpath.app.cli.option_parser import command_of
 from hotpath.app.cli.profile import STEPS, Profile
 from hotpath.app.cli.progress import Progress, say
 from hotpath.app.cli.summary import Figures, Summary, lines_of, place_of, print_json
-from hotpath.app.records import LinkOptions, OutputOptions, RunOptions
+from hotpath.app.option_records import LinkOptions, OutputOptions, RunOptions
 from hotpath.app.selection import Selection
 from hotpath.kernels import cpu
 from hotpath.runtime import __version__
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from hotpath.app.report.file import Report
     from hotpath.runtime.targets.targets import Targets
     from hotpath.video.base import Source
+    from hotpath.video.desktop_window import DesktopWindow
     from hotpath.video.save import BackgroundVideo
-    from hotpath.video.window import DesktopWindow
 
 AGAIN_S = 60.0  # a failure is said as often
 
@@ -44,13 +44,13 @@ def check_outputs(options: OutputOptions, links: LinkOptions, video: Any) -> Non
         BadOutput: an unknown ending, no such folder, or a file that is also an input.
     """
     if links.asks_link:
-        from hotpath.app.cli.links import check_links
+        from hotpath.app.cli.open_links import check_links
 
         check_links(links)
     if options.show:
-        from hotpath.video import window
+        from hotpath.video import desktop_window
 
-        window.check_window()
+        desktop_window.check_window()
     if options.json and options.results == "-":
         raise BadOutput("--json and --results - both take standard output; give a file's name")
     inputs = reads(video)
@@ -157,7 +157,7 @@ class Outputs:
         if shows or self._links_asked.asks_link:
             self.selection = Selection()
         if self._links_asked.selects:
-            from hotpath.app.links.control import Controller
+            from hotpath.app.links.run_controller import Controller
 
             self.control = self.controls = Controller(
                 self._links_asked, targets, source, self._stop, self
@@ -174,11 +174,13 @@ class Outputs:
             )
         if shows:
             from hotpath.app.cli.player import Player
-            from hotpath.app.links.controls import Controls
-            from hotpath.video import window
+            from hotpath.app.links.target_controls import Controls
+            from hotpath.video import desktop_window
 
             self.controls = self.control or Controls(targets, self.selection, self.write_late)
-            self._window = first_window or window.DesktopWindow(window.title_of(source.name))
+            self._window = first_window or desktop_window.DesktopWindow(
+                desktop_window.title_of(source.name)
+            )
             self._player = Player(self._window, source, self.controls, say)
         elif first_window is not None:
             first_window.close()
@@ -225,7 +227,7 @@ class Outputs:
 
     def _open_links(self, targets: "Targets", frame: AnyFrame) -> None:
         """Open the links of a run whose first frame this is."""
-        from hotpath.app.cli.links import open_links
+        from hotpath.app.cli.open_links import open_links
         from hotpath.app.links.base import Context
 
         options, source = self._links_asked, self._source
@@ -415,6 +417,6 @@ def wants_window(options: OutputOptions, links: LinkOptions) -> bool:
     ]
     if options.show is not None or any(elsewhere):
         return bool(options.show)
-    from hotpath.video import window
+    from hotpath.video import desktop_window
 
-    return window.no_window() is None
+    return desktop_window.no_window() is None

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence,
 import numpy as np
 
 from hotpath.app.cli.mouse import invitation, refusal
-from hotpath.app.links.controls import Controls, contains_point
-from hotpath.base.commands import counted
+from hotpath.app.links.target_controls import Controls, contains_point
+from hotpath.base.messages import counted
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.runtime.types import Track
+from hotpath.video.desktop_window import SHORT, DesktopWindow
 from hotpath.video.drawing import draw
-from hotpath.video.window import SHORT, DesktopWindow
 
 if TYPE_CHECKING:
     from hotpath.video.base import Source

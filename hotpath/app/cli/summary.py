@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Sequence, Set, Tuple
 
 from hotpath.app.cli.profile import Profile
-from hotpath.base.commands import counted
+from hotpath.base.messages import counted
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import LOST, STATES, TRACKED, UNSURE, Track
 from hotpath.video.base import TrackedFrame

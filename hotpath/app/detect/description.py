@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from hotpath.base.toml_keys import Mistake
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network, NetworkFile
-from hotpath.runtime.networks import schema
+from hotpath.runtime.networks import network_schema
 
 
 def read_file(entries: Any, mistakes: List[Mistake]) -> Optional[NetworkFile]:
@@ -14,7 +14,7 @@ def read_file(entries: Any, mistakes: List[Mistake]) -> Optional[NetworkFile]:
     if not (isinstance(entries, list) and len(entries) == 1 and isinstance(entries[0], dict)):
         mistakes.append(Mistake("file", None, "one [[file]] must name the ONNX file"))
         return None
-    return schema.read_file(("file", 0), entries[0], mistakes, part={})
+    return network_schema.read_file(("file", 0), entries[0], mistakes, part={})
 
 
 class Description:

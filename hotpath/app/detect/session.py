@@ -8,8 +8,8 @@ from typing import Any, Callable, Dict, List, Tuple
 
 import numpy as np
 
-from hotpath.base.broken import why_broken
-from hotpath.base.commands import make_command
+from hotpath.base.broken_libraries import why_broken
+from hotpath.base.messages import make_command
 from hotpath.base.python_end import uninterrupted
 from hotpath.runtime.engines import onnxruntime, openvino
 from hotpath.runtime.errors import BadNetwork, NoEngine

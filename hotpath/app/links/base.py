@@ -9,10 +9,10 @@ import traceback
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 from urllib.parse import SplitResult, urlsplit
 
-from hotpath.app.links.control import Controller
-from hotpath.app.records import LinkOptions
+from hotpath.app.links.run_controller import Controller
+from hotpath.app.option_records import LinkOptions
 from hotpath.app.selection import Selection
-from hotpath.base.commands import why_unread
+from hotpath.base.messages import why_unread
 from hotpath.base.text import decoded
 from hotpath.runtime.errors import BadOutput, HotpathError
 from hotpath.video.base import Output

@@ -10,7 +10,7 @@ from typing import Dict, List, Optional, Sequence
 
 from hotpath.app.links.as_json import target_json
 from hotpath.app.links.base import Context, Link, resolve_address, split_address
-from hotpath.base.commands import counted
+from hotpath.base.messages import counted
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.tracker.motion import is_time
 from hotpath.video.base import TrackedFrame

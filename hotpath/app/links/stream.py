@@ -32,8 +32,8 @@ from hotpath.app.links.base import (
     read_login,
     resolve_address,
 )
-from hotpath.app.records import LinkOptions
-from hotpath.base.commands import counted
+from hotpath.app.option_records import LinkOptions
+from hotpath.base.messages import counted
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video.base import TrackedFrame

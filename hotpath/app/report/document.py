@@ -17,7 +17,7 @@ from hotpath.app.report.history import (
     RunHistory,
     TargetHistory,
 )
-from hotpath.base.commands import counted
+from hotpath.base.messages import counted
 from hotpath.runtime.types import STATES, SURE
 
 CAPTIONS = {

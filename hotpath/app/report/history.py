@@ -4,7 +4,7 @@ import math
 from array import array
 from typing import Dict, List, NamedTuple, Optional
 
-from hotpath.app.report.cut import cut, jpeg, shrunk
+from hotpath.app.report.thumbnails import cut, jpeg, shrunk
 from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.runtime.types import STATES, TRACKED, UNSURE, Box, Track
 from hotpath.video.base import TrackedFrame

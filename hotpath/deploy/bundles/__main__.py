@@ -16,16 +16,16 @@ import sys
 from typing import List, Optional
 
 from hotpath import boards
-from hotpath.base.arguments import add_networks_dir
 from hotpath.base.cli import Parser
-from hotpath.base.commands import PYNQ, make_command
-from hotpath.base.ends import exit_code
+from hotpath.base.common_options import add_networks_dir
 from hotpath.base.errors import HotpathError
+from hotpath.base.exit_codes import exit_code
+from hotpath.base.messages import PYNQ, make_command
 from hotpath.boards import detect
 from hotpath.deploy.bundles import engines
+from hotpath.deploy.bundles.build_progress import say
 from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.bundles.order import PRECISIONS, TABLE, Order
-from hotpath.deploy.bundles.progress import say
 from hotpath.runtime import DEFAULT_NETWORK
 from hotpath.runtime import engines as files
 from hotpath.runtime.engines.base import Setup

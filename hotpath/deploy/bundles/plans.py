@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Union
 
 from hotpath.base import cache
 from hotpath.boards.installed import at_least
-from hotpath.deploy.bundles.progress import building
+from hotpath.deploy.bundles.build_progress import building
 from hotpath.deploy.errors import BuildFailed
 from hotpath.graphs import IN_FLOAT32, calibration_cache
 from hotpath.kernels.cuda import driver
@@ -32,8 +32,8 @@ class Request(NamedTuple):
 
     Attributes:
         precision: "fp32", "fp16" or "int8".
-        scales: dict of tensor -> 8 hexadecimal digits (see ``hotpath.deploy.bundles.ranges``), or
-            None.
+        scales: dict of tensor -> 8 hexadecimal digits (see ``hotpath.deploy.bundles.int8_scales``),
+            or None.
         quantised: whether the models themselves say what is INT8 (Q/DQ).
         memory_gb: memory of the board.
         half_tensors: whether plans take and give float16. TensorRT 11 reads that in the model.

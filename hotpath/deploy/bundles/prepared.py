@@ -13,13 +13,13 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any, Callable, Dict, List
 
-from hotpath.base.commands import error_text, make_command, pip_command
+from hotpath.base.messages import error_text, make_command, pip_command
 from hotpath.base.toml_keys import FileName, form_problem
-from hotpath.deploy.bundles import ranges
+from hotpath.deploy.bundles import int8_scales
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.bundles.writer import BundleWriter, copy_toml
 from hotpath.deploy.errors import BuildFailed
-from hotpath.graphs import canonical
+from hotpath.graphs import canonical_models
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import bundle, onnx_budget, sha256_of
 
@@ -50,11 +50,11 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
     """
     network = order.network
     try:
-        from hotpath.graphs import convert, cut
+        from hotpath.graphs import convert, correlation_cut
     except ImportError:
         return _copy_shipped(folder, order, say)
     paths = order.paths()
-    graphs = canonical.models(network, paths)
+    graphs = canonical_models.models(network, paths)
     seen = graphs.search_features
     graphs = graphs._replace(
         exemplar=convert.for_old_tensorrt(graphs.exemplar),
@@ -72,11 +72,11 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
     for part in (graphs.exemplar, graphs.search):
         convert.check_quantisers(part, network.name)
     needs_scales = order.precision == "int8" and not quantised
-    int8 = ranges.of_order(order, paths) if needs_scales else None
-    forms = {"whole": cut.cut(graphs, correlations=False)}
-    if cut.find(graphs):
+    int8 = int8_scales.of_order(order, paths) if needs_scales else None
+    forms = {"whole": correlation_cut.cut(graphs, correlations=False)}
+    if correlation_cut.find(graphs):
         try:
-            forms["cut"] = cut.cut(graphs)
+            forms["cut"] = correlation_cut.cut(graphs)
         except BadNetwork as error:
             say(f"TensorRT before 8.5.1 can't run it: {error}")
     half: Any = convert.with_half_ends if order.half_tensors else None  # for TensorRT 11

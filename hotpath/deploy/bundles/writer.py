@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from typing import Optional, Union
 
-from hotpath.base.commands import error_text
+from hotpath.base.messages import error_text
 from hotpath.runtime.networks import load_network, sha256_of
 from hotpath.runtime.networks.bundle import FILE, FORMAT, BadBundle, Bundle, Table, entries_sha256
 

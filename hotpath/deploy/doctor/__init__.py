@@ -2,7 +2,7 @@
 
 from typing import Dict, Mapping, NamedTuple
 
-from hotpath.base.broken import BrokenLibrary
+from hotpath.base.broken_libraries import BrokenLibrary
 from hotpath.boards.detect import Detection
 from hotpath.boards.installed import InstalledSoftware
 

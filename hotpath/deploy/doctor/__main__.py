@@ -5,15 +5,15 @@ import os
 import sys
 from typing import Dict, List, Optional
 
-from hotpath.base.broken import BrokenLibrary, why_broken
+from hotpath.base.broken_libraries import BrokenLibrary, why_broken
 from hotpath.base.cli import Parser
-from hotpath.base.commands import counted, program_command, program_name
-from hotpath.base.ends import exit_code
+from hotpath.base.exit_codes import exit_code
+from hotpath.base.messages import counted, program_command, program_name
 from hotpath.boards import detect, installed, pynq, snapshot
 from hotpath.boards.errors import NoRoot
 from hotpath.boards.files import Root
 from hotpath.boards.telemetry import Telemetry
-from hotpath.deploy.doctor import Situation, missing, report
+from hotpath.deploy.doctor import Situation, doctor_report, missing_packages
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -98,16 +98,16 @@ def this_machine(options: argparse.Namespace) -> None:
     root = _root(options)
     situation = _situation(root)
     telemetry = Telemetry(root, situation.detection.board)
-    print("\n".join(report.machine(situation, telemetry)))
+    print("\n".join(doctor_report.machine(situation, telemetry)))
 
 
 def print_missing(options: argparse.Namespace) -> None:
-    for command in missing.install_commands(_situation(_root(options))):
+    for command in missing_packages.install_commands(_situation(_root(options))):
         print(command)
 
 
 def list_boards(options: argparse.Namespace) -> None:
-    print("\n".join(report.listing()))
+    print("\n".join(doctor_report.listing()))
 
 
 def sensors(options: argparse.Namespace) -> None:

@@ -7,10 +7,10 @@ the function and add it to ``TRAPS``.
 from typing import List, NamedTuple, Optional, Tuple
 
 from hotpath.base import libraries
-from hotpath.base.commands import PYNQ
+from hotpath.base.messages import PYNQ
 from hotpath.boards.installed import Package, at_least
 from hotpath.deploy.doctor import Situation
-from hotpath.deploy.doctor.missing import by_its_python
+from hotpath.deploy.doctor.missing_packages import by_its_python
 
 Caught = Optional[Tuple[str, str]]
 

@@ -20,15 +20,15 @@ import time
 from typing import Any, Dict, List, Optional, Sequence
 
 from hotpath.base import cache
-from hotpath.base.arguments import add_networks_dir
 from hotpath.base.cli import Parser, between, number
-from hotpath.base.commands import program_command
-from hotpath.base.ends import exit_code
+from hotpath.base.common_options import add_networks_dir
+from hotpath.base.exit_codes import exit_code
+from hotpath.base.messages import program_command
 from hotpath.boards import detect, snapshot
+from hotpath.boards.board_schema import PRECISIONS
 from hotpath.boards.errors import UnknownBoard
-from hotpath.boards.schema import PRECISIONS
 from hotpath.deploy.errors import BadEvidence, CannotCompare, OtherMachine
-from hotpath.deploy.fps import Evidence, compare, report
+from hotpath.deploy.fps import Evidence, compare, speed_report
 from hotpath.deploy.fps.cases import SpeedCase
 from hotpath.deploy.fps.checkout import worktree
 from hotpath.deploy.fps.evidence import read_evidence
@@ -189,7 +189,7 @@ def _conclude(
         except CannotCompare as error:
             code = INVALID if isinstance(error, OtherMachine) else 2
             answer = f"not compared: {error}"
-    told = "\n".join([*map(report.described, runs), *lines, f"hotpath fps: {answer}"])
+    told = "\n".join([*map(speed_report.described, runs), *lines, f"hotpath fps: {answer}"])
     out.mkdir(parents=True, exist_ok=True)
     cache.write_text(out / "report.md", told + "\n")
     print(f"wrote {out / 'report.md'}\n\n{told}")
@@ -216,7 +216,7 @@ def _save(options: argparse.Namespace) -> int:
     path = pathlib.Path(options.files or runs[-1])
     evidence = read_evidence(path)
     kept = compare.save(evidence, path)
-    print(f"{kept}: {report.title(evidence)}")
+    print(f"{kept}: {speed_report.title(evidence)}")
     return 0
 
 

@@ -38,10 +38,10 @@ def load(log: Optional[Callable[[str], None]] = None) -> "CpuKernels":
         if log:
             log(kernels.slower)
         return kernels
-    from hotpath.kernels.cpu import binding, structures
+    from hotpath.kernels.cpu import binding, cpu_structures
 
     compiled = binding.CompiledKernels(library)
-    structures.check(compiled.handle)
+    cpu_structures.check(compiled.handle)
     return compiled
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.kernels import records
-from hotpath.kernels.cpu import arguments, interface, structures
+from hotpath.kernels import setting_structures
+from hotpath.kernels.cpu import arguments, cpu_structures, interface
 from hotpath.kernels.cpu.arguments import Frame, address, check_frame
 from hotpath.kernels.cpu.build import CompiledLibrary
 from hotpath.kernels.cpu.interface import PLAIN, Part
@@ -39,9 +39,9 @@ class CompiledKernels(interface.CpuKernels):
         self._library = library
         self.handle = arguments.declare(library.handle)
         self._crop, self._warp = self.handle.hp_crop, self.handle.hp_warp
-        self.job = structures.CropJob()
+        self.job = cpu_structures.CropJob()
         self._job_at = ctypes.addressof(self.job)
-        self._window = structures.Four()
+        self._window = cpu_structures.Four()
         self._window_at = ctypes.addressof(self._window)
         self._bound: Dict[int, Tuple[Any, ...]] = {}  # id of an ``out`` -> what is known of it
         self._out: Any = None
@@ -102,7 +102,7 @@ class CompiledKernels(interface.CpuKernels):
         place = (pixels_at, *strides, width, height, *window, tuple(map(int, border)))
         result = self._out_at, self._out_width, self._out_height, self._as_float, swap
         rest = self._side_by_side, self._workspace_at, planes_at, tuple(mean), tuple(scale)
-        structures.CropJob.__init__(self.job, *place, *result, *rest)
+        cpu_structures.CropJob.__init__(self.job, *place, *result, *rest)
 
     def _pixels_of(self, frame: Frame) -> Tuple[int, Tuple[int, ...], int]:
         """Address and strides of a frame's pixels, and the address of its planes, or zeros."""
@@ -158,11 +158,11 @@ class Around:
         packing: InputSettings,
     ) -> None:
         self._kernels, self._out, self._packing = kernels, out, packing
-        self._geometry = records.record(settings)
+        self._geometry = setting_structures.record(settings)
         self._geometry_at = ctypes.addressof(self._geometry)
         self._crop = kernels.handle.hp_crop_around
         self._job, self._job_at = kernels.job, ctypes.addressof(kernels.job)
-        self._scale = structures.Two()
+        self._scale = cpu_structures.Two()
         self._scale_at = ctypes.addressof(self._scale)
         self._layout: Any = None  # shape and strides of the last frame
         self._border: Any = None
@@ -194,5 +194,5 @@ def _record(picture: "Planes") -> Any:
         colour = (0, 0, 0, 0) if u is None else (address(u), address(v)) + u.strides
         shifts = samples.shift_x, samples.shift_y
         parts = (address(luma),) + luma.strides + colour + shifts + tuple(picture.factors)
-        picture.record = structures.Planes(*parts)
+        picture.record = cpu_structures.Planes(*parts)
     return picture.record

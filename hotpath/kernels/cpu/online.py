@@ -5,7 +5,7 @@ from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.kernels.cpu import structures
+from hotpath.kernels.cpu import cpu_structures
 from hotpath.kernels.cpu.arguments import address
 
 LANES = 16  # values that are worked on at once
@@ -53,10 +53,10 @@ class CompiledPooling:
             np.zeros((side * side, 2), np.int64),
         )
         self._held[0][:channels] = mean
-        places = structures.addresses(self._held)
-        self._record = structures.Pooling(side, channels, parts, stride, least, *places)
+        places = cpu_structures.addresses(self._held)
+        self._record = cpu_structures.Pooling(side, channels, parts, stride, least, *places)
         self.at = ctypes.addressof(self._record)
-        self._view = structures.Four()
+        self._view = cpu_structures.Four()
         self._view_at = ctypes.addressof(self._view)
         self._describe = library.hp_pooling_describe
         self._boxes = np.zeros((0, 4))
@@ -132,8 +132,8 @@ class CompiledRegression:
             np.zeros((3, width)),
             np.zeros((2 * BATCH, width), np.float32),
         )
-        places = structures.addresses(self._held)
-        self._record = structures.Regression(size, width // LANES, ridge, tiny, *places)
+        places = cpu_structures.addresses(self._held)
+        self._record = cpu_structures.Regression(size, width // LANES, ridge, tiny, *places)
         self.at = ctypes.addressof(self._record)
         self.weights = self._held[2][:size]
         self._terms: Any = None
@@ -166,7 +166,7 @@ class CompiledRegression:
         if terms != self._terms:  # they stay the same once both classes were seen
             at = np.array([moments.addresses for moments, _, _ in terms], np.uintp).T.copy()
             shares = np.array([(share, share * sign) for _, share, sign in terms]).T.copy()
-            (means, squares), (plain, signed) = map(structures.addresses, (at, shares))
+            (means, squares), (plain, signed) = map(cpu_structures.addresses, (at, shares))
             self._terms, self._tables = terms, (at, shares)
             self._weighed = self.at, squares, plain, len(terms), means, signed
         self._weigh(*self._weighed)
@@ -231,13 +231,13 @@ class CompiledSamples:
         self._places = np.zeros(2 * (2 * most + 1))
         self._most = len(self._moves) + (2 * most + 1) ** 2
         numbers = step, most, len(self._moves)
-        places = structures.addresses([self._moves])
-        self._record = structures.Samples(*overlaps, *numbers, *places)
+        places = cpu_structures.addresses([self._moves])
+        self._record = cpu_structures.Samples(*overlaps, *numbers, *places)
         self._at = ctypes.addressof(self._record)
         self._places_at = self._places.ctypes.data
         self._target, self._total = np.zeros(4), np.zeros(1, np.int64)
         self._target_at, self._total_at = self._target.ctypes.data, self._total.ctypes.data
-        self._view = structures.Four()
+        self._view = cpu_structures.Four()
         self._view_at = ctypes.addressof(self._view)
         self._of_frame = library.hp_samples_of_frame
 

@@ -5,8 +5,8 @@ from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.kernels import records
-from hotpath.kernels.cpu import structures
+from hotpath.kernels import setting_structures
+from hotpath.kernels.cpu import cpu_structures
 from hotpath.kernels.cpu.arguments import check_state
 from hotpath.kernels.settings import (
     MOST_PROPOSALS,
@@ -39,11 +39,11 @@ class Select:
             self._function = library.hp_centre_select
             sizes = cells, 2 * cells, 2 * cells
             window = inner_hanning_window(settings.size)
-        self._record = records.record(settings)
+        self._record = setting_structures.record(settings)
         self._sizes = sizes  # float32 values that each map has
         self._tables = window, np.zeros(cells, np.float32)  # the weight of each cell, and space
         self._score = ctypes.c_double()
-        self._job = structures.SelectJob()
+        self._job = cpu_structures.SelectJob()
         self._job_at = ctypes.addressof(self._job)
         view = self._job.view
         self.scale, self.frame = view.scale, view.frame  # of the job's own memory
@@ -114,7 +114,7 @@ class Select:
         addresses += [0] * (3 - len(addresses))
         job = self._job
         job.head, job.maps[:] = ctypes.addressof(self._record), addresses
-        job.window, job.space = structures.addresses(self._tables)
+        job.window, job.space = cpu_structures.addresses(self._tables)
         job.state, job.score = state.ctypes.data, ctypes.addressof(self._score)
         self._held = held
         same = all(a is b for a, b in zip(held, maps))  # else convert in every frame
@@ -138,11 +138,11 @@ class CompiledProposals:
         own = with_prior(settings, prior)
         self._select = Select(library, own)
         self._state = np.zeros(4)
-        kind, most = records.CHOICES["score"][own.score], min(prior.most, MOST_PROPOSALS)
-        how = structures.Proposing(prior.share, kind, own.size, most, prior.apart)
-        self._found = np.zeros(MOST_PROPOSALS, structures.Place)
+        kind, most = setting_structures.CHOICES["score"][own.score], min(prior.most, MOST_PROPOSALS)
+        how = cpu_structures.Proposing(prior.share, kind, own.size, most, prior.apart)
+        self._found = np.zeros(MOST_PROPOSALS, cpu_structures.Place)
         self._held = how, np.zeros(2 * own.size**2), np.zeros(2 * own.size**2, np.float32)
-        rooms = structures.addresses([*self._held[1:], self._found])
+        rooms = cpu_structures.addresses([*self._held[1:], self._found])
         self._rest = (ctypes.addressof(how), *rooms)
         self._function = library.hp_propose
         self._maps: Any = (None, None)  # those whose addresses the job has

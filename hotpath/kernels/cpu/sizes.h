@@ -1,4 +1,4 @@
-// The sizes of the structures of these headers, which kernels/cpu/structures.py compares with those
+// The sizes of the structures of these headers, which kernels/cpu/cpu_structures.py compares with those
 // that Python has read.
 
 extern "C" i64 hp_size_of(const char* name) {

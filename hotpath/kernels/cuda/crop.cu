@@ -205,7 +205,8 @@ extern "C" __global__ void __launch_bounds__(256)
   if (i < bytes / 2) ((unsigned short*)(out + (long long)blockIdx.y * apart))[i] = from[i];
 }
 
-// Writes what records.py's ``layout`` gives: of each structure its size, then where each field begins.
+// Writes what frame_structures.py's ``layout`` gives: of each structure its size, then where each
+// field begins.
 extern "C" __global__ void hp_layout(int* out) {
 #define HP_AT(kind, field) ((int)(size_t)&((kind*)0)->field)
   const int numbers[] = {sizeof(hp_frame),

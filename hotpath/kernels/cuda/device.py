@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple, TypeVar, cast
 
 import numpy as np
 
-from hotpath.base.broken import why_broken
+from hotpath.base.broken_libraries import why_broken
 from hotpath.base.errors import GpuFailed, NoGpu
 from hotpath.kernels.cuda import driver
 

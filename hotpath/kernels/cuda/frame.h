@@ -1,5 +1,5 @@
-// Structures in device memory that the kernels of a frame share. records.py declares the same ones, and
-// compares the numbers of hp_layout with its own when the kernels are loaded.
+// Structures in device memory that the kernels of a frame share. frame_structures.py declares the
+// same ones, and compares the numbers of hp_layout with its own when the kernels are loaded.
 #ifndef HOTPATH_CUDA_FRAME_H
 #define HOTPATH_CUDA_FRAME_H
 

@@ -5,9 +5,9 @@ from typing import Any, Dict, List, Tuple
 import numpy as np
 
 from hotpath.base.errors import NotOnGpu
-from hotpath.kernels import records as settings_records
+from hotpath.kernels import setting_structures as settings_records
 from hotpath.kernels.cuda import compile as compiler
-from hotpath.kernels.cuda import records
+from hotpath.kernels.cuda import frame_structures
 from hotpath.kernels.settings import MOST_PROPOSALS, FrameSettings, PointsSettings
 from hotpath.kernels.votes import hanning_window, inner_hanning_window
 
@@ -24,7 +24,7 @@ class CudaKernels:
     Args:
         device: see ``hotpath.kernels.cuda.device``.
         settings: the network's numbers.
-        engine: see ``hotpath.kernels.cuda.windows``.
+        engine: see ``hotpath.kernels.cuda.cuda_windows``.
         most: windows that there are records of.
 
     Raises:
@@ -32,12 +32,14 @@ class CudaKernels:
         NotOnGpu: the network is too large for them.
 
     Attributes:
-        records_at: address of the ``records.Frame``; REQUESTS_AT bytes later lie
-        ``records.WindowRequest``.
+        records_at: address of the ``setting_structures.Frame``; REQUESTS_AT bytes later lie
+        ``setting_structures.WindowRequest``.
         selects: whether the GPU proposes places. Else the processor does, from the maps.
-        seen_at: address of a ``records.WindowResult`` of each window if ``selects``; ``rows_at``
+        seen_at: address of a ``setting_structures.WindowResult`` of each window if ``selects``;
+            ``rows_at``
         bytes
-            later lie the features under their places, a ``records.row_of`` each of ``row_bytes``.
+            later lie the features under their places, a ``setting_structures.row_of`` each of
+            ``row_bytes``.
             0 bytes: none are pooled.
     """
 
@@ -48,13 +50,17 @@ class CudaKernels:
         self._bytes = 2 if half else 4
         self._owned: List[int] = []  # addresses
         self._modules: Dict[str, Any] = {}  # a kernel lives as long as its module
-        if max(settings.exemplar, settings.search) > records.MOST_SIDE:
-            raise NotOnGpu(f"the GPU's crop makes at most {records.MOST_SIDE} pixels a side")
-        if len(engine.features) > records.MOST_FEATURES:
-            raise NotOnGpu(f"the GPU gathers at most {records.MOST_FEATURES} tensors of a target")
+        if max(settings.exemplar, settings.search) > frame_structures.MOST_SIDE:
+            raise NotOnGpu(
+                f"the GPU's crop makes at most {frame_structures.MOST_SIDE} pixels a side"
+            )
+        if len(engine.features) > frame_structures.MOST_FEATURES:
+            raise NotOnGpu(
+                f"the GPU gathers at most {frame_structures.MOST_FEATURES} tensors of a target"
+            )
         self._crop, self._gather = (self._kernel("crop", f"hp_{n}") for n in ("crop", "gather"))
         self._check_records()
-        self.records_at = self.alloc(REQUESTS_AT + most * records.SIZE_OF_REQUEST)
+        self.records_at = self.alloc(REQUESTS_AT + most * frame_structures.SIZE_OF_REQUEST)
         self._inputs = {
             name: self._constant(_input_of(settings, side, half))
             for name, side in (("exemplar", settings.exemplar), ("search", settings.search))
@@ -71,18 +77,21 @@ class CudaKernels:
         is_points = isinstance(select, PointsSettings)
         window = (hanning_window if is_points else inner_hanning_window)(select.size)
         self._peaks = self._kernel("peaks", "hp_peaks")
-        tables = records.array_of(settings_records.record(select)), np.ascontiguousarray(window)
+        tables = (
+            frame_structures.array_of(settings_records.record(select)),
+            np.ascontiguousarray(window),
+        )
         head, weights = (np.uint64(self._constant(table)) for table in tables)
         self._own = [np.int32(POINTS if is_points else CENTRE), head, weights]
         for name in (*engine.maps, None)[:3]:
             place, apart = (engine.place_of(name), engine.apart(name)) if name else (0, 0)
             self._own += [np.uint64(place), np.int32(apart // self._bytes)]
         room = np.uint64(self.alloc(3 * 8 * select.size**2 * most))
-        self.rows_at = most * records.SIZE_OF_RESULT
+        self.rows_at = most * frame_structures.SIZE_OF_RESULT
         channels, side = self._features()
         if channels:
             self._pool = self._kernel("peaks", "hp_pool")
-            self.row_bytes = records.row_of(channels).itemsize
+            self.row_bytes = frame_structures.row_of(channels).itemsize
         rows = MOST_PROPOSALS * most
         self.seen_at = self.alloc(self.rows_at + rows * self.row_bytes)
         requests, results = self._requests_at(), np.uint64(self.seen_at)
@@ -92,7 +101,7 @@ class CudaKernels:
             numbers = np.int32(engine.apart(name) // self._bytes), self._half
             sizes = np.int32(channels), np.int32(side), np.float64(self._settings.stride)
             rows_at = np.uint64(self.seen_at + self.rows_at)
-            sums = np.uint64(self.alloc(4 * rows * records.PARTS**2 * channels))
+            sums = np.uint64(self.alloc(4 * rows * frame_structures.PARTS**2 * channels))
             features = np.uint64(engine.place_of(name))
             self._pooled = [requests, results, features, *numbers, *sizes, sums, rows_at]
 
@@ -102,12 +111,12 @@ class CudaKernels:
             return 0, 0
         _, channels, cells = self._engine.shape(self._engine.shown[0])
         side = int(round(cells**0.5))
-        is_square = side * side == cells and side <= records.MOST_CELLS
+        is_square = side * side == cells and side <= frame_structures.MOST_CELLS
         return (channels, side) if is_square else (0, 0)
 
     def _check_records(self) -> None:
         """Compare the kernels' records with ours."""
-        expected = records.layout()
+        expected = frame_structures.layout()
         device = self.device
         stream = self._stream
         out = device.pinned(4 * len(expected))
@@ -116,7 +125,7 @@ class CudaKernels:
         device.launch(layout, (1, 1, 1), (1, 1, 1), [np.uint64(address)], stream)
         device.download(out, address, stream)
         device.synchronise(stream)
-        records.check(out.view(np.int32)[: len(expected)].tolist())
+        frame_structures.check(out.view(np.int32)[: len(expected)].tolist())
 
     def gather(self, count: int) -> None:
         """Enqueue: copy the features of each window's target to where the network reads them."""
@@ -184,9 +193,9 @@ def crop_grid(side: int, count: int) -> Tuple[int, int, int]:
 
 
 def _input_of(settings: FrameSettings, side: int, half: bool) -> np.ndarray:
-    """How the network takes a picture: the bytes of a ``records.Input``."""
+    """How the network takes a picture: the bytes of a ``setting_structures.Input``."""
     pixels = settings.input
-    record = records.Input(side=side, half=half)
+    record = frame_structures.Input(side=side, half=half)
     record.mean[:], record.scale[:] = list(pixels.mean), list(pixels.scale)
     record.swap = pixels.swap
-    return records.array_of(record)
+    return frame_structures.array_of(record)

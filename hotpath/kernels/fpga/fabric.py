@@ -17,8 +17,8 @@ from typing import Any, Callable, Sequence
 
 import numpy as np
 
-from hotpath.base.commands import PYNQ, make_command
 from hotpath.base.errors import BadOverlay, FabricFailed, NoFabric
+from hotpath.base.messages import PYNQ, make_command
 from hotpath.kernels.fpga import tables
 
 CELL = "engine"  # name of the accelerator in the block design, and so in PYNQ's ip_dict

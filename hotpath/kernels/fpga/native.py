@@ -10,8 +10,8 @@ from typing import Any, Sequence, Tuple
 
 import numpy as np
 
+from hotpath.kernels.cpu.cpu_structures import WindowJob
 from hotpath.kernels.cpu.interface import CpuKernels
-from hotpath.kernels.cpu.structures import WindowJob
 from hotpath.kernels.fpga import resize
 
 DONE, LINE_TOO_LONG, PIXELS_TOO_MANY = range(3)  # of a window

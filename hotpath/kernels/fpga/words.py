@@ -7,8 +7,8 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
+from hotpath.kernels.cpu.cpu_structures import WordsJob
 from hotpath.kernels.cpu.interface import CpuKernels
-from hotpath.kernels.cpu.structures import WordsJob
 from hotpath.kernels.fpga import native
 from hotpath.kernels.fpga.fabric import WORD, SharedBuffer
 

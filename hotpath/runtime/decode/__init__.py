@@ -15,7 +15,7 @@ import importlib
 import pkgutil
 import typing
 
-from hotpath.base.commands import ALIKE, did_you_mean
+from hotpath.base.messages import ALIKE, did_you_mean
 from hotpath.runtime.decode.shared.family import Family
 from hotpath.runtime.errors import BadNetwork
 

@@ -35,7 +35,7 @@ class FabricCrops(Crops):
     Args:
         network: as for ``Crops``.
         kernels: convert planes.
-        crop: the engine's input, ``hotpath.kernels.fpga.window.Crop``.
+        crop: the engine's input, ``hotpath.kernels.fpga.fabric_window.Crop``.
     """
 
     def __init__(self, network: Network, kernels: CpuKernels, crop: Any) -> None:

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 
 from hotpath.kernels.cpu.interface import CpuKernels
-from hotpath.kernels.cuda import arrays, frames
+from hotpath.kernels.cuda import arrays, frame_uploads
 from hotpath.kernels.cuda.arrays import OnDevice
-from hotpath.kernels.cuda.frames import Nv12
-from hotpath.kernels.cuda.windows import CudaWindows, GpuTarget
+from hotpath.kernels.cuda.cuda_windows import CudaWindows, GpuTarget
+from hotpath.kernels.cuda.frame_uploads import Nv12
 from hotpath.kernels.planes import MATRICES, Planes
 from hotpath.kernels.settings import ARGMAX, FrameSettings, InputSettings
 from hotpath.runtime.decode.centre import centre_settings
@@ -30,7 +30,7 @@ from hotpath.runtime.types import WindowResult
 
 if TYPE_CHECKING:
     from hotpath.runtime.engines.base import Engine
-    from hotpath.runtime.engines.shared.gpu import GpuEngine
+    from hotpath.runtime.engines.shared.gpu_engine import GpuEngine
 
 MARGIN = 2  # pixels beside a window that its crop may read
 NO_TIME: StepMs = dict.fromkeys(STEPS, 0.0)
@@ -104,7 +104,7 @@ class GpuPicture(CameraFrame):
     def _read(self, edges: Tuple[int, int, int, int]) -> Any:
         width, height = self._frame.size
         is_nv12 = len(self._frame.planes) == 2
-        x, y, w, h = frames.part_of(edges, width, height, is_nv12)
+        x, y, w, h = frame_uploads.part_of(edges, width, height, is_nv12)
         if self._planes is None:  # memory that nobody touches costs nothing
             if is_nv12:
                 sizes = [(height, width), (height // 2, width)]
@@ -146,14 +146,15 @@ class GpuDevice(Device):
     """Runs windows on an NVIDIA GPU.
 
     It takes BGR arrays, and frames of cameras without a conversion on the processor:
-    ``PlanarFrame`` of BGRx and NV12, BGRx arrays (H, W, 4), ``hotpath.kernels.cuda.frames.Nv12``.
-    Boxes equal those of the same frames converted to BGR by OpenCV. A frame in the GPU's memory
-    (``hotpath.kernels.cuda.arrays``) is read there; the processor gets the parts that it reads.
+    ``PlanarFrame`` of BGRx and NV12, BGRx arrays (H, W, 4),
+    ``hotpath.kernels.cuda.frame_uploads.Nv12``. Boxes equal those of the same frames converted to
+    BGR by OpenCV. A frame in the GPU's memory (``hotpath.kernels.cuda.arrays``) is read there; the
+    processor gets the parts that it reads.
 
     Args:
         network, engine, kernels: see ``Device``. The engine's ``device`` is open.
         log: function that takes one sentence if there is no CUDA graph.
-        options: options of ``hotpath.kernels.cuda.windows.CudaWindows``: graph, timed. Without
+        options: options of ``hotpath.kernels.cuda.cuda_windows.CudaWindows``: graph, timed. Without
             ``timed`` all time counts for the step "network".
 
     Raises:
@@ -200,7 +201,7 @@ class GpuDevice(Device):
         frame = uploadable(frame)
         if isinstance(frame, Nv12):
             try:
-                width, height = frames.size_of(frame)
+                width, height = frame_uploads.size_of(frame)
             except ValueError as error:
                 raise BadFrame(f"a camera's frame has planes of the wrong size: {error}") from None
             return frame, (height, width, 3)
@@ -292,7 +293,7 @@ class GpuDevice(Device):
         scale = numbers[8], numbers[9]
         if placed and request.prior is not None:
             return WindowResult(request.around, scale, features, None, *placed[n])
-        return self.result(request, scale, features, maps, frames.size_of(frame))
+        return self.result(request, scale, features, maps, frame_uploads.size_of(frame))
 
     def close(self) -> None:
         super().close()

@@ -11,8 +11,8 @@ import pkgutil
 import re
 from typing import Iterator, List, Mapping, Optional, Tuple, Type
 
-from hotpath.base.broken import why_broken
-from hotpath.base.commands import NO_MEMORY
+from hotpath.base.broken_libraries import why_broken
+from hotpath.base.messages import NO_MEMORY
 from hotpath.base.python_end import uninterrupted
 from hotpath.runtime.engines.base import THREADS, Engine, Setup
 from hotpath.runtime.errors import BadNetwork, NoEngine

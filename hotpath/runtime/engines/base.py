@@ -14,7 +14,7 @@ import importlib.util
 import pathlib
 from typing import TYPE_CHECKING, Any, List, Mapping, NamedTuple, Optional, Tuple
 
-from hotpath.base.commands import make_command
+from hotpath.base.messages import make_command
 from hotpath.base.toml_keys import Table
 from hotpath.runtime.errors import NoEngine
 from hotpath.runtime.networks import Network, canonical
@@ -79,7 +79,7 @@ class Engine:
         exemplar_crop: the array for the exemplar; see ``search_crop``.
         exemplar_box: the array for ``geometry.exemplar_box``; None if the network takes none.
         device: the open ``hotpath.kernels.cuda.device`` if the tensors are in a GPU's memory. The
-            engine is then a ``hotpath.runtime.engines.shared.gpu.GpuEngine``. Else None.
+            engine is then a ``hotpath.runtime.engines.shared.gpu_engine.GpuEngine``. Else None.
         fabric: the ``hotpath.kernels.fpga.fabric.Fabric`` that also crops; None if there is none.
     """
 

@@ -7,9 +7,9 @@ import importlib
 from types import ModuleType
 from typing import Any, Dict, Set
 
-from hotpath.base.commands import make_command
+from hotpath.base.messages import make_command
 from hotpath.runtime.engines.base import Setup
-from hotpath.runtime.engines.shared.converted import ConvertedEngine, ConvertedModel
+from hotpath.runtime.engines.shared.converted_engine import ConvertedEngine, ConvertedModel
 from hotpath.runtime.errors import BadNetwork
 
 

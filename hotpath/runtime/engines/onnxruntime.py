@@ -4,9 +4,9 @@ import importlib
 from types import ModuleType
 from typing import Any, Dict, List, Union
 
-from hotpath.base.commands import make_command
+from hotpath.base.messages import make_command
 from hotpath.runtime.engines.base import Setup
-from hotpath.runtime.engines.shared.cpu import CpuEngine, numbers_of
+from hotpath.runtime.engines.shared.cpu_engine import CpuEngine, numbers_of
 from hotpath.runtime.errors import BadNetwork
 
 FROM = (1, 21)  # the first version that quantises weights itself

@@ -10,7 +10,7 @@ from typing import Any, Dict
 
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.onnxruntime import float_layer_options
-from hotpath.runtime.engines.shared.gpu import GpuEngine
+from hotpath.runtime.engines.shared.gpu_engine import GpuEngine
 from hotpath.runtime.errors import BadNetwork, NetworkFailed, NoEngine
 
 

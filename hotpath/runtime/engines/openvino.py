@@ -13,11 +13,11 @@ import threading
 from types import ModuleType
 from typing import Any, Callable, Dict, Iterator, Optional, Union
 
-from hotpath.base.commands import make_command
+from hotpath.base.messages import make_command
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.shared import arithmetic
 from hotpath.runtime.engines.shared.arithmetic import LIMIT, OLD_LIMIT
-from hotpath.runtime.engines.shared.cpu import CpuEngine
+from hotpath.runtime.engines.shared.cpu_engine import CpuEngine
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import canonical
 

@@ -10,8 +10,8 @@ import zlib
 from typing import TYPE_CHECKING, Any, List, Tuple
 
 from hotpath.base import toml_keys
-from hotpath.base.commands import PYNQ, make_command
 from hotpath.base.errors import FabricFailed
+from hotpath.base.messages import PYNQ, make_command
 from hotpath.base.toml_keys import FileName, Key, Table
 from hotpath.runtime.engines.base import Engine, Setup
 from hotpath.runtime.errors import BadBundle
@@ -58,7 +58,7 @@ class OverlayEngine(Engine):
     The constructor runs the bundle's known answer once.
 
     Attributes:
-        exemplar_crop, search_crop: ``hotpath.kernels.fpga.window.Crop``.
+        exemplar_crop, search_crop: ``hotpath.kernels.fpga.fabric_window.Crop``.
 
     Raises:
         NoEngine, BundleMismatch, BadBundle: see ``hotpath.runtime.errors``.
@@ -96,7 +96,7 @@ class OverlayEngine(Engine):
 
     def _prepare(self, size: Table, kernels: "CpuKernels") -> None:
         """Check the fabric's size, load the image and set up the crops and the maps."""
-        from hotpath.kernels.fpga.window import Crop, WindowPictures
+        from hotpath.kernels.fpga.fabric_window import Crop, WindowPictures
         from hotpath.kernels.fpga.words import Maps, values_of
 
         self._check_size(size)

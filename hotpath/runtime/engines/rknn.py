@@ -10,9 +10,9 @@ the toolkit's simulator.
 import importlib
 from typing import Any, Dict, Optional
 
-from hotpath.base.commands import make_command
+from hotpath.base.messages import make_command
 from hotpath.runtime.engines.base import Setup
-from hotpath.runtime.engines.shared.converted import ConvertedEngine, ConvertedModel
+from hotpath.runtime.engines.shared.converted_engine import ConvertedEngine, ConvertedModel
 from hotpath.runtime.errors import BadNetwork, NetworkFailed, NoEngine
 
 

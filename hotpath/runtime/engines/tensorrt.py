@@ -3,7 +3,7 @@
 It supports three families of the Python interface, and tells them apart by their attributes and not
 by version: tensors by index (8.2 to 8.4), tensors by name (8.5 to 10), and strongly typed networks
 (11). Only the builder (``hotpath.deploy.bundles.plans``) sees the last. If a network was cut at its
-correlations (``hotpath.graphs.cut``), kernels of this project run between the
+correlations (``hotpath.graphs.correlation_cut``), kernels of this project run between the
 parts.
 """
 
@@ -18,7 +18,7 @@ from hotpath.base.errors import GpuFailed, NoGpu
 from hotpath.base.toml_keys import Table
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.shared import tensorrt_manifest
-from hotpath.runtime.engines.shared.gpu import GpuEngine
+from hotpath.runtime.engines.shared.gpu_engine import GpuEngine
 from hotpath.runtime.errors import BadBundle, NetworkFailed, NoEngine
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import os
 import pathlib
 from typing import TYPE_CHECKING, List, Optional, Union
 
-from hotpath.base.commands import did_you_mean
+from hotpath.base.messages import did_you_mean
 from hotpath.runtime.errors import BadNetwork, UnknownNetwork
 from hotpath.runtime.network import CACHE, DETECTORS, INT8_FORMS, Network, NetworkFile, sha256_of
 
@@ -62,10 +62,10 @@ def load_network(name_or_path: Union[str, pathlib.Path]) -> Network:
         BadNetwork: the TOML can't be read, or a key is missing, unknown or wrong.
     """
     from hotpath.base import toml, toml_keys  # not for who only needs the names
-    from hotpath.runtime.networks import schema
+    from hotpath.runtime.networks import network_schema
 
     path = find_toml(name_or_path)
-    values, files, mistakes = schema.read(toml.read(path, BadNetwork))
+    values, files, mistakes = network_schema.read(toml.read(path, BadNetwork))
     if mistakes:
         more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
         raise BadNetwork(

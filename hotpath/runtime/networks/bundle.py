@@ -17,7 +17,7 @@ import shlex
 from typing import Dict, List, Mapping, NoReturn, Optional, Sequence, Union
 
 from hotpath.base import toml_keys
-from hotpath.base.commands import HERE, error_text, make_command
+from hotpath.base.messages import HERE, error_text, make_command
 from hotpath.base.text import read_json
 from hotpath.base.toml_keys import FileName, Key, Sha256, Table, form_problem
 from hotpath.boards import Board, load_board, names

@@ -28,7 +28,7 @@ from typing import (
 )
 
 from hotpath.base import cache, toml_keys
-from hotpath.base.commands import make_command
+from hotpath.base.messages import make_command
 from hotpath.base.toml_keys import FileName, Key
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import NETWORKS, sha256_of

@@ -8,8 +8,8 @@ from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tupl
 
 import numpy as np
 
-from hotpath.base.commands import counted
 from hotpath.base.log import reporter
+from hotpath.base.messages import counted
 from hotpath.runtime import loading
 from hotpath.runtime.devices.base import STEPS, Device, StepMs
 from hotpath.runtime.errors import BadOption, NotReady

@@ -13,7 +13,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from hotpath.app.records import LinkOptions
+from hotpath.app.option_records import LinkOptions
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import Track
 from hotpath.video.base import TrackedFrame

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hotpath.app.records import LinkOptions
+from hotpath.app.option_records import LinkOptions
 from hotpath.runtime.errors import BadOutput
 from hotpath_bridges.mqtt import MqttLink
 from hotpath_bridges.ros_link import RosLink

@@ -2,7 +2,7 @@
 
 from typing import List
 
-from hotpath.app.records import LinkOptions, Plug
+from hotpath.app.option_records import LinkOptions, Plug
 
 # what an address of --publish begins with -> its link
 LINKS = {"mqtt:": "mqtt", "mqtts:": "mqtt", "ros:": "ros"}

@@ -11,7 +11,7 @@ from typing import Any, Deque, List, Optional, Tuple
 import cv2
 import numpy as np
 
-from hotpath.base.commands import missing_package_text, why_unloaded
+from hotpath.base.messages import missing_package_text, why_unloaded
 from hotpath.kernels.planes import row_bytes_of
 from hotpath.runtime.errors import BadSource, NoCamera
 from hotpath.runtime.frames.camera_frames import PlanarFrame

@@ -14,7 +14,7 @@ import sys
 from tqdm import tqdm
 
 from hotpath import boards
-from hotpath.calib import command
+from hotpath.calib import command_line
 from hotpath.kernels import cpu
 from hotpath.runtime import choice, loading
 from hotpath.runtime.devices.base import Device
@@ -30,7 +30,7 @@ from hotpath_fpga.sim import device
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath_fpga.track", __doc__)
+    cli = command_line.parser("hotpath_fpga.track", __doc__)
     cli.add_argument("board", help="a board of the family fpga, such as pynq_z2 or kv260")
     cli.add_argument("--video", required=True, metavar="SOURCE", help="a video or a folder")
     text = "the target in the first frame, pixels"
@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument("--frames", type=int, metavar="N", help="stop after N frames")
     text = "write the boxes, as `hotpath track` does (default: to standard output)"
     cli.add_argument("--results", default="-", metavar="FILE", help=text)
-    command.add_network_options(cli, engine=False)
+    command_line.add_network_options(cli, engine=False)
     return cli
 
 
@@ -112,7 +112,7 @@ def _box(text: str) -> tuple[float, float, float, float]:
     return x, y, w, h
 
 
-main = command.main("hotpath_fpga.track", run, parser, stopped="stopped")
+main = command_line.main("hotpath_fpga.track", run, parser, stopped="stopped")
 
 if __name__ == "__main__":
     sys.exit(main())

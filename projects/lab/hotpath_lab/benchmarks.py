@@ -18,8 +18,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from hotpath.base.commands import missing_package_text
-from hotpath.calib.command import say
+from hotpath.base.messages import missing_package_text
+from hotpath.calib.command_line import say
 from hotpath.calib.errors import MissingLibrary
 from hotpath.runtime.errors import BadClips, HotpathError
 from hotpath.video.clips import AnnotatedClip, clip_of

@@ -24,8 +24,8 @@ import numpy as np
 from tqdm import tqdm
 
 from hotpath import __version__
-from hotpath.base.commands import error_text, missing_package_text
-from hotpath.calib.command import say
+from hotpath.base.messages import error_text, missing_package_text
+from hotpath.calib.command_line import say
 from hotpath.calib.errors import BadRun, MissingLibrary
 from hotpath.kernels import cpu
 from hotpath.runtime.errors import HotpathError

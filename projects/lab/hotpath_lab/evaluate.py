@@ -26,14 +26,14 @@ from typing import Any
 
 import numpy as np
 
-from hotpath.base.commands import why_unread
+from hotpath.base.messages import why_unread
 from hotpath.base.text import read as read_text
-from hotpath.calib import command
-from hotpath.calib.command import chosen_clips, say
+from hotpath.calib import command_line
+from hotpath.calib.command_line import chosen_clips, say
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.errors import HotpathError
 from hotpath.video.clips import AnnotatedClip, find_clips
-from hotpath_lab import benchmarks, boxes, figures, report, runs, trackers
+from hotpath_lab import benchmarks, box_files, evaluation_report, figures, runs, trackers
 from hotpath_lab.figures import TrackerResults
 
 PUBLIC = "public"  # the benchmark of README's table
@@ -41,8 +41,8 @@ PUBLIC = "public"  # the benchmark of README's table
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath evaluate", __doc__)
-    command.add_clip_options(cli, required=False)
+    cli = command_line.parser("hotpath evaluate", __doc__)
+    command_line.add_clip_options(cli, required=False)
     cli.add_argument(
         "--benchmark",
         choices=sorted(benchmarks.LISTS),
@@ -74,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
         "NAME runs in fp32; NAME:int8 is the form that `hotpath track` takes by default where it "
         "is faster. Peers: " + ", ".join(trackers.PEERS),
     )
-    command.add_network_options(cli)
+    command_line.add_network_options(cli)
     cli.add_argument("--threads", type=int, default=1, metavar="N", help="threads of a network")
     cli.add_argument(
         "--int8-dir",
@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument("--starts", type=int, default=1, metavar="N", help=text)
     text = "use only the first N frames of each clip"
     cli.add_argument("--frames", type=int, metavar="N", help=text)
-    command.add_workers(cli)
+    command_line.add_workers(cli)
     text = "folder to write to (default: %(default)s)"
     cli.add_argument("--out", default="out/evaluation", metavar="DIR", help=text)
     return cli
@@ -99,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
     if options.benchmark and not options.data:
         raise BadRun(f"--benchmark {options.benchmark} needs --data DIR")
     if options.benchmark == PUBLIC and not (options.networks or options.boxes):
-        options.networks = at_hand(options, report.README_NETWORKS)
+        options.networks = at_hand(options, evaluation_report.README_NETWORKS)
     if not options.networks and not options.boxes:
         raise BadRun("name what to judge: --networks NAME,NAME or --boxes DIR")
     out = Path(options.out)
@@ -116,16 +116,20 @@ def run(options: argparse.Namespace) -> int:
     for sentence in left_out:
         say(f"hotpath evaluate: {sentence}")
     if not table:
-        command.say_written(options.save_boxes)
+        command_line.say_written(options.save_boxes)
         return 0
     if options.save_maps and options.networks:
         runs.save_maps(trackers.specs_of(options), data.clips, Path(options.save_maps))
-        command.say_written(options.save_maps)
-    paths = report.write(table, out)
-    say(report.text(table))
+        command_line.say_written(options.save_maps)
+    paths = evaluation_report.write(table, out)
+    say(evaluation_report.text(table))
     if options.benchmark == PUBLIC:
-        print(report.readme_table(report.read_means(out / "table.csv"), intervals=True))
-    command.say_written(*paths)
+        print(
+            evaluation_report.readme_table(
+                evaluation_report.read_means(out / "table.csv"), intervals=True
+            )
+        )
+    command_line.say_written(*paths)
     return 2 if left_out and options.clips else 0
 
 
@@ -218,7 +222,7 @@ def evaluated(
         done = {name: result for name, result in kept if result}
         tracked[spec.name] = TrackerResults(done, spec.options.engine, trackers.published(spec))
     if options.save_boxes:
-        boxes.write(Path(options.save_boxes), _boxes_of(tracked), data.origin)
+        box_files.write(Path(options.save_boxes), _boxes_of(tracked), data.origin)
     if not judged:
         return {}, sentences
     for name, of_clips in given.items():
@@ -235,16 +239,16 @@ def evaluated(
     return figures.evaluation(clips, tracked, groups, begun), sentences
 
 
-def _given(options: argparse.Namespace, data: benchmarks.Sequences) -> dict[str, boxes.Boxes]:
+def _given(options: argparse.Namespace, data: benchmarks.Sequences) -> dict[str, box_files.Boxes]:
     """The boxes of --boxes: tracker -> clip's name -> boxes."""
     folder = Path(options.boxes)
     if options.benchmark != PUBLIC:
-        return boxes.read(folder, data.clips, data.names, data.origin)
-    given: dict[str, boxes.Boxes] = {}
+        return box_files.read(folder, data.clips, data.names, data.origin)
+    given: dict[str, box_files.Boxes] = {}
     for name, members in data.groups.items():
         if (folder / name).is_dir():
             clips = [clip for clip in data.clips if clip.name in members]
-            of_set = boxes.read(folder / name, clips, data.names, data.origin) if clips else {}
+            of_set = box_files.read(folder / name, clips, data.names, data.origin) if clips else {}
             for tracker, of_clips in of_set.items():
                 given.setdefault(tracker, {}).update(of_clips)
     if not given:
@@ -252,7 +256,7 @@ def _given(options: argparse.Namespace, data: benchmarks.Sequences) -> dict[str,
     return given
 
 
-def _boxes_of(tracked: Mapping[str, TrackerResults]) -> dict[str, boxes.Boxes]:
+def _boxes_of(tracked: Mapping[str, TrackerResults]) -> dict[str, box_files.Boxes]:
     return {
         name: {clip: result["boxes"] for clip, result in each.results.items()}
         for name, each in tracked.items()
@@ -266,7 +270,7 @@ def _lines(path: str | Path | None) -> list[str]:
         raise BadRun(f"--seen {path}: {why_unread(error)}, with a sequence a line") from None
 
 
-main = command.main("hotpath evaluate", run, parser)
+main = command_line.main("hotpath evaluate", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

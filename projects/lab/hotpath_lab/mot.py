@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from hotpath.base.commands import counted, missing_package_text, why_unread
+from hotpath.base.messages import counted, missing_package_text, why_unread
 from hotpath.base.text import read as read_text
-from hotpath.calib import command
-from hotpath.calib.command import say
+from hotpath.calib import command_line
+from hotpath.calib.command_line import say
 from hotpath.calib.errors import BadRun, MissingLibrary
 from hotpath.runtime.frames.boxes import overlaps
 from hotpath_lab import forms
@@ -145,7 +145,7 @@ def _data(truth: Rows, results: Rows) -> dict[str, Any]:
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath_lab.mot", __doc__)
+    cli = command_line.parser("hotpath_lab.mot", __doc__)
     cli.add_argument("truth", type=Path, metavar="TRUTH.txt", help="the annotation")
     cli.add_argument("results", type=Path, nargs="+", metavar="RESULTS.txt", help="of a run")
     return cli
@@ -166,7 +166,7 @@ def run(options: argparse.Namespace) -> None:
         print(f"{path!s:{width}}", *cells, f"{values['IDSW']:6.0f}")
 
 
-main = command.main("hotpath_lab.mot", run, parser)
+main = command_line.main("hotpath_lab.mot", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

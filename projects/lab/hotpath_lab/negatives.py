@@ -25,9 +25,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from hotpath.base.commands import counted
-from hotpath.calib import command
-from hotpath.calib.command import say
+from hotpath.base.messages import counted
+from hotpath.calib import command_line
+from hotpath.calib.command_line import say
 from hotpath.calib.errors import BadRun
 from hotpath.kernels import cpu
 from hotpath.runtime import DEFAULT_NETWORK, load_tracker
@@ -56,14 +56,14 @@ BYTE = 127.0  # largest number of a described negative in the file
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath_lab.negatives", __doc__)
-    command.add_clip_options(cli, required=False)
+    cli = command_line.parser("hotpath_lab.negatives", __doc__)
+    command_line.add_clip_options(cli, required=False)
     text = "folders with the pictures and films of --list"
     cli.add_argument("--pictures", nargs="+", metavar="DIR", help=text)
     text = "rows of file, frame, x, y, w, h, licence, source (default: %(default)s)"
     cli.add_argument("--list", default=str(LIST), metavar="FILE.csv", help=text)
     cli.add_argument("--network", default=DEFAULT_NETWORK, metavar="NAME|FILE.toml")
-    command.add_network_options(cli)
+    command_line.add_network_options(cli)
     return cli
 
 
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> None:
         source = f"{Path(options.list).name} {sha256_of(options.list)}"
         objects = listed(options.list, options.pictures)
     else:
-        clips = command.chosen_clips(find_clips(options.clips, log=say), options.only)
+        clips = command_line.chosen_clips(find_clips(options.clips, log=say), options.only)
         source = "clips " + " ".join(clip.name for clip in clips)[:200]
         objects = objects_of(clips)
     with load_tracker(
@@ -232,7 +232,7 @@ def name_in(toml: Path, file: Path) -> None:
     toml.write_text(text, encoding="utf-8")
 
 
-main = command.main("hotpath_lab.negatives", run, parser)
+main = command_line.main("hotpath_lab.negatives", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from hotpath.calib import command
-from hotpath.calib.command import chosen_clips, say
+from hotpath.calib import command_line
+from hotpath.calib.command_line import chosen_clips, say
 from hotpath.calib.errors import BadRun
 from hotpath.runtime import DEFAULT_NETWORK
 from hotpath.runtime.networks import load_network
@@ -55,18 +55,18 @@ def area(run: Mapping[str, Any], member: Any) -> float:
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath_lab.presence", __doc__)
+    cli = command_line.parser("hotpath_lab.presence", __doc__)
     add_set_options(cli)
     cli.add_argument("--networks", default=DEFAULT_NETWORK, metavar="NAME,NAME")
-    command.add_network_options(cli)
-    command.add_workers(cli)
+    command_line.add_network_options(cli)
+    command_line.add_workers(cli)
     cli.add_argument("--out", default="out/presence", metavar="DIR")
     return cli
 
 
 def add_set_options(cli: argparse.ArgumentParser) -> None:
     """The options that ``sets_of`` reads."""
-    command.add_clip_options(cli)
+    command_line.add_clip_options(cli)
     cli.add_argument("--films", metavar="FILE", help="description of long films")
     cli.add_argument("--data", metavar="DIR", help="folder of the public sequences")
     cli.add_argument("--targets", metavar="DIR", help="folder of real films and motorways")
@@ -126,7 +126,7 @@ def run(options: argparse.Namespace) -> None:
     print(state_metrics.page(messages[specs[0].name], areas))
 
 
-main = command.main("hotpath_lab.presence", run, parser)
+main = command_line.main("hotpath_lab.presence", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

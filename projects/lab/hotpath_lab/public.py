@@ -30,9 +30,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from hotpath.base.commands import counted
-from hotpath.calib import command
-from hotpath.calib.command import say
+from hotpath.base.messages import counted
+from hotpath.calib import command_line
+from hotpath.calib.command_line import say
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.errors import BadClips
 from hotpath.video.folder import picture_paths
@@ -84,7 +84,7 @@ LAYOUTS = {
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath_lab.public", __doc__)
+    cli = command_line.parser("hotpath_lab.public", __doc__)
     cli.add_argument("--data", required=True, metavar="DIR", help="folder to write the sets to")
     text = "clips, films or both: fetch those of clips.csv and films.csv as well"
     cli.add_argument("--also", default="", metavar="clips,films", help=text)
@@ -291,7 +291,7 @@ def _git(words: Sequence[str]) -> None:
         )
 
 
-main = command.main("hotpath_lab.public", run, parser)
+main = command_line.main("hotpath_lab.public", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 
 from hotpath.base.cache import write_text
-from hotpath.calib import command
-from hotpath.calib.command import say
+from hotpath.calib import command_line
+from hotpath.calib.command_line import say
 from hotpath.calib.errors import BadRun
-from hotpath_lab import benchmarks, evaluate, provenance, report, trackers
+from hotpath_lab import benchmarks, evaluate, evaluation_report, provenance, trackers
 
 TIMED = "David3,Dog1,person9"  # sequences that no tracker loses
 ROUNDS = 3  # that count, after one that does not
@@ -36,19 +36,22 @@ MOST_LOAD = 0.5  # mean number of running processes in the minute before
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath_lab.readme", __doc__)
+    cli = command_line.parser("hotpath_lab.readme", __doc__)
     cli.add_argument("--data", required=True, metavar="DIR", help="what hotpath_lab.public fetched")
     text = "trackers, as of `hotpath evaluate` (default: those of README)"
     cli.add_argument(
-        "--networks", default=",".join(report.README_NETWORKS), metavar="NAME,NAME", help=text
+        "--networks",
+        default=",".join(evaluation_report.README_NETWORKS),
+        metavar="NAME,NAME",
+        help=text,
     )
-    command.add_network_options(cli)
+    command_line.add_network_options(cli)
     text = "sequences on which the milliseconds are taken (default: %(default)s)"
     cli.add_argument("--timed", default=TIMED, metavar="NAME,NAME", help=text)
     cli.add_argument("--no-times", action="store_true", help="measure the accuracy alone")
     text = "a table.csv whose accuracies stand: only the times are measured"
     cli.add_argument("--accuracy", metavar="FILE", help=text)
-    command.add_workers(cli)
+    command_line.add_workers(cli)
     cli.add_argument("--out", default="out/readme", metavar="DIR", help="default: %(default)s")
     return cli
 
@@ -66,8 +69,8 @@ def run(options: argparse.Namespace) -> None:
     what = f"ms: {len(options.timed.split(','))} sequences, one core" if took else "no times taken"
     cores = os.cpu_count()
     say(f"commit {provenance.commit()}, {provenance.processor()}, {cores} cores; {what}")
-    say(report.readme_table(report.read_means(path), intervals=True))
-    command.say_written(path)
+    say(evaluation_report.readme_table(evaluation_report.read_means(path), intervals=True))
+    command_line.say_written(path)
 
 
 def evaluate_public(options: argparse.Namespace) -> None:
@@ -144,7 +147,7 @@ def add_times(path: Path, took: Mapping[str, float]) -> None:
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
-        for column, end in ((report.AT_REST, ""), (report.IN_FP32, "-int8")):
+        for column, end in ((evaluation_report.AT_REST, ""), (evaluation_report.IN_FP32, "-int8")):
             name = row["tracker"].replace(end, "")
             ms = took.get(name) if row["clip"] == "mean" else None
             row[column] = "" if ms is None else f"{ms:.3f}"
@@ -155,7 +158,7 @@ def add_times(path: Path, took: Mapping[str, float]) -> None:
     write_text(path, text.getvalue())
 
 
-main = command.main("hotpath_lab.readme", run, parser)
+main = command_line.main("hotpath_lab.readme", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

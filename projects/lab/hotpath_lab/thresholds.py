@@ -26,8 +26,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hotpath.base import cache
-from hotpath.calib import command
-from hotpath.calib.command import chosen_clips, say
+from hotpath.calib import command_line
+from hotpath.calib.command_line import chosen_clips, say
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.engines.shared.precision import SUFFIX, int8_form
 from hotpath.runtime.networks import load_network
@@ -84,11 +84,11 @@ class Row(NamedTuple):
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath_lab.thresholds", __doc__)
-    command.add_clip_options(cli)
+    cli = command_line.parser("hotpath_lab.thresholds", __doc__)
+    command_line.add_clip_options(cli)
     text = "networks or TOMLs, each with :int8 behind it or not"
     cli.add_argument("--networks", required=True, metavar="NAME,NAME", help=text)
-    command.add_network_options(cli)
+    command_line.add_network_options(cli)
     cli.add_argument("--films", metavar="FILE", help="long films, of hotpath_lab.longterm.films")
     cli.add_argument("--data", metavar="DIR", help="what hotpath_lab.public fetched; only reported")
     text = "triples to try (default: %(default)s)"
@@ -96,7 +96,7 @@ def parser() -> argparse.ArgumentParser:
     text = "try nothing; only measure the networks' own numbers"
     cli.add_argument("--only-own", action="store_true", help=text)
     cli.add_argument("--write", action="store_true", help="change the TOMLs to the best numbers")
-    command.add_workers(cli)
+    command_line.add_workers(cli)
     text = "folder to write to (default: %(default)s)"
     cli.add_argument("--out", default="out/thresholds", metavar="DIR", help=text)
     return cli
@@ -279,10 +279,10 @@ def write(name: str, triple: Triple) -> None:
     paths = [network.path, *([form.path] if form and form.name.endswith(SUFFIX) else [])]
     for path in dict.fromkeys(paths):
         cache.write_text(path, changed(path, {"tracking": dict(zip(SEARCH, triple))}))
-        command.say_written(path)
+        command_line.say_written(path)
 
 
-main = command.main("hotpath_lab.thresholds", run, parser)
+main = command_line.main("hotpath_lab.thresholds", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

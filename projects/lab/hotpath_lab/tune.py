@@ -38,11 +38,11 @@ import numpy as np
 from tqdm import tqdm
 
 from hotpath.base import cache
-from hotpath.base.commands import counted, missing_package_text
-from hotpath.calib import command
-from hotpath.calib.command import chosen_clips, say
+from hotpath.base.messages import counted, missing_package_text
+from hotpath.calib import command_line
+from hotpath.calib.command_line import chosen_clips, say
 from hotpath.calib.errors import BadRun, MissingLibrary
-from hotpath.calib.picture import pyplot
+from hotpath.calib.loss_chart import pyplot
 from hotpath.runtime.engines.shared.precision import SUFFIX, int8_form
 from hotpath.runtime.errors import BadNetwork, NetworkFailed
 from hotpath.runtime.network import Network, data_beside, sha256_of
@@ -75,11 +75,11 @@ NO_GAIN = (
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath tune", __doc__)
+    cli = command_line.parser("hotpath tune", __doc__)
     text = "the network whose numbers are searched"
     cli.add_argument("--network", required=True, metavar="NAME|FILE.toml", help=text)
-    command.add_network_options(cli)
-    command.add_clip_options(cli)
+    command_line.add_network_options(cli)
+    command_line.add_clip_options(cli)
     cli.add_argument(
         "--held-out",
         metavar="NAME,NAME",
@@ -120,7 +120,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     ranges: dict[str, Span] = {name: range_of(network, name) for name in names}
     ranges.update(conventions.choices)
     clips = chosen_clips(find_clips(options.clips, log=say), options.only)
-    seen, others = command.split_clips(clips, options.held_out)
+    seen, others = command_line.split_clips(clips, options.held_out)
     scorer = Scorer(network, options, names, conventions)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -336,7 +336,7 @@ def write(
             say(f"{tuned} runs in fp32: {error}")
     cache.write_text(report_path, json.dumps(finite(report), indent=1, allow_nan=False))
     say(text(report))
-    command.say_written(
+    command_line.say_written(
         tuned, *written_too, report_path, picture(report, out / (network.name + "-tune.png"))
     )
     if int8 is not None and not keeps_int8:
@@ -350,10 +350,10 @@ def write(
         say(f"{network.path} stays as it was")
         return
     cache.write_text(network.path, changed(network.path, values))
-    command.say_written(network.path)
+    command_line.say_written(network.path)
     if int8 is not None and keeps_int8:
         cache.write_text(int8, changed(int8, {"tracking": numbers}))
-        command.say_written(int8)
+        command_line.say_written(int8)
     elif int8 is not None:
         say(f"{int8} has the old conventions; make it anew with `hotpath int8`")
 
@@ -443,7 +443,7 @@ def text(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-main = command.main("hotpath tune", run, parser)
+main = command_line.main("hotpath tune", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

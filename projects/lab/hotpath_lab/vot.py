@@ -16,10 +16,10 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 import cv2
 
-from hotpath.base.arguments import add_engine, add_networks_dir
 from hotpath.base.cli import Parser
-from hotpath.base.commands import missing_package_text
-from hotpath.base.ends import exit_code
+from hotpath.base.common_options import add_engine, add_networks_dir
+from hotpath.base.exit_codes import exit_code
+from hotpath.base.messages import missing_package_text
 from hotpath.runtime import DEFAULT_NETWORK, engines, loading
 from hotpath.runtime.errors import BadFrame, BadSource, NoEngine
 from hotpath.runtime.options import Options

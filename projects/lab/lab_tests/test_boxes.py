@@ -7,7 +7,7 @@ import pytest
 
 from hotpath.runtime.errors import BadClips
 from hotpath.video.clips import AnnotatedClip
-from hotpath_lab import boxes, evaluate, figures
+from hotpath_lab import box_files, evaluate, figures
 from tests.support.clips import write_clip
 from tests.support.errors import refusal
 from tests.support.tiny import film, write_network
@@ -48,7 +48,7 @@ def test_the_folders_of_a_toolkit_are_read(tmp_path, inside, tracker, delimiter,
             np.savetxt(str(path), BOXES + run - 1, fmt="%.3f", delimiter=delimiter)
         np.savetxt(str(path.with_name(f"{name}_time.txt")), np.ones(len(BOXES)), fmt="%.8f")
     for folder in (root, root / tracker):
-        (found,) = boxes.read(folder, clips(), NAMES, 0).values()
+        (found,) = box_files.read(folder, clips(), NAMES, 0).values()
         assert sorted(found) == sorted(NAMES[:2])
         for rows in found.values():
             np.testing.assert_allclose(rows, BOXES)
@@ -68,7 +68,7 @@ def test_the_folders_of_a_toolkit_are_read(tmp_path, inside, tracker, delimiter,
 )
 def test_numbers_are_read_however_they_are_divided(tmp_path, name, content, origin):
     write(tmp_path / "T" / name, content)
-    found = boxes.read(tmp_path, clips(), NAMES, origin)
+    found = box_files.read(tmp_path, clips(), NAMES, origin)
     assert list(found) == ["T"] and list(found["T"]) == ["Car1"]
     np.testing.assert_allclose(found["T"]["Car1"], BOXES)
 
@@ -77,7 +77,7 @@ def test_files_of_one_tracker_need_no_other_folder(tmp_path, capsys):
     write(tmp_path / "T" / "jogging-1.txt", text(BOXES))
     write(tmp_path / "T" / "Absent.txt", text(BOXES))  # of the data set, and not there
     write(tmp_path / "T" / "Car1_time.txt", "0.1\n")
-    assert list(boxes.read(tmp_path / "T", clips(), NAMES, 0)["T"]) == ["Jogging.1"]
+    assert list(box_files.read(tmp_path / "T", clips(), NAMES, 0)["T"]) == ["Jogging.1"]
     told = capsys.readouterr().err
     assert "Car1_time.txt" in told and "Absent" not in told
 
@@ -97,7 +97,7 @@ def test_a_file_that_is_not_one_box_a_frame_is_refused(tmp_path, content, named)
     path = tmp_path / "T" / "Car1.txt"
     write(path, content)
     with pytest.raises(BadClips) as told:
-        boxes.read(tmp_path, clips(), NAMES, 0)
+        box_files.read(tmp_path, clips(), NAMES, 0)
     assert all(each in str(told.value) for each in (str(path), *named))
 
 
@@ -125,12 +125,12 @@ def test_rows_of_another_form_are_refused(tmp_path, capsys, name):
         rows[0] += W[0] / 3
     path = write(tmp_path / "T" / "Car1.txt", text(rows)).parent
     if form is None:
-        boxes.read(path, clips(), NAMES, 0)
+        box_files.read(path, clips(), NAMES, 0)
         said = "".join(capsys.readouterr())
         assert sentence in said if sentence else not said
         return
     with refusal(BadClips, "another form", where="Car1") as caught:
-        boxes.read(path, clips(), NAMES, 0)
+        box_files.read(path, clips(), NAMES, 0)
     assert form in str(caught.value) and sentence in str(caught.value)
 
 
@@ -140,17 +140,17 @@ def test_a_file_of_boxes_without_an_end_is_refused(tmp_path):
     with open(path, "wb") as file:
         file.truncate(12 << 30)
     with pytest.raises(BadClips, match="Car1.txt: can't be read .it has over 16777216 bytes"):
-        boxes.read(tmp_path, clips(), NAMES, 0)
+        box_files.read(tmp_path, clips(), NAMES, 0)
 
 
 def test_a_folder_without_boxes_is_refused(tmp_path):
     write(tmp_path / "T" / "Car2.txt", text(BOXES))
     for folder, what in ((tmp_path, "no sequence"), (tmp_path / "no", "not a folder")):
         with refusal(BadClips, what):
-            boxes.read(folder, clips(), NAMES, 0)
+            box_files.read(folder, clips(), NAMES, 0)
     (tmp_path / "empty").mkdir()
     with refusal(BadClips, "empty", where=tmp_path):
-        boxes.read(tmp_path / "empty", clips(), NAMES, 0)
+        box_files.read(tmp_path / "empty", clips(), NAMES, 0)
 
 
 def test_a_frame_without_a_box_counts_as_missed(tmp_path):
@@ -158,17 +158,17 @@ def test_a_frame_without_a_box_counts_as_missed(tmp_path):
     rows[2:4] = np.nan
     rows[4] = np.inf
     write(tmp_path / "T" / "Car1.txt", text(rows))
-    found = boxes.read(tmp_path, clips(), NAMES, 0)["T"]["Car1"]
+    found = box_files.read(tmp_path, clips(), NAMES, 0)["T"]["Car1"]
     assert evaluate.figures.metrics.figures(found, BOXES)["ao"] == pytest.approx(2 / 5)
 
 
 @pytest.mark.parametrize("origin", (0, 1))
 def test_what_is_written_is_read_again_with_one_decimal(tmp_path, origin):
     rows = BOXES + [0, 0.37, 0, 0.16]
-    boxes.write(tmp_path / "new", {"T": {"Car1": rows}}, origin)
+    box_files.write(tmp_path / "new", {"T": {"Car1": rows}}, origin)
     lines = (tmp_path / "new" / "T" / "Car1.txt").read_text().splitlines()
     assert lines[1] == f"{11 + origin},{20.4 + origin},8,6.7" and len(lines) == len(BOXES)
-    found = boxes.read(tmp_path / "new", clips(), NAMES, origin)["T"]["Car1"]
+    found = box_files.read(tmp_path / "new", clips(), NAMES, origin)["T"]["Car1"]
     np.testing.assert_allclose(found[1:], rows[1:], rtol=0, atol=0.05)
 
 

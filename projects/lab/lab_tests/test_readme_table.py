@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hotpath.calib.errors import BadRun
-from hotpath_lab import readme, report
+from hotpath_lab import evaluation_report, readme
 
 COLUMNS = "tracker clip clips success success_low success_high ms difference difference_low".split()
 ROWS = (
@@ -24,13 +24,13 @@ def means(tmp_path, more=()):
         writer = csv.writer(file)
         writer.writerow([*COLUMNS, "difference_high", *more])
         writer.writerows([*row, 0.01 if row[-1] else "", *[0.0125 for _ in more]] for row in ROWS)
-    return report.read_means(tmp_path / "table.csv")
+    return evaluation_report.read_means(tmp_path / "table.csv")
 
 
 def test_each_cell_is_a_figure_of_the_csv(tmp_path):
-    short = report.readme_table(means(tmp_path)).splitlines()
+    short = evaluation_report.readme_table(means(tmp_path)).splitlines()
     assert short[2] == "| **`kestrel`, INT8, the default** | .612 | .600 | 2.50 |"
-    table = report.readme_table(means(tmp_path), intervals=True).splitlines()
+    table = evaluation_report.readme_table(means(tmp_path), intervals=True).splitlines()
     assert table[0] == "| tracker | AUC | AUC (unseen) | ms a frame |"
     assert table[2] == "| **`kestrel`, INT8, the default** | .612 [.500, .704] | .600 | 2.50 |"
     assert table[3] == "| OpenCV's TrackerNano | .580 [.490, .660] | .600, +.000 | – |"
@@ -38,7 +38,7 @@ def test_each_cell_is_a_figure_of_the_csv(tmp_path):
 
 def test_a_pair_is_shown_with_its_witness():
     names = ("lightfc-int8+kestrel-int8", "lightfc-int8", "lightfc+kestrel", "TrackerVit")
-    assert [report.shown(name) for name in names] == [
+    assert [evaluation_report.shown(name) for name in names] == [
         "`lightfc` with the witness `kestrel`, INT8",
         "`lightfc`, INT8",
         "`lightfc` with the witness `kestrel`",
@@ -48,10 +48,12 @@ def test_a_pair_is_shown_with_its_witness():
 
 def test_milliseconds_at_rest_come_before_those_of_the_evaluation(tmp_path):
     of_runs = means(tmp_path)
-    assert report.readme_table(of_runs).splitlines()[2].endswith("| 2.50 |")
+    assert evaluation_report.readme_table(of_runs).splitlines()[2].endswith("| 2.50 |")
     for _ in range(2):  # a second time they replace the first
         readme.add_times(tmp_path / "table.csv", {"kestrel-int8": 1.25, "kestrel": 3})
-    table = report.readme_table(report.read_means(tmp_path / "table.csv")).splitlines()
+    table = evaluation_report.readme_table(
+        evaluation_report.read_means(tmp_path / "table.csv")
+    ).splitlines()
     assert table[0].endswith("| ms a frame | ms in fp32 |")
     assert table[2].endswith("| 1.25 | 3.00 |") and table[3].endswith("| – | – |")
 
@@ -87,14 +89,18 @@ def test_times_are_refused_on_a_busy_computer(monkeypatch, tmp_path):
 
 
 def test_wrong_claims_have_a_column_where_they_were_measured(tmp_path):
-    table = report.readme_table(means(tmp_path, [report.DRIFT, report.SILENT])).splitlines()
-    assert table[0].endswith(f"| {report.SHARES[0]} | {report.SHARES[1]} | ms a frame |")
+    table = evaluation_report.readme_table(
+        means(tmp_path, [evaluation_report.DRIFT, evaluation_report.SILENT])
+    ).splitlines()
+    assert table[0].endswith(
+        f"| {evaluation_report.SHARES[0]} | {evaluation_report.SHARES[1]} | ms a frame |"
+    )
     assert table[3].endswith("| 99 | 1.3 | – |")
 
 
 def test_a_difference_has_its_sign_and_interval(tmp_path):
     whole = means(tmp_path)["TrackerNano"]["all"]
-    assert report.difference(whole) == ", −.033 [−.100, +.010]"
+    assert evaluation_report.difference(whole) == ", −.033 [−.100, +.010]"
 
 
 def test_times_are_written_beside_accuracies_that_stand(tmp_path, monkeypatch):
@@ -102,13 +108,13 @@ def test_times_are_written_beside_accuracies_that_stand(tmp_path, monkeypatch):
     row = dict.fromkeys(("success", "success_low", "success_high", "precision"), "0.5")
     row.update(tracker="kestrel-int8", clip="mean", clips="72")
     with open(stored, "w", newline="") as file:
-        writer = csv.DictWriter(file, [*row, report.AT_REST, report.IN_FP32])
+        writer = csv.DictWriter(file, [*row, evaluation_report.AT_REST, evaluation_report.IN_FP32])
         writer.writeheader()
         writer.writerow(row)
     monkeypatch.setattr(readme, "milliseconds", lambda options: {"kestrel-int8": 1.25})
-    monkeypatch.setattr(report, "readme_table", lambda means, intervals: "")
+    monkeypatch.setattr(evaluation_report, "readme_table", lambda means, intervals: "")
     out = tmp_path / "a" / "new" / "folder"
     words = ["--data", str(tmp_path), "--accuracy", str(stored), "--out", str(out)]
     assert readme.main(words) == 0
     with open(out / "public" / "table.csv", newline="") as file:
-        assert next(csv.DictReader(file))[report.AT_REST] == "1.250"
+        assert next(csv.DictReader(file))[evaluation_report.AT_REST] == "1.250"

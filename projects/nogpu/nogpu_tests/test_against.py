@@ -23,9 +23,9 @@ GIT = "git -c user.name=a -c user.email=a@b".split()
 # The fake GPU's bundle is made first; then the worker runs in the same process.
 RUN = """
 import io, pathlib, sys
-from hotpath_nogpu.tensorrt import whole
+from hotpath_nogpu.tensorrt import fake_bundle
 folder = pathlib.Path({folder!r})
-whole.make(folder, "tiny", "8.2")
+fake_bundle.make(folder, "tiny", "8.2")
 sys.path.insert(0, {root!r} + "/hotpath/deploy/fps")
 import worker
 sys.argv = ["worker.py", {root!r}]

@@ -12,10 +12,10 @@ from hotpath.boards import snapshot, telemetry
 from hotpath.deploy import film
 from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.doctor import __main__ as command
-from hotpath.deploy.doctor.bringup import reference, steps, tracking
+from hotpath.deploy.doctor.bringup import film_tracking, reference, steps
 from hotpath.runtime import loading
 from hotpath.runtime.options import Options
-from hotpath_nogpu.tensorrt import machine, whole
+from hotpath_nogpu.tensorrt import fake_bundle, machine
 
 
 @pytest.fixture
@@ -165,14 +165,16 @@ def test_times_are_told_with_the_clocks(nano, tmp_path, monkeypatch, held, words
 
 @pytest.mark.fake_gpu(FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION="12060")
 def test_on_a_gpu_events_time_each_step(tmp_path):
-    whole.make(tmp_path, "tiny", "8.2")
+    fake_bundle.make(tmp_path, "tiny", "8.2")
     loaded = loading.load(Options(bundle=tmp_path / "bundle"))
-    tracker = loading.create_tracker(*loaded, Options(log=whole.quiet))
+    tracker = loading.create_tracker(*loaded, Options(log=fake_bundle.quiet))
     frames, truth = film.film(60)
     measured = {
-        tracking.way_of(tracker.device): tracking.track_film(tracker, frames, truth[0, 0])[1]
+        film_tracking.way_of(tracker.device): film_tracking.track_film(
+            tracker, frames, truth[0, 0]
+        )[1]
     }
-    measured["steps"] = tracking.track_by_steps(loaded, frames, truth[0, 0])
+    measured["steps"] = film_tracking.track_by_steps(loaded, frames, truth[0, 0])
     steps = {"upload", "crop", "network", "select", "download", "frame"}
     assert set(measured) == {"graph", "steps"} and set(measured["steps"]) == steps
     assert set(measured["graph"]) == {"network", "select", "frame"}  # it has no events inside

@@ -6,8 +6,8 @@ import pytest
 from hotpath.base.errors import GpuFailed
 from hotpath.kernels import cpu
 from hotpath.kernels.cuda import compile as compiler
+from hotpath.kernels.cuda import cuda_windows
 from hotpath.kernels.cuda import device as devices
-from hotpath.kernels.cuda import windows
 from hotpath.kernels.settings import ARGMAX, SelectionPrior
 from hotpath.runtime.devices.base import WindowRequest
 from hotpath.runtime.devices.gpu import GpuDevice
@@ -85,7 +85,7 @@ def compare(gpu, processor):
     "changes", [{}, {"crop": "area", "exemplar_factor": 2.0, "search_factor": 4.0}]
 )
 def test_boxes_of_every_list_of_windows_are_the_processors(monkeypatch, most, changes):
-    monkeypatch.setattr(windows, "MOST_BYTES", most)
+    monkeypatch.setattr(cuda_windows, "MOST_BYTES", most)
     device, net = devices.open_device(), networks.network(**dict(SMALL, **changes))
     for graph in (False, True):
         on = GpuDevice(net, TinyGpuEngine(device, net), cpu.load(), graph=graph)
@@ -104,9 +104,9 @@ class BrokenGpu(machine.HostDevice):
 
     def launch(self, kernel, grid, block, arguments, stream, shared=0):
         if kernel == "hp_layout":
-            from hotpath.kernels.cuda import records
+            from hotpath.kernels.cuda import frame_structures
 
-            numbers = np.array(records.layout(), np.int32)
+            numbers = np.array(frame_structures.layout(), np.int32)
             self.upload(int(arguments[0]), numbers.view(np.uint8), stream)
 
     def upload(self, address, array, stream):

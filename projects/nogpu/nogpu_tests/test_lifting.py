@@ -21,7 +21,7 @@ import onnxruntime
 from hotpath.boards import load_board
 from hotpath.deploy.bundles import prepared
 from hotpath.deploy.bundles.order import Order
-from hotpath.graphs import canonical, cut, lifting, quantisable
+from hotpath.graphs import canonical_models, correlation_cut, lifting, quantisable
 from hotpath.kernels.golden import pack
 from hotpath.runtime import engines
 from hotpath.runtime.errors import BadNetwork
@@ -255,8 +255,8 @@ def by_board(name, network):
         for file in forms[form]["models"]:
             model = FakeModel((place / file).read_bytes())
             assert not fake.make(family)._problems(model)
-        graphs = canonical.models(network, network.locate())
-        assert cut_check.difference(graphs, cut.cut(graphs)) <= cut_check.TOLERANCE
+        graphs = canonical_models.models(network, network.locate())
+        assert cut_check.difference(graphs, correlation_cut.cut(graphs)) <= cut_check.TOLERANCE
         return chain(*(str(place / file) for file in forms["whole"]["models"][:2]))
 
 

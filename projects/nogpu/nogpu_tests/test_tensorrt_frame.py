@@ -12,7 +12,7 @@ from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.tracker.tracker import Tracker
 from hotpath_nogpu.cuda.counting import cost_of
-from hotpath_nogpu.tensorrt.whole import boxes_of, covered, judge, make, quiet
+from hotpath_nogpu.tensorrt.fake_bundle import boxes_of, covered, judge, make, quiet
 from tests.runtime.search.test_search import THRESHOLDS
 from tests.support import tiny, tiny_cut
 

@@ -15,7 +15,7 @@ import datetime
 import os
 import re
 
-from hotpath_lab import provenance, report
+from hotpath_lab import evaluation_report, provenance
 from tests.support import ROOT
 
 README = ROOT / "README.md"
@@ -46,7 +46,9 @@ def store(path, commit):
     with open(path, newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["success"]]
     # without times at rest their column stays empty: those of a busy computer say nothing
-    kept = [key for key in rows[0] if key == report.AT_REST or any(row[key] for row in rows)]
+    kept = [
+        key for key in rows[0] if key == evaluation_report.AT_REST or any(row[key] for row in rows)
+    ]
     kept = [key for key in kept if key not in ("made", "machine")]  # of an earlier table
     with open(STORED, "w", newline="") as file:
         writer = csv.DictWriter(file, [*kept, "made", "machine"], lineterminator="\n")
@@ -63,7 +65,7 @@ def rounded(value):
 
 def rendered(intervals=False):
     """The table from the stored figures: that of README, or with intervals that of its page."""
-    return report.readme_table(report.read_means(STORED), intervals) + "\n"
+    return evaluation_report.readme_table(evaluation_report.read_means(STORED), intervals) + "\n"
 
 
 def caption():
@@ -72,7 +74,7 @@ def caption():
         row = next(row for row in csv.DictReader(file) if row["clip"] == "mean")
     date, commit = row["made"].split()
     measured = f"Measured on {date}, commit {commit}, {row['machine']}."
-    if not row.get(report.AT_REST):
+    if not row.get(evaluation_report.AT_REST):
         return measured
     return measured + " The times are medians of a frame on one core; the trackers ran in turns."
 

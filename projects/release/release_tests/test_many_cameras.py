@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from hotpath.app.cli.options import parse
+from hotpath.app.cli.option_parser import parse
 from tests.support import run
 from tests.support.needs import needs_program
 

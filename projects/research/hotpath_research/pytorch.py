@@ -4,7 +4,7 @@ import importlib
 import sys
 from typing import Any
 
-from hotpath.base.commands import missing_package_text
+from hotpath.base.messages import missing_package_text
 from hotpath.calib.errors import MissingLibrary
 
 try:

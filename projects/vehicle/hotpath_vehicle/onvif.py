@@ -24,7 +24,7 @@ from xml.sax.saxutils import escape, quoteattr
 from hotpath.links import Context, Link, LinkThread, counted, read_login, split_address
 from hotpath.runtime.errors import BadOutput
 from hotpath.video.base import TrackedFrame
-from hotpath.video.parts import Digest
+from hotpath.video.http_mjpeg import Digest
 from hotpath_vehicle import steering
 from hotpath_vehicle.aim.calibration import from_options
 from hotpath_vehicle.plug import GimbalOptions

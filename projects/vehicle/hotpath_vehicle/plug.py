@@ -4,7 +4,7 @@ import argparse
 import ipaddress
 from typing import Any, List, NamedTuple, Optional, Tuple, Union
 
-from hotpath.app.records import Group, LinkOptions, Plug
+from hotpath.app.option_records import Group, LinkOptions, Plug
 from hotpath.base.cli import between, number
 from hotpath.runtime.errors import BadOutput
 

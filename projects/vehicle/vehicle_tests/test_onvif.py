@@ -11,10 +11,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from hotpath.app.cli.links import check_links
-from hotpath.app.cli.options import parse, records_of
+from hotpath.app.cli.open_links import check_links
+from hotpath.app.cli.option_parser import parse, records_of
 from hotpath.app.links.base import Context
-from hotpath.app.records import LinkOptions
+from hotpath.app.option_records import LinkOptions
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from hotpath.app.cli.options import parse, records_of
+from hotpath.app.cli.option_parser import parse, records_of
 from hotpath_vehicle.plug import GimbalOptions, MavlinkOptions
 from tests.support import run
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from hotpath.app.links.base import Context
-from hotpath.app.records import LinkOptions
+from hotpath.app.option_records import LinkOptions
 from hotpath.app.selection import Selection
 from hotpath_vehicle.mavlink import service
 from hotpath_vehicle.plug import GimbalOptions, MavlinkOptions

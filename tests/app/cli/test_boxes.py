@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from hotpath.app.cli import options
-from hotpath.app.cli.boxes import check_boxes, given_boxes, given_points
-from hotpath.app.records import TargetOptions
+from hotpath.app.cli import option_parser
+from hotpath.app.cli.first_boxes import check_boxes, given_boxes, given_points
+from hotpath.app.option_records import TargetOptions
 from hotpath.runtime.errors import BadBox
 from hotpath.video.base import Source
 from tests.support.errors import refusal
@@ -15,7 +15,7 @@ FRAME = np.zeros((360, 480, 3), np.uint8)
 
 def boxes(*arguments, source=None):
     """The boxes that a command line gives on a frame of 480x360."""
-    run = options.records_of(options.parse(list(arguments)), print)
+    run = option_parser.records_of(option_parser.parse(list(arguments)), print)
     return given_boxes(run.targets, run.links.selects, source or Source("clip"), FRAME)
 
 

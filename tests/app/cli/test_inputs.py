@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from hotpath.app import __main__ as track
-from hotpath.video import output_file, window
+from hotpath.video import desktop_window, output_file
 from tests.support import tiny
 
 BOX = ["--box", "96,72,40,40"]
@@ -20,7 +20,7 @@ def folder(tmp_path, monkeypatch):
         raise AssertionError("a network was loaded")
 
     monkeypatch.setattr("hotpath.runtime.targets.targets.open_targets", load)
-    monkeypatch.setattr("hotpath.app.cli.detector.open_detector", load)
+    monkeypatch.setattr("hotpath.app.cli.open_detector.open_detector", load)
     monkeypatch.chdir(tmp_path)
     tiny.write_pictures(tmp_path / "film", tiny.film(2)[0])
     (tmp_path / "text.mp4").write_text("no video\n")
@@ -60,7 +60,7 @@ def folder(tmp_path, monkeypatch):
 def test_a_wrong_input_is_told_before_the_network_is_loaded(
     folder, capsys, monkeypatch, words, told
 ):
-    monkeypatch.setattr(window, "no_window", lambda: "there is no display")
+    monkeypatch.setattr(desktop_window, "no_window", lambda: "there is no display")
     assert track.main(words) == 2
     *notes, last = capsys.readouterr().err.splitlines()
     assert told in last and last.startswith("hotpath track: ") and "Errno" not in last
@@ -68,7 +68,7 @@ def test_a_wrong_input_is_told_before_the_network_is_loaded(
 
 
 def test_an_output_that_can_not_be_made_is_told_before_too(folder, capsys, monkeypatch):
-    monkeypatch.setattr(window, "no_window", lambda: "there is no display")
+    monkeypatch.setattr(desktop_window, "no_window", lambda: "there is no display")
     assert track.main(["film", *BOX, "--show"]) == 2
     assert "no display; leave out --show" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "av", None)

@@ -3,8 +3,8 @@
 import sys
 import types
 
-from hotpath.app.cli import links
-from hotpath.app.cli.links import _module
+from hotpath.app.cli import open_links
+from hotpath.app.cli.open_links import _module
 from hotpath.app.links.base import Link, LinkThread
 from hotpath.runtime.errors import BadOutput
 from tests.app.test_track import film_command, here, world
@@ -20,7 +20,7 @@ CODE = (
     "print(code, ' '.join(found))\n"
 )
 
-UNUSED = ("app.detect", "app.cli.player", "app.cli.mouse", "video.window", "video.live")
+UNUSED = ("app.detect", "app.cli.player", "app.cli.mouse", "video.desktop_window", "video.live")
 
 
 def test_a_film_loads_neither_window_nor_camera_nor_detector(world):
@@ -70,7 +70,7 @@ def test_a_link_whose_thread_dies_ends_the_run_with_a_sentence(world, monkeypatc
     broken = Broken()
     module = types.SimpleNamespace(open_link=lambda context: broken)
     monkeypatch.setitem(sys.modules, "broken_link", module)
-    monkeypatch.setattr(links, "LINKS", (("publish", "broken_link", ""),))
+    monkeypatch.setattr(open_links, "LINKS", (("publish", "broken_link", ""),))
     assert here(world, "frames", "--publish", "udp://127.0.0.1:9", "--no-show") == 2
     messages = capsys.readouterr().err
     assert "the thread 'broken' ended by a fault, ZeroDivisionError" in messages
@@ -87,7 +87,7 @@ class Recorder(Link):
 def test_the_files_that_a_link_wrote_are_told_at_the_end(world, monkeypatch, capsys):
     module = types.SimpleNamespace(open_link=lambda context: Recorder())
     monkeypatch.setitem(sys.modules, "recorder", module)
-    monkeypatch.setattr(links, "LINKS", (("publish", "recorder", ""),))
+    monkeypatch.setattr(open_links, "LINKS", (("publish", "recorder", ""),))
     assert here(world, "frames", "--publish", "udp://127.0.0.1:9", "--no-show", "--json") == 0
     told = capsys.readouterr()
     assert "\nwrote run-2.mkv\n" in told.err and '"files": ["run-2.mkv"]' in told.out

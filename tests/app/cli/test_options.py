@@ -9,7 +9,7 @@ import pytest
 
 from hotpath import runtime
 from hotpath.app import __main__ as track
-from hotpath.app.cli import options
+from hotpath.app.cli import option_parser
 from hotpath.runtime.errors import BadOption
 from hotpath.runtime.options import Options
 from tests.support.streams.process import ROOT
@@ -64,16 +64,16 @@ def test_a_box_with_blanks_is_named_before_anything_is_opened(capsys):
 
 def test_a_time_is_given_in_seconds_minutes_and_hours():
     for text, seconds in (("80", 80), ("1:20", 80), ("1:02:03.5", 3723.5)):
-        assert options.parse(["--start", text]).start == seconds
+        assert option_parser.parse(["--start", text]).start == seconds
 
 
 def test_a_source_needs_no_option_and_a_shell_may_list_pictures(tmp_path):
     for words in (["a.mp4"], ["--video", "a.mp4"], ["--quiet", "a.mp4", "--box", "1,2,3,4"]):
-        assert options.parse(words).video == "a.mp4"
+        assert option_parser.parse(words).video == "a.mp4"
     for words in (["1.jpg", "2.jpg"], ["--video", "1.jpg", "2.jpg"], ["--video=1.jpg", "2.jpg"]):
-        assert options.parse([*words, "--box", "-1,2,3,4"]).video == ["1.jpg", "2.jpg"]
+        assert option_parser.parse([*words, "--box", "-1,2,3,4"]).video == ["1.jpg", "2.jpg"]
     (tmp_path / "run.toml").write_text('video = "cam0"\n')
-    assert options.parse(["a.mp4", "--config", str(tmp_path / "run.toml")]).video == "a.mp4"
+    assert option_parser.parse(["a.mp4", "--config", str(tmp_path / "run.toml")]).video == "a.mp4"
 
 
 def test_a_file_gives_options_and_the_command_line_overrules_it(tmp_path):
@@ -83,7 +83,7 @@ def test_a_file_gives_options_and_the_command_line_overrules_it(tmp_path):
         "page = true\nquiet = false\nrecover = true\nthreads = 2\nfps = 12.5\n"
         'class = ["person", "dog"]\n'
     )
-    found = options.parse(["--threads", "3", "--no-recover", "--config", str(path)])
+    found = option_parser.parse(["--threads", "3", "--no-recover", "--config", str(path)])
     assert (found.video, found.fov, found.box) == ("cam0", (62, 40), ["10,20,30,40"])
     assert found.stream == ["udp://a:1", "udp://b:2"] and found.fps == 12.5
     assert vars(found)["class"] == "person,dog"
@@ -107,7 +107,7 @@ def test_a_line_of_a_file_that_cannot_be_is_named_with_its_file(tmp_path, line, 
     path = tmp_path / "run.toml"
     path.write_text(line + "\n")
     with pytest.raises(BadOption) as refused:
-        options.parse(["--config", str(path)])
+        option_parser.parse(["--config", str(path)])
     assert str(refused.value).startswith(str(path)) and told in str(refused.value)
 
 
@@ -124,13 +124,13 @@ def test_a_line_of_a_file_that_cannot_be_is_named_with_its_file(tmp_path, line, 
 )
 def test_a_list_in_a_file_is_one_box_or_several(tmp_path, value, boxes):
     (tmp_path / "run.toml").write_text(f"box = {value}\n")
-    assert options.parse(["--config", str(tmp_path / "run.toml")]).box == boxes
+    assert option_parser.parse(["--config", str(tmp_path / "run.toml")]).box == boxes
 
 
 def test_names_of_a_config_are_utf_8_without_a_locale(tmp_path):
     program = (
-        "import sys, os; from hotpath.app.cli import options\n"
-        "f = options.parse(['--config', sys.argv[1]])\n"
+        "import sys, os; from hotpath.app.cli import option_parser\n"
+        "f = option_parser.parse(['--config', sys.argv[1]])\n"
         "for path in (f.video, f.results, f.save): open(os.path.realpath(path), 'w').close()"
     )
     names = ["prüfung.mp4", "résultats.csv", "映像.mp4"]
@@ -147,7 +147,7 @@ def test_names_of_a_config_are_utf_8_without_a_locale(tmp_path):
 def test_help_opens_with_the_commands_purpose_and_version(capsys):
     for words in (["--version"], ["--help", "all"]):
         with pytest.raises(SystemExit) as end:
-            options.parse(words)
+            option_parser.parse(words)
         assert end.value.code == 0
     version, text = capsys.readouterr().out.split("\n", 1)
     assert version == f"hotpath-tracker {runtime.__version__}"
@@ -160,11 +160,11 @@ def test_help_opens_with_the_commands_purpose_and_version(capsys):
 def test_the_short_help_fits_on_a_page_and_the_long_has_the_rest(capsys):
     for words in (["--help"], ["--help", "all"], ["-h"]):
         with pytest.raises(SystemExit) as end:
-            options.parse(words)
+            option_parser.parse(words)
         assert end.value.code == 0
         text = capsys.readouterr().out
         found = set(re.findall(r"^  (?:-h.*, )?(--[a-z-]+)", text, re.MULTILINE))
-        common = 15 + sum(len(plug.common) for plug in options.PLUGS)
+        common = 15 + sum(len(plug.common) for plug in option_parser.PLUGS)
         assert (len(found) == common) == (words[-1] != "all") and "--box" in found
         assert len(text.splitlines()) < 50 or words[-1] == "all"
         assert "[SOURCE] [OPTIONS]" in text
@@ -183,7 +183,7 @@ def test_what_is_said_of_the_tracker_reaches_it():
     arguments = ["--video", "cam0", "--recover"]
     for name, value in messages.items():
         arguments += ["--" + name.replace("_", "-"), value]
-    network = options.records_of(options.parse(arguments), print).network
+    network = option_parser.records_of(option_parser.parse(arguments), print).network
     changed = {
         name for name in Options._fields if getattr(network, name) != getattr(Options(), name)
     }
@@ -196,7 +196,7 @@ def test_each_part_of_the_program_gets_its_own_options(tmp_path):
     arguments += ["--stream", "udp://127.0.0.1:5", "--save", "b.mp4"]
     (tmp_path / "run.toml").write_text("stream-kbps = 900\npage-fps = 9\n")
     arguments += ["--config", str(tmp_path / "run.toml")]
-    run = options.records_of(options.parse(arguments), print)
+    run = option_parser.records_of(option_parser.parse(arguments), print)
     assert run.source.video == "a.mp4" and run.targets.box == ["1,2,30,40"]
     assert run.network.log is None and run.outputs.quiet
     links = run.links

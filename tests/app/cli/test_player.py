@@ -8,7 +8,7 @@ import pytest
 
 from hotpath.app.cli import player as player_module
 from hotpath.app.cli.player import Player
-from hotpath.app.links.controls import Controls
+from hotpath.app.links.target_controls import Controls
 from hotpath.app.selection import Selection
 from hotpath.runtime.errors import BadOption, NoObject, NotReady
 from hotpath.runtime.types import Box, Track

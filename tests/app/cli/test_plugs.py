@@ -7,8 +7,8 @@ from typing import NamedTuple, Optional
 
 import pytest
 
-from hotpath.app.records import Group
-from hotpath.base import commands
+from hotpath.app.option_records import Group
+from hotpath.base import messages
 from tests.app.test_track import film_command, world
 from tests.support import ROOT, run
 
@@ -16,7 +16,7 @@ __all__ = ["world"]
 PLUG = """
 from typing import NamedTuple
 from hotpath.app.links.base import Link
-from hotpath.app.records import Group, Plug
+from hotpath.app.option_records import Group, Plug
 
 
 class LampOptions(NamedTuple):
@@ -133,7 +133,7 @@ def test_without_a_project_a_sentence_names_it(tmp_path):
 
 
 def test_no_word_of_a_project_is_one_of_hotpaths():
-    assert commands.advice_for_unknown("mavlink-key", ["page"]) and not commands.advice_for_unknown(
+    assert messages.advice_for_unknown("mavlink-key", ["page"]) and not messages.advice_for_unknown(
         "mavink", ["page"]
     )
-    assert not commands.advice_for_unknown("gimbal-zoom", ["gimbal"])  # the project is there
+    assert not messages.advice_for_unknown("gimbal-zoom", ["gimbal"])  # the project is there

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from hotpath.runtime.frames.boxes import overlap
-from hotpath.video.window import PictureView, no_window
+from hotpath.video.desktop_window import PictureView, no_window
 from tests.app.test_track import command, rows_of
 from tests.support import ROOT, display, object_scene
 from tests.support.pages import write_world

@@ -6,12 +6,12 @@ from unittest.mock import MagicMock, Mock
 import numpy as np
 import pytest
 
-from hotpath.app.cli.drawn import DrawingOutput
+from hotpath.app.cli.drawing_output import DrawingOutput
 from hotpath.app.cli.profile import Profile
-from hotpath.app.links.control import CONFIRM, Controller
 from hotpath.app.links.frame_buffer import FrameBuffer
 from hotpath.app.links.requests import RequestRefused
-from hotpath.app.records import LinkOptions
+from hotpath.app.links.run_controller import CONFIRM, Controller
+from hotpath.app.option_records import LinkOptions
 from hotpath.runtime.errors import BadNetwork, BadOption
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame

@@ -14,7 +14,7 @@ import pytest
 
 from hotpath.app.links import stream
 from hotpath.app.links.base import Context
-from hotpath.app.records import LinkOptions, StreamOptions
+from hotpath.app.option_records import LinkOptions, StreamOptions
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import Track
 from hotpath.video.base import TrackedFrame

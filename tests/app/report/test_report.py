@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from hotpath.app.__main__ import main
-from hotpath.app.cli.options import command_of, parse, records_of
+from hotpath.app.cli.option_parser import command_of, parse, records_of
 from hotpath.app.report.charts import COLUMNS, FrameAxis, curve, time_line
-from hotpath.app.report.cut import cut
 from hotpath.app.report.document import ReportFacts, document
 from hotpath.app.report.history import (
     DOUBT,
@@ -24,6 +23,7 @@ from hotpath.app.report.history import (
     SELECTED,
     RunHistory,
 )
+from hotpath.app.report.thumbnails import cut
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
 from tests.support import pages, tiny

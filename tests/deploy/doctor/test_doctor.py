@@ -9,7 +9,7 @@ import pytest
 from hotpath.boards import detect, installed, load_board
 from hotpath.boards import names as board_names
 from hotpath.boards.files import Root
-from hotpath.deploy.doctor import Situation, missing, report, traps
+from hotpath.deploy.doctor import Situation, doctor_report, missing_packages, traps
 from hotpath.runtime import engines
 from tests.support import ROOT
 from tests.support.board_roots import BoardRoot, situation
@@ -18,14 +18,16 @@ pytestmark = pytest.mark.pythons("the doctor on a board's own Python")
 
 
 def names(board):
-    return [entry.name for entry in missing.missing_packages(situation(board))]
+    return [entry.name for entry in missing_packages.missing_packages(situation(board))]
 
 
 def test_nano_gets_pycuda_because_cupy_has_no_build(nano):
-    entries = {entry.name: entry.command for entry in missing.missing_packages(situation(nano))}
+    entries = {
+        entry.name: entry.command for entry in missing_packages.missing_packages(situation(nano))
+    }
     assert "cupy" not in entries
     assert "/usr/local/cuda/bin" in entries["pycuda"] and "pycuda==" in entries["pycuda"]
-    commands = missing.install_commands(situation(nano))
+    commands = missing_packages.install_commands(situation(nano))
     assert len(commands) == len(set(commands)) > 0  # each is given once
     nano.put_package("pycuda-2021.1", "3.6")
     assert "pycuda" not in names(nano)
@@ -54,7 +56,7 @@ def test_a_computer_without_anything_gets_openvino():
     host, nothing = detect.Detection(), installed.InstalledSoftware()
     host.board = load_board("host")
     nothing.python = "3.12.1"
-    entries = missing.missing_packages(Situation(host, nothing, {}))
+    entries = missing_packages.missing_packages(Situation(host, nothing, {}))
     assert [entry.name for entry in entries] == ["numpy", "cv2", "openvino"]
 
 
@@ -72,13 +74,15 @@ def test_a_profile_without_its_gpu_library_is_asked_to_name_it(tmp_path, softwar
     of_board = situation(BoardRoot("jetson_thor_jp7", tmp_path))
     of_board.detection.software = {}
     of_board.detection.board = of_board.detection.board._replace(software=software)
-    (entry,) = [entry for entry in missing.missing_packages(of_board) if entry.name == "gpu_arrays"]
+    (entry,) = [
+        entry for entry in missing_packages.missing_packages(of_board) if entry.name == "gpu_arrays"
+    ]
     assert "jetson_thor.toml" in entry.command and 'gpu_arrays = "cupy' in entry.command
 
 
 def test_a_refusing_environment_comes_before_its_packages(tmp_path):
     thor = BoardRoot("jetson_thor_jp7", tmp_path)
-    entries = missing.missing_packages(situation(thor))
+    entries = missing_packages.missing_packages(situation(thor))
     assert "-m venv --system-site-packages" in entries[2].command
     thor.path("usr/lib/python3.12/EXTERNALLY-MANAGED").unlink()
     assert names(thor) == ["cv2", "cupy", "onnx", "aiohttp"]
@@ -89,7 +93,7 @@ def test_in_a_new_shell_an_environment_that_is_there_is_used(tmp_path):
     thor = BoardRoot("jetson_thor_jp7", tmp_path)
     python = "~/hotpath-venv/bin/python"
     thor.put("home/a/hotpath-venv/bin/python", "")
-    commands = missing.install_commands(situation(thor))
+    commands = missing_packages.install_commands(situation(thor))
     assert not [
         text
         for text in commands
@@ -103,13 +107,13 @@ def test_in_a_new_shell_an_environment_that_is_there_is_used(tmp_path):
     assert names(thor) == ["cv2"]
     found = situation(thor)
     found.installed.is_other = True  # this shell's Python is the system's
-    assert missing.install_commands(found) == [python + " -m hotpath boards"]
+    assert missing_packages.install_commands(found) == [python + " -m hotpath boards"]
 
 
 def test_every_command_of_a_board_is_of_its_reports_python(tmp_path):
     thor = BoardRoot("jetson_thor_jp7", tmp_path)
     thor.put_package("numpy-2.1.0", "3.12", "usr/lib")
-    told = report.machine(situation(thor), thor.telemetry())
+    told = doctor_report.machine(situation(thor), thor.telemetry())
     assert [line.split()[-1] for line in told if "of all commands" in line] == [
         "~/hotpath-venv/bin/python"
     ]
@@ -120,14 +124,19 @@ def test_a_computer_with_a_gpu_gets_tensorrt_in_one_environment(tmp_path):
     computer = BoardRoot(None, tmp_path)
     computer.put("proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 580")
     computer.put("usr/bin/python3.12", "")
-    entries = {entry.name: entry.command for entry in missing.missing_packages(situation(computer))}
+    entries = {
+        entry.name: entry.command
+        for entry in missing_packages.missing_packages(situation(computer))
+    }
     assert list(entries) == ["numpy", "cv2", "onnx", "tensorrt", "cupy"]
     wanted = "make setup ALSO=nvidia"  # what `make engine` runs with
     if os.path.realpath(sys.prefix) != os.path.realpath(str(ROOT / ".venv")):
-        wanted = missing._setup(ALSO="nvidia")  # another Python asks for that one, if it is there
+        wanted = missing_packages._setup(
+            ALSO="nvidia"
+        )  # another Python asks for that one, if it is there
     assert set(entries.values()) == {wanted}
     computer.put("usr/lib/python3.12/EXTERNALLY-MANAGED", "")
-    assert missing.install_commands(situation(computer)) == [wanted]
+    assert missing_packages.install_commands(situation(computer)) == [wanted]
     extras = (ROOT / "pyproject.toml").read_text().split("\nnvidia = [")[1].split("]\n]")[0]
     assert "tensorrt-cu12" in extras and "cupy-cuda12x" in extras and "[host]" in extras
 
@@ -144,7 +153,7 @@ def test_an_engine_of_ones_own_says_how_it_is_installed(tmp_path, monkeypatch):
     found.board = load_board("host")._replace(engine="mine")
     nothing = installed.InstalledSoftware()
     nothing.python = "3.12.1"
-    lacking = missing.missing_packages(Situation(found, nothing, {}))
+    lacking = missing_packages.missing_packages(Situation(found, nothing, {}))
     assert ("library_of_mine", "pip install mine") in [(e.name, e.command) for e in lacking]
 
 
@@ -162,19 +171,22 @@ def test_arm_boards_lack_what_their_engine_imports(tmp_path, monkeypatch, name, 
     )
     board = BoardRoot(name, tmp_path)
     board.drop_packages("rknn*")
-    found = missing.install_commands(situation(board))
+    found = missing_packages.install_commands(situation(board))
     assert [text for text in found if "nn" in text] == wanted  # on the Pi 5 it is there
 
 
 def test_where_make_setup_ran_the_other_python_is_named(tmp_path, monkeypatch):
-    assert missing._setup(str(tmp_path)) == "make setup"
-    assert missing.own_python(str(tmp_path)) == "python3"
+    assert missing_packages._setup(str(tmp_path)) == "make setup"
+    assert missing_packages.own_python(str(tmp_path)) == "python3"
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.touch()
-    assert missing._setup(str(tmp_path), ALSO="nvidia") == ".venv/bin/python -m hotpath boards"
+    assert (
+        missing_packages._setup(str(tmp_path), ALSO="nvidia")
+        == ".venv/bin/python -m hotpath boards"
+    )
     monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
-    assert missing._setup(str(tmp_path)) == "make setup"
+    assert missing_packages._setup(str(tmp_path)) == "make setup"
 
 
 def sentences(board, **environ):

@@ -14,7 +14,7 @@ from hotpath.boards import load_board, snapshot
 from hotpath.boards.detect import Detection
 from hotpath.boards.files import RecordingRoot
 from hotpath.boards.telemetry import Telemetry
-from hotpath.deploy.doctor import report
+from hotpath.deploy.doctor import doctor_report
 from hotpath.deploy.doctor.__main__ import main
 from hotpath.runtime.engines.shared import arithmetic
 from hotpath.runtime.networks import bundle
@@ -217,8 +217,8 @@ def test_what_is_built_is_checked_next(tmp_path, monkeypatch):
     found = Detection()
     found.board = board
     monkeypatch.setattr(bundle, "bundle_folders", lambda: [tmp_path])
-    assert not report._built(board)
+    assert not doctor_report._built(board)
     monkeypatch.setattr(bundle, "bundles_of", lambda board, network: [(board, network)])
-    assert report._built(board)
-    assert report._next(found, [], True).endswith("hotpath boards bringup")
-    assert report._next(found, ["first"], True) == "Next: first"
+    assert doctor_report._built(board)
+    assert doctor_report._next(found, [], True).endswith("hotpath boards bringup")
+    assert doctor_report._next(found, ["first"], True) == "Next: first"

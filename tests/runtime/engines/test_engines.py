@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from hotpath.base import commands
+from hotpath.base import messages
 from hotpath.graphs import assemble
 from hotpath.runtime import engines, load_tracker
 from hotpath.runtime.errors import BadNetwork, NoEngine, NotReady
@@ -193,7 +193,7 @@ def test_an_engine_of_another_name_is_refused_with_those_there_are(network):
 def test_without_an_engine_each_command_is_named_once(tmp_path, monkeypatch):
     monkeypatch.setattr(engines, "each_installed", lambda: iter(()))
     tiny.write_network(tmp_path)
-    with refusal(NoEngine, "none installed", command=commands.make_command("setup", ALSO="host")):
+    with refusal(NoEngine, "none installed", command=messages.make_command("setup", ALSO="host")):
         load_tracker(tmp_path / "tiny.toml")
 
 

@@ -13,7 +13,7 @@ from hotpath.base import toml_keys
 from hotpath.graphs.counting import count, read_parts
 from hotpath.runtime import decode, engines, load_tracker
 from hotpath.runtime.errors import BadNetwork
-from hotpath.runtime.networks import Network, load_network, names, schema
+from hotpath.runtime.networks import Network, load_network, names, network_schema
 from tests.support import blobs, tiny
 from tests.support.errors import refusal
 
@@ -166,7 +166,7 @@ def test_a_network_declares_each_key_and_numbers_have_bounds():
     declared = set(Network.__annotations__) - others
     for family in decode.families():
         own = decode.module_of(family).KEYS.values()
-        for keys in (schema.TOP, *schema.SECTIONS.values(), *own):
+        for keys in (network_schema.TOP, *network_schema.SECTIONS.values(), *own):
             declared -= set(keys)
             for name, key in keys.items():
                 assert name in Network.__annotations__
@@ -233,7 +233,7 @@ def test_counts_come_near_what_the_authors_publish(networks_dir, name, published
 
 
 def test_an_unknown_family_is_named_with_those_there_are():
-    _, _, mistakes = schema.read({"family": "dots", "head": {"anything": 1}})
+    _, _, mistakes = network_schema.read({"family": "dots", "head": {"anything": 1}})
     sentences = [toml_keys.sentence(mistake) for mistake in mistakes]
     assert any("'dots'" in s and "anchors, centre" in s for s in sentences)
     assert not any("anything" in s for s in sentences)  # the unknown family may have this key
@@ -254,7 +254,7 @@ def test_the_keys_of_a_misspelt_family_are_checked_too(run, tmp_path):
     + [("input", "scale", [0, 1, 1])],
 )
 def test_a_number_must_be_a_finite_number_and_a_scale_not_0(section, key, value):
-    _, _, mistakes = schema.read({"family": "points", section: {key: value}})
+    _, _, mistakes = network_schema.read({"family": "points", section: {key: value}})
     assert any(m.section == section and m.key == key for m in mistakes)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from hotpath import boards
 from hotpath.app.__main__ import main
-from hotpath.app.cli import options as cli
+from hotpath.app.cli import option_parser as cli
 from hotpath.runtime import DEFAULT_NETWORK, engines, load_tracker
 from hotpath.runtime.engines.shared import arithmetic, precision
 from hotpath.runtime.errors import BadNetwork

@@ -8,10 +8,10 @@ from typing import Any, Dict, List, Optional
 from hotpath.app import detect
 from hotpath.app.cli.networks import fetch
 from hotpath.base import projects, toml, toml_keys
-from hotpath.base.arguments import add_networks_dir
 from hotpath.base.cli import Parser, wrapped
-from hotpath.base.commands import make_command
-from hotpath.base.ends import exit_code
+from hotpath.base.common_options import add_networks_dir
+from hotpath.base.exit_codes import exit_code
+from hotpath.base.messages import make_command
 from hotpath.runtime import decode, engines
 from hotpath.runtime.engines.shared.precision import int8_form
 from hotpath.runtime.errors import BadNetwork, HotpathError, UnknownNetwork
@@ -23,7 +23,7 @@ from hotpath.runtime.networks import (
     find_toml,
     load_network,
     names,
-    schema,
+    network_schema,
     sha256_of,
 )
 
@@ -174,7 +174,7 @@ def check(options: argparse.Namespace) -> int:
     """Print each mistake: in the TOML, in its files, and in what the network computes."""
     path = find_toml(options.network)
     table = toml.read(path, BadNetwork)
-    values, files, mistakes = schema.read(table)
+    values, files, mistakes = network_schema.read(table)
     for mistake in mistakes:
         print(f"{path}: {toml_keys.sentence(mistake)}")
     wrong = len(mistakes)

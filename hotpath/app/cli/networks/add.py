@@ -15,7 +15,7 @@ from hotpath.app.cli.networks.propose import (
     usual_answers,
     usual_table,
 )
-from hotpath.base import cache, toml, toml_text
+from hotpath.base import cache, toml, toml_writer
 from hotpath.graphs import models, picture_values
 from hotpath.runtime.errors import BadNetwork, BadOutput
 from hotpath.runtime.network import Network, sha256_of
@@ -170,7 +170,7 @@ def _write(
             copy = path.parent / source.name
             if not copy.exists():
                 shutil.copy(str(source), str(copy))
-        cache.write_text(path, toml_text.to_toml(table, note))
+        cache.write_text(path, toml_writer.to_toml(table, note))
     except OSError as error:
         raise BadOutput(
             f"can't write {path}: {error.strerror}; name another folder with --out"

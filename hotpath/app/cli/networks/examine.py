@@ -10,7 +10,7 @@ from typing import Any, List, Mapping, Optional, Tuple
 import cv2
 import numpy as np
 
-from hotpath.graphs import canonical, convert, models, picture_values
+from hotpath.graphs import canonical_models, convert, models, picture_values
 from hotpath.kernels.golden import pack
 from hotpath.runtime import engines, load_tracker
 from hotpath.runtime.errors import BadNetwork, HotpathError
@@ -75,7 +75,7 @@ def boxes(network: Network, paths: Paths, networks_dir: Optional[str]) -> Tuple[
     Returns:
         (report, mistakes): a line for each engine, one for TensorRT, and how many are wrong.
     """
-    graphs = canonical.models(network, paths)
+    graphs = canonical_models.models(network, paths)
     opset = models.opset(graphs.search)
     report, mistakes = [], 0
     reference: Any = None

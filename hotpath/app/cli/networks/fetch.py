@@ -12,11 +12,11 @@ import urllib.request
 from typing import Any, Callable, List
 
 from hotpath.base import cache
-from hotpath.base.commands import error_text
+from hotpath.base.messages import error_text
 from hotpath.base.progress_bar import tqdm
 from hotpath.runtime.errors import BadNetwork, BadOutput
 from hotpath.runtime.network import Network, NetworkFile, sha256_of
-from hotpath.runtime.networks.schema import LARGEST_FILE
+from hotpath.runtime.networks.network_schema import LARGEST_FILE
 
 BLOCK = 1 << 16
 TIMEOUT_S = 20

@@ -13,10 +13,10 @@ import numpy as np
 from onnx import ModelProto
 
 from hotpath.base import toml_keys
-from hotpath.graphs import lifting, models, normalise, parts
+from hotpath.graphs import lifting, models, normalise, pair_of_parts
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network
-from hotpath.runtime.networks import FOLDER, schema
+from hotpath.runtime.networks import FOLDER, network_schema
 
 BY_HAND = f"write the TOML by hand, like those in {FOLDER}"
 
@@ -105,7 +105,7 @@ def propose(paths: Sequence[pathlib.Path]) -> Proposal:
 def name_parts(files: Mapping[pathlib.Path, ModelProto]) -> Named:
     """Find out which part each file is, by its inputs."""
     pictures = {
-        path: [models.is_picture(v) for v in models.inputs(m) if not parts.is_box(v)]
+        path: [models.is_picture(v) for v in models.inputs(m) if not pair_of_parts.is_box(v)]
         for path, m in files.items()
     }
     only = [path for path, flags in pictures.items() if flags == [True]]
@@ -185,7 +185,7 @@ def _outputs(named: Named, sides: Tuple[int, int]) -> List[Tuple[str, models.Sha
     copies = {part: models.copy(model) for part, (_, model) in named.items()}
     head = models.inputs(copies["head"]) if "head" in copies else []
     declared = [models.shape_of(value) for value in head]
-    exemplar, search = parts.join(network, copies)
+    exemplar, search = pair_of_parts.join(network, copies)
     exemplar = normalise.normalise(exemplar)
     shapes = models.all_shapes(exemplar)
     features = [shapes[value.name] for value in exemplar.graph.output]
@@ -293,7 +293,7 @@ def network_for(table: Table, path: pathlib.Path) -> Network:
     Raises:
         BadNetwork: the table has a mistake.
     """
-    values, files, mistakes = schema.read(table)
+    values, files, mistakes = network_schema.read(table)
     if mistakes:
         raise BadNetwork(f"{path}: {toml_keys.sentence(mistakes[0])}; {BY_HAND}")
     return Network(path.stem, path, values, files)
@@ -325,4 +325,4 @@ def with_changes(table: Table, changes: Changes) -> Table:
 
 def section_of(key: str) -> str:
     """The section of a TOML in which a key stands; what no section names is the family's."""
-    return next((s for s in ("input", "tracking") if key in schema.SECTIONS[s]), "head")
+    return next((s for s in ("input", "tracking") if key in network_schema.SECTIONS[s]), "head")

@@ -12,8 +12,8 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import numpy as np
 
 from hotpath import boards
-from hotpath.base.commands import counted, make_command
 from hotpath.base.errors import NotOnGpu
+from hotpath.base.messages import counted, make_command
 from hotpath.runtime import engines
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.network import Network

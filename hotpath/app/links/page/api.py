@@ -10,9 +10,9 @@ from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tupl
 
 from aiohttp import web
 
-from hotpath.app.links.control import Controller
 from hotpath.app.links.requests import RequestRefused
-from hotpath.app.report.cut import jpeg, shrunk
+from hotpath.app.links.run_controller import Controller
+from hotpath.app.report.thumbnails import jpeg, shrunk
 from hotpath.base.text import parsed_json
 from hotpath.runtime.frames.pictures import AnyFrame, bgr_of
 from hotpath.video.base import TrackedFrame

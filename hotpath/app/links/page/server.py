@@ -23,13 +23,13 @@ from typing import Any, Awaitable, Callable, Dict, List, NamedTuple, Optional, S
 from aiohttp import WSMsgType, web
 
 from hotpath.app.links.base import Context, Link, LinkThread, host_for_link, made_socket
-from hotpath.app.links.control import Controller
 from hotpath.app.links.page import access, api
 from hotpath.app.links.page.access import ConnectionLimiter, Guard
 from hotpath.app.links.page.answers import error, error_page, policy
 from hotpath.app.links.requests import RequestRefused
-from hotpath.app.records import LinkOptions
-from hotpath.app.report.cut import cut
+from hotpath.app.links.run_controller import Controller
+from hotpath.app.option_records import LinkOptions
+from hotpath.app.report.thumbnails import cut
 from hotpath.boards.detect import detect
 from hotpath.boards.telemetry import Telemetry
 from hotpath.runtime.errors import BadOutput, HotpathError

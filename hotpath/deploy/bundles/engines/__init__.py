@@ -11,7 +11,7 @@ import pathlib
 import shutil
 from typing import Any, Callable, Optional
 
-from hotpath.base.commands import did_you_mean
+from hotpath.base.messages import did_you_mean
 from hotpath.base.toml_keys import Table
 from hotpath.boards import Board
 from hotpath.deploy.bundles.order import Order

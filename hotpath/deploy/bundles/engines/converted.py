@@ -4,12 +4,12 @@ import pathlib
 import subprocess
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from hotpath.base.commands import make_command
-from hotpath.deploy.bundles import ranges
+from hotpath.base.messages import make_command
+from hotpath.deploy.bundles import int8_scales
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.bundles.writer import BundleWriter
 from hotpath.deploy.errors import BuildFailed
-from hotpath.graphs import canonical
+from hotpath.graphs import canonical_models
 from hotpath.runtime.networks import bundle
 
 PARTS = ("exemplar", "search")
@@ -50,7 +50,7 @@ def build(
     """
     paths = order.paths()
     try:
-        graphs = canonical.models(order.network, paths)
+        graphs = canonical_models.models(order.network, paths)
     except ImportError as error:
         raise BuildFailed(
             f"a bundle for {order.engine} is built on a computer with onnx ({error}); there, run "
@@ -59,7 +59,7 @@ def build(
         ) from None
     table, digest = None, None
     if order.precision == "int8":
-        table, digest = ranges.read(order, paths, order.table())
+        table, digest = int8_scales.read(order, paths, order.table())
     with BundleWriter(order.target) as writer:
         models: Dict[str, Any] = {}
         for name in PARTS:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Callable, Dict
 
 import numpy as np
 
-from hotpath.base.commands import make_command
+from hotpath.base.messages import make_command
 from hotpath.deploy.bundles.engines import converted
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.errors import BuildFailed

@@ -18,7 +18,7 @@ from hotpath.deploy.bundles import engines
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.doctor import Situation
 from hotpath.deploy.doctor.bringup import reference
-from hotpath.deploy.doctor.bringup.tracking import (
+from hotpath.deploy.doctor.bringup.film_tracking import (
     Times,
     mean_overlap,
     told,
@@ -27,7 +27,7 @@ from hotpath.deploy.doctor.bringup.tracking import (
     track_film,
     way_of,
 )
-from hotpath.deploy.doctor.missing import missing_packages
+from hotpath.deploy.doctor.missing_packages import missing_packages
 from hotpath.deploy.doctor.traps import traps
 from hotpath.deploy.film import film
 from hotpath.deploy.fps.evidence import why_invalid

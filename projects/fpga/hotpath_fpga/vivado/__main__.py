@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from hotpath.base.ends import exit_code
+from hotpath.base.exit_codes import exit_code
 from hotpath_fpga import vivado
 
 

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from hotpath.base.text import read_json
-from hotpath.calib import command
-from hotpath.calib.command import say
+from hotpath.calib import command_line
+from hotpath.calib.command_line import say
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.errors import BadClips
 from hotpath.video.clips import AnnotatedClip, find_clips
@@ -218,7 +218,7 @@ def entries(path: str | Path) -> list[Entry]:
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath_lab.longterm.films", __doc__)
+    cli = command_line.parser("hotpath_lab.longterm.films", __doc__)
     for half in HALVES:
         cli.add_argument("--" + half, nargs="+", metavar="DIR", help="clips of this half")
     cli.add_argument("--count", type=int, default=22, metavar="N", help="films of each half")
@@ -243,7 +243,7 @@ def run(options: argparse.Namespace) -> None:
     say(f"wrote {len(table['films'])} films to {options.out}")
 
 
-main = command.main("hotpath_lab.longterm.films", run, parser, "stopped")
+main = command_line.main("hotpath_lab.longterm.films", run, parser, "stopped")
 
 if __name__ == "__main__":
     raise SystemExit(main())

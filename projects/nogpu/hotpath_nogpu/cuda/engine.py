@@ -6,7 +6,7 @@ import numpy as np
 
 from hotpath.kernels.cuda import compile as compiler
 from hotpath.runtime.engines.base import Setup
-from hotpath.runtime.engines.shared.gpu import GpuEngine
+from hotpath.runtime.engines.shared.gpu_engine import GpuEngine
 from hotpath_nogpu.cuda import build
 
 NETWORK = os.path.join(build.HERE, "network.cu")

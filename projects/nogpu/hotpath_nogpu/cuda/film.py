@@ -3,7 +3,7 @@
 import numpy as np
 
 from hotpath.kernels import golden
-from hotpath.kernels.cuda.frames import Nv12
+from hotpath.kernels.cuda.frame_uploads import Nv12
 from hotpath.runtime.decode.points import Points
 from hotpath.runtime.frames import geometry
 from hotpath_nogpu.cuda.shim import Shim

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from hotpath.kernels import records as settings_records
-from hotpath.kernels.cuda import records
+from hotpath.kernels import setting_structures as settings_records
+from hotpath.kernels.cuda import frame_structures
 from hotpath.kernels.settings import ARGMAX, MOST_PROPOSALS, PointsSettings, weights_of
 from hotpath.kernels.votes import hanning_window, inner_hanning_window
 from hotpath.runtime.devices.gpu import frame_settings
@@ -15,7 +15,7 @@ FRAME = 1280, 720
 def looks_of(net, states, prior=ARGMAX):
     """The records of windows around states."""
     weights = weights_of(frame_settings(net).select, prior)
-    requests = (records.WindowRequest * len(states))()
+    requests = (frame_structures.WindowRequest * len(states))()
     for request, state in zip(requests, states):
         state = np.array(state, np.float64)
         request.around[:] = state
@@ -26,7 +26,7 @@ def looks_of(net, states, prior=ARGMAX):
 
 
 def propose(shim, net, maps, states, prior=ARGMAX, threads=256, half=False, gap=0, frame=FRAME):
-    """What ``hp_peaks`` finds in windows: ``records.WindowResult`` of each.
+    """What ``hp_peaks`` finds in windows: ``setting_structures.WindowResult`` of each.
 
     Args:
         shim: ``hotpath_nogpu.cuda.shim.Shim``.
@@ -42,15 +42,18 @@ def propose(shim, net, maps, states, prior=ARGMAX, threads=256, half=False, gap=
     select, kind = frame_settings(net).select, np.float16 if half else np.float32
     given = [_repeated(np.ascontiguousarray(values, kind), len(states), gap) for values in maps]
     is_points = isinstance(select, PointsSettings)
-    head = records.array_of(settings_records.record(select))
+    head = frame_structures.array_of(settings_records.record(select))
     window = (hanning_window if is_points else inner_hanning_window)(select.size)
     places = [n for values, own in zip(given, maps) for n in (values, own.size + gap)]
     places += [None, 0] * (3 - len(maps))
-    requests, results = looks_of(net, states, prior), (records.WindowResult * len(states))()
-    picture = records.Frame(frame_width=frame[0], frame_height=frame[1])
+    requests, results = (
+        looks_of(net, states, prior),
+        (frame_structures.WindowResult * len(states))(),
+    )
+    picture = frame_structures.Frame(frame_width=frame[0], frame_height=frame[1])
     room = np.zeros((len(states), 3 * select.size**2))
-    more = records.array_of(picture), records.array_of(requests), int(half), room
-    more += (records.array_of(results),)
+    more = frame_structures.array_of(picture), frame_structures.array_of(requests), int(half), room
+    more += (frame_structures.array_of(results),)
     tables = head, np.ascontiguousarray(window)
     shim.launch("hp_peaks", len(states), threads, int(not is_points), *tables, *places, *more)
     return list(results)
@@ -66,13 +69,13 @@ def pool(shim, net, features, states, places, half=False):
     """
     channels, side = features.shape[1], int(round(features.shape[2] ** 0.5))
     given = np.repeat(features.astype(np.float16 if half else np.float32), len(states), axis=0)
-    results = np.zeros(len(states), records.PROPOSALS)
+    results = np.zeros(len(states), frame_structures.PROPOSALS)
     for own, there in zip(results, places):
         own["count"] = len(there)
         own["state"][: len(there)] = there
-    rows = np.zeros(results["count"].sum(), records.row_of(channels))
+    rows = np.zeros(results["count"].sum(), frame_structures.row_of(channels))
     sums = np.full((len(rows), 4 * channels), np.nan, np.float32)
-    requests = records.array_of(looks_of(net, states))
+    requests = frame_structures.array_of(looks_of(net, states))
     numbers = features[0].size, int(half), channels, side, float(net.stride)
     grid = MOST_PROPOSALS, len(states)
     shim.launch("hp_pool", grid, 256, requests, results, given, *numbers, sums, rows)

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from hotpath.base.errors import GpuFailed
 from hotpath.kernels import golden
-from hotpath.kernels.cuda import records
-from hotpath.kernels.cuda.frames import part_of
+from hotpath.kernels.cuda import frame_structures
+from hotpath.kernels.cuda.cuda_windows import around
+from hotpath.kernels.cuda.frame_uploads import part_of
 from hotpath.kernels.cuda.kernels import crop_grid
-from hotpath.kernels.cuda.windows import around
 from hotpath.kernels.planes import Planes
 from hotpath.runtime.devices.gpu import frame_settings
 from hotpath.runtime.frames import geometry
@@ -27,11 +27,11 @@ def picture_of(frame, chroma=None, place=(0, 0), size=None):
     The caller must keep the array alive.
     """
     height, width = frame.shape[:2]
-    record = records.Frame(x=place[0], y=place[1], width=width, height=height)
+    record = frame_structures.Frame(x=place[0], y=place[1], width=width, height=height)
     record.plane, record.row_stride, record.pixel_stride = frame.ctypes.data, *frame.strides[:2]
     record.frame_width, record.frame_height = size or (width, height)
     if chroma is not None:
-        record.format = records.NV12
+        record.format = frame_structures.NV12
         record.chroma, record.chroma_stride = chroma.ctypes.data, chroma.strides[0]
     return record
 
@@ -40,13 +40,13 @@ def crop(shim, net, picture, windows, exemplar=False, dtype="float32", gap=0):
     """Crop windows; returns the planes of each, and the numbers between them."""
     side = net.exemplar if exemplar else net.search
     asked = frame_settings(net)
-    given = records.Input(asked.input.mean, asked.input.scale, side)
+    given = frame_structures.Input(asked.input.mean, asked.input.scale, side)
     given.half, given.swap = dtype == "float16", asked.input.swap
-    requests = (records.WindowRequest * len(windows))()
+    requests = (frame_structures.WindowRequest * len(windows))()
     for request, window in zip(requests, windows):
         request.window[:], request.border[:] = window, BORDER
     out = np.full((len(windows), 3 * side * side + gap), 77, dtype)
-    bytes_of = [records.array_of(record) for record in (picture, requests, given)]
+    bytes_of = [frame_structures.array_of(record) for record in (picture, requests, given)]
     grid = crop_grid(side, len(windows))
     shim.launch("hp_crop", grid, (32, 8), *bytes_of, out.shape[1], out)
     used = 3 * side * side
@@ -161,21 +161,21 @@ def test_resize_places_in_whole_numbers_are_those_in_doubles(shim, source, targe
 def test_each_windows_features_are_those_of_its_target(shim):
     random = np.random.RandomState(1)
     targets = [random.randint(0, 99, 333).astype(np.float16) for _ in range(3)]
-    requests, out = (records.WindowRequest * 5)(), np.zeros((5, 512), np.float16)
+    requests, out = (frame_structures.WindowRequest * 5)(), np.zeros((5, 512), np.float16)
     for request, owner in zip(requests, (2, 0, 0, 1, 2)):
         request.features[3] = targets[owner].ctypes.data
-    shim.launch("hp_gather", (2, 5), 256, records.array_of(requests), 3, 666, 1024, out)
+    shim.launch("hp_gather", (2, 5), 256, frame_structures.array_of(requests), 3, 666, 1024, out)
     for row, owner in zip(out, (2, 0, 0, 1, 2)):
         np.testing.assert_array_equal(row[:333], targets[owner])
         assert not row[333:].any()
 
 
 def test_the_kernels_records_are_those_of_python(shim):
-    out = np.zeros(len(records.layout()), np.int32)
+    out = np.zeros(len(frame_structures.layout()), np.int32)
     shim.launch("hp_layout", 1, 1, out)
-    records.check(out.tolist())
+    frame_structures.check(out.tolist())
     for index in range(len(out)):
         wrong = out.tolist()
         wrong[index] += 8
         with refusal(GpuFailed, "other version"):
-            records.check(wrong)
+            frame_structures.check(wrong)

@@ -14,7 +14,7 @@ import sys
 import pytest
 
 from hotpath_nogpu.cuda import build
-from hotpath_nogpu.cuda.whole import track
+from hotpath_nogpu.cuda.counted_run import track
 from hotpath_nogpu.gpu import STAND_IN, TOOLS, python
 from tests.support.needs import FAKES, skip
 
@@ -60,7 +60,7 @@ def test_the_real_cupy_has_every_name_of_the_stand_in():
 
 
 PYCUDA = """
-from hotpath_nogpu.cuda.whole import track
+from hotpath_nogpu.cuda.counted_run import track
 found = track(graph=False, windows=2, frames=30)
 print([found["cells"], found["states"].tolist(), found["counts"]["download_bytes"]])
 """

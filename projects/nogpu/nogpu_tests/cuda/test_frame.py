@@ -14,9 +14,9 @@ from hotpath.kernels import cpu
 from hotpath.kernels.cuda import compile as compiler
 from hotpath.kernels.cuda import device as devices
 from hotpath.runtime.devices.gpu import GpuDevice
+from hotpath_nogpu.cuda.counted_run import track
 from hotpath_nogpu.cuda.engine import TinyGpuEngine
 from hotpath_nogpu.cuda.film import Film, track_by_definition
-from hotpath_nogpu.cuda.whole import track
 from hotpath_nogpu.gpu import STAND_IN, python
 from tests.support.kernel_networks import network
 

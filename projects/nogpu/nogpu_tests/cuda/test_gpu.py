@@ -10,8 +10,8 @@ import pytest
 from hotpath.base.errors import GpuFailed, NoGpu
 from hotpath.kernels import cpu
 from hotpath.kernels.cuda import compile as compiler
+from hotpath.kernels.cuda import cuda_graphs, driver, frame_uploads
 from hotpath.kernels.cuda import device as devices
-from hotpath.kernels.cuda import driver, frames, graphs
 from hotpath.runtime.devices.gpu import GpuDevice
 from hotpath.runtime.errors import BadFrame, NotReady
 from hotpath.runtime.frames import geometry
@@ -91,7 +91,7 @@ def test_frames_of_cameras_equal_converted_ones():
         assert ways[0] == ways[1] == ways[2]
         for way in (converted, planes, bgrx):  # a point prompt asks for it
             assert gpu.take(way[0])[0].shape[:2] == converted[0].shape[:2]
-        for wrong in (frames.Nv12(planes[0].luma, planes[0].chroma[:-1]), bgrx[0][:, :, :2]):
+        for wrong in (frame_uploads.Nv12(planes[0].luma, planes[0].chroma[:-1]), bgrx[0][:, :, :2]):
             with pytest.raises(BadFrame):
                 _boxes(gpu, [wrong], box)
     device.close()
@@ -244,12 +244,12 @@ def test_copies_of_other_threads_disturb_no_capture():
     address = device.alloc(64)
 
     def copy():
-        context = graphs.HANDLE()
+        context = cuda_graphs.HANDLE()
         library.cuDevicePrimaryCtxRetain(context_at(context), 0)
         library.cuCtxPushCurrent_v2(context)
         out = np.zeros(64, np.uint8)
-        arguments = graphs.HANDLE(out.ctypes.data), graphs.HANDLE(address)
-        results.append(library.cuMemcpyDtoH_v2(*arguments, graphs.HANDLE(64)))
+        arguments = cuda_graphs.HANDLE(out.ctypes.data), cuda_graphs.HANDLE(address)
+        results.append(library.cuMemcpyDtoH_v2(*arguments, cuda_graphs.HANDLE(64)))
         library.cuCtxPopCurrent_v2(context_at(context))
 
     def body():
@@ -259,10 +259,10 @@ def test_copies_of_other_threads_disturb_no_capture():
         other.join()
 
     results = []
-    graphs.CudaGraph(graphs.GraphDriver(library), handle, body).close()
+    cuda_graphs.CudaGraph(cuda_graphs.GraphDriver(library), handle, body).close()
     assert results == [0]
     device.close()
 
 
 def context_at(context):
-    return graphs.ctypes.byref(context)
+    return cuda_graphs.ctypes.byref(context)

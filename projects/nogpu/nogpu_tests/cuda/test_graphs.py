@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from hotpath.base.errors import GpuFailed
-from hotpath.kernels.cuda import graphs
+from hotpath.kernels.cuda import cuda_graphs
 from tests.support.needs import needs_program
 
 CUDA_10_2 = "cuStreamBeginCapture_v2 cuStreamEndCapture cuGraphInstantiate cuGraphLaunch"
@@ -56,8 +56,8 @@ class Library:
 )
 def test_each_age_of_driver_is_called_by_its_own_names(names, instantiate):
     library = Library(names)
-    graph = graphs.CudaGraph(
-        graphs.GraphDriver(library), 5, lambda: library.calls.append(("body", 0))
+    graph = cuda_graphs.CudaGraph(
+        cuda_graphs.GraphDriver(library), 5, lambda: library.calls.append(("body", 0))
     )
     graph.launch(5)
     graph.close()
@@ -76,8 +76,8 @@ def test_each_age_of_driver_is_called_by_its_own_names(names, instantiate):
 @pytest.mark.parametrize("name", CUDA_10_2.split())
 def test_a_driver_without_graphs_is_named(name):
     names = " ".join(n for n in CUDA_10_2.split() if n != name)
-    with pytest.raises(graphs.NoGraph, match="this driver has no " + name):
-        graphs.GraphDriver(Library(names))
+    with pytest.raises(cuda_graphs.NoGraph, match="this driver has no " + name):
+        cuda_graphs.GraphDriver(Library(names))
 
 
 @pytest.mark.parametrize(
@@ -85,12 +85,12 @@ def test_a_driver_without_graphs_is_named(name):
 )
 def test_a_refusal_has_the_drivers_words(name):
     library = Library(CUDA_12, **{name: 900})
-    with pytest.raises(graphs.NoGraph, match="words of the driver"):
-        graphs.CudaGraph(graphs.GraphDriver(library), 5, lambda: None)
+    with pytest.raises(cuda_graphs.NoGraph, match="words of the driver"):
+        cuda_graphs.CudaGraph(cuda_graphs.GraphDriver(library), 5, lambda: None)
     assert ("cuGraphDestroy" in library.called()) == (name == "cuGraphInstantiateWithFlags")
     del library.cuGetErrorString
-    with pytest.raises(graphs.NoGraph, match="error 900"):
-        graphs.CudaGraph(graphs.GraphDriver(library), 5, lambda: None)
+    with pytest.raises(cuda_graphs.NoGraph, match="error 900"):
+        cuda_graphs.CudaGraph(cuda_graphs.GraphDriver(library), 5, lambda: None)
 
 
 RUNTIME = """
@@ -120,8 +120,8 @@ def test_a_failed_capture_leaves_no_error_for_the_next_library(runtime, fails):
             raise KeyError("the engine's own")
 
     library = Library(CUDA_12, **({} if fails == "body" else {fails: 901}))
-    with pytest.raises(KeyError if fails == "body" else graphs.NoGraph):
-        graphs.CudaGraph(graphs.GraphDriver(library), 5, body)
+    with pytest.raises(KeyError if fails == "body" else cuda_graphs.NoGraph):
+        cuda_graphs.CudaGraph(cuda_graphs.GraphDriver(library), 5, body)
     assert runtime.cudaPeekAtLastError() == 0
     if fails == "body":
         assert library.called()[-2:] == ["cuStreamEndCapture", "cuGraphDestroy"]
@@ -129,6 +129,6 @@ def test_a_failed_capture_leaves_no_error_for_the_next_library(runtime, fails):
 
 def test_a_launch_that_fails_is_a_sentence():
     library = Library(CUDA_12, cuGraphLaunch=719)
-    graph = graphs.CudaGraph(graphs.GraphDriver(library), 5, lambda: None)
+    graph = cuda_graphs.CudaGraph(cuda_graphs.GraphDriver(library), 5, lambda: None)
     with pytest.raises(GpuFailed, match="words of the driver"):
         graph.launch(5)

@@ -12,7 +12,7 @@ Exit codes: 0, 1 when a test failed, 2 when a program or a download is missing.
 import sys
 import time
 
-from hotpath.calib.command import parser
+from hotpath.calib.command_line import parser
 from hotpath_release.arm import same_boxes
 from hotpath_release.arm.machine import TABLE, ArmMachine, MissingDownload
 

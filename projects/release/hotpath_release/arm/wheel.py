@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 
-from hotpath.calib.command import parser
+from hotpath.calib.command_line import parser
 from hotpath_release.arm.machine import ArmMachine, exit_code
 
 FRAMES = 12  # the emulation takes a second for each

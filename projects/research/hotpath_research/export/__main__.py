@@ -14,11 +14,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from hotpath.base import toml_keys, toml_text
-from hotpath.calib import command
+from hotpath.base import toml_keys, toml_writer
+from hotpath.calib import command_line
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.errors import BadNetwork
-from hotpath.runtime.networks import schema
+from hotpath.runtime.networks import network_schema
 from hotpath_research.export.authors import AUTHORS, Parts
 from hotpath_research.export.one_stream import KINDS, one_stream
 from hotpath_research.pytorch import torch
@@ -33,7 +33,7 @@ EXPORTERS: dict[str, Callable[..., Parts]] = {
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath_research.export", __doc__)
+    cli = command_line.parser("hotpath_research.export", __doc__)
     cli.add_argument("authors", choices=sorted(EXPORTERS), help="whose code base it is")
     cli.add_argument("--checkout", required=True, metavar="DIR", help="the authors' repository")
     text = "the authors' configuration of the network"
@@ -87,18 +87,18 @@ def write(parts: Parts, name: str, folder: Path) -> Path:
     table["file"] = [
         {"part": part, "name": path.name, "sha256": sums[part]} for part, path in files.items()
     ]
-    _, _, mistakes = schema.read(table)
+    _, _, mistakes = network_schema.read(table)
     if mistakes:
         raise BadNetwork(f"the configuration gives {toml_keys.sentence(mistakes[0])}")
     path = folder / (name + ".toml")
     path.write_text(
-        toml_text.to_toml(table, "Written by `python -m hotpath_research.export`."),
+        toml_writer.to_toml(table, "Written by `python -m hotpath_research.export`."),
         encoding="utf-8",
     )
     return path
 
 
-main = command.main("hotpath_research.export", run, parser)
+main = command_line.main("hotpath_research.export", run, parser)
 
 if __name__ == "__main__":
     sys.exit(main())

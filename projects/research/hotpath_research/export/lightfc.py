@@ -20,7 +20,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from hotpath.calib import command
+from hotpath.calib import command_line
 from hotpath.calib.errors import BadRun
 from hotpath.graphs import models
 from hotpath.runtime.errors import BadNetwork
@@ -49,7 +49,7 @@ class NcnnLayer(NamedTuple):
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath_research.export.lightfc", __doc__)
+    cli = command_line.parser("hotpath_research.export.lightfc", __doc__)
     cli.add_argument("--checkout", required=True, metavar="DIR", help="a clone of LightFC_Deploy")
     cli.add_argument("--name", default="lightfc", help="of both files (default: %(default)s)")
     cli.add_argument("--float32", action="store_true", help="store the weights in float32")
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> None:
     for part, model in graphs(Path(options.checkout), options.float32).items():
         paths.append(out / f"{options.name}_{part}.onnx")
         onnx.save(model, str(paths[-1]))
-    command.say_written(*paths)
+    command_line.say_written(*paths)
 
 
 def graphs(checkout: Path, float32: bool = False) -> dict[str, onnx.ModelProto]:
@@ -297,7 +297,7 @@ class OnnxWriter:
         return values
 
 
-main = command.main("hotpath_research.export.lightfc", run, parser)
+main = command_line.main("hotpath_research.export.lightfc", run, parser)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -13,14 +13,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from hotpath.calib import command
+from hotpath.calib import command_line
 from hotpath.calib.errors import BadImages, TrainingStopped
 from hotpath.calib.one_step_overlap import Pairs
 from hotpath.runtime.networks import load_network, names
 from hotpath.video.clips import find_clips
 from hotpath_lab.provenance import commit
 from hotpath_research.pytorch import torch
-from hotpath_research.train import own
+from hotpath_research.train import own_clips
 from hotpath_research.train.bank import Bank, build_bank
 from hotpath_research.train.export import export
 from hotpath_research.train.films import write_tracks
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     out.mkdir(parents=True, exist_ok=True)
     if options.find_lr:
         options.stages = options.stages[:1]
-    judges = own.prepared(options)
+    judges = own_clips.prepared(options)
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(1)
     log = Log(out / "log.jsonl")
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     if options.find_lr:
         return 0
     if judges:
-        return own.judged(options, judges, log)
+        return own_clips.judged(options, judges, log)
     if options.stages[-1] == "head":
         print(json.dumps(export(out / "head.pt", out / "export"), indent=1))
     return 0
@@ -103,7 +103,7 @@ def prepare(
     log(event="teacher", name=str(teacher.network.name), licence=licence)
     cache = Path(options.cache) if options.cache else out / "cache"
     sources = options.images, options.clips, options.licences, options.frames
-    outliers = own.outliers(options, judges)
+    outliers = own_clips.outliers(options, judges)
     if outliers:
         log(event="outliers", frames=outliers)
     bank = build_bank(cache / "bank", *sources, [clip.name for clip in judges], outliers)
@@ -215,7 +215,7 @@ def run_stage(
         StageRunner(stage, out, log, options.device, options.seed, options.checkpoint_seconds).run()
 
 
-main = command.main("hotpath_research.train", run, parser)
+main = command_line.main("hotpath_research.train", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from hotpath.calib.errors import BadImages
-from hotpath_research.train.pictures import (
+from hotpath_research.train.sources import TABLE, Source, Sources
+from hotpath_research.train.training_pictures import (
     FRAMES,
     PROPOSALS,
     coco_folder,
@@ -32,7 +33,6 @@ from hotpath_research.train.pictures import (
     read_video,
     shrunk,
 )
-from hotpath_research.train.sources import TABLE, Source, Sources
 
 STILL, SEQUENCE, VIDEO = 0, 1, 2
 HOLDOUT = 40

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hotpath.calib import command
+from hotpath.calib import command_line
 from hotpath.calib.errors import TrainingStopped
-from hotpath.calib.picture import pyplot
+from hotpath.calib.loss_chart import pyplot
 from hotpath_research.train.loop import read_log
 
 NO_FIGURES = {"time", "stage", "event", "steps", "pairs", "seconds"}
@@ -26,7 +26,7 @@ class Plot(argparse.Action):
     """``--plot RUN...``: draws and ends the program."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
-        command.say_written(draw([Path(value) for value in values]))
+        command_line.say_written(draw([Path(value) for value in values]))
         parser.exit()
 
 

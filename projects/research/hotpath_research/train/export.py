@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hotpath.calib import command
+from hotpath.calib import command_line
 from hotpath.calib.errors import TrainingStopped
 from hotpath.graphs import counting, models
 from hotpath_research.pytorch import nn, torch
@@ -190,7 +190,7 @@ def write(
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath_research.train.export", __doc__)
+    cli = command_line.parser("hotpath_research.train.export", __doc__)
     cli.add_argument("checkpoint", nargs="?", help="such as RUN/head.pt; it need not be finished")
     cli.add_argument("folder", help="where to write, such as runtime/networks")
     cli.add_argument("--name", help="of the files (default: of the run, or the model of --shape)")
@@ -231,7 +231,7 @@ def run(options: argparse.Namespace) -> None:
     print(f"time it: hotpath networks show {export_record['toml']}", file=sys.stderr)
 
 
-main = command.main("hotpath_research.train.export", run, parser)
+main = command_line.main("hotpath_research.train.export", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

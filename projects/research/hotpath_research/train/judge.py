@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from hotpath.calib import command
-from hotpath.calib.command import say
+from hotpath.calib import command_line
+from hotpath.calib.command_line import say
 from hotpath.calib.errors import BadRun
 from hotpath.calib.one_step_overlap import Finder, Pairs, check_supported, estimate
 from hotpath.runtime import engines
@@ -34,7 +34,7 @@ REPEATS = 3  # crops of every frame
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath_research.train.judge", __doc__)
+    cli = command_line.parser("hotpath_research.train.judge", __doc__)
     cli.add_argument(
         "candidates", nargs="+", metavar="NETWORK", help="name, or path of a TOML or checkpoint"
     )
@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
         "--report", nargs="*", default=[], metavar="DIR", help="clips that nothing is chosen by"
     )
     cli.add_argument("--repeats", type=int, default=REPEATS, metavar="N", help="crops of a frame")
-    command.add_network_options(cli)
+    command_line.add_network_options(cli)
     return cli
 
 
@@ -133,7 +133,7 @@ def _finder(name: str, options: argparse.Namespace) -> Finder:
         return Finder(network, engines.create(options.engine, network, paths))
 
 
-main = command.main("hotpath_research.train.judge", run, parser, "stopped")
+main = command_line.main("hotpath_research.train.judge", run, parser, "stopped")
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -4,13 +4,13 @@ import argparse
 from typing import Any
 
 from hotpath.base.cli import count
-from hotpath.calib import command
+from hotpath.calib import command_line
 from hotpath_research.train.backbones import PREFIX
 from hotpath_research.train.curves import Plot
 from hotpath_research.train.layers import BACKBONES
 from hotpath_research.train.optimiser import PARTS
-from hotpath_research.train.pictures import FRAMES
 from hotpath_research.train.stages import NAMES
+from hotpath_research.train.training_pictures import FRAMES
 
 DESCRIPTION = """\
 Train kestrel from pictures, videos and a teacher.
@@ -74,7 +74,7 @@ def add_shape(add: Any, default: str | None) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath_research.train", DESCRIPTION)
+    cli = command_line.parser("hotpath_research.train", DESCRIPTION)
     text = "draw the curves of one or several runs into curves.png of the first, and end"
     cli.add_argument("--plot", action=Plot, nargs="+", metavar="RUN", help=text)
     add = cli.add_argument_group("pictures").add_argument

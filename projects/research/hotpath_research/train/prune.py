@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch.nn.utils import prune
 
-from hotpath.calib import command
+from hotpath.calib import command_line
 from hotpath.calib.errors import TrainingStopped
 from hotpath.calib.one_step_overlap import Finder
 from hotpath.runtime import engines
@@ -55,7 +55,7 @@ class Place(NamedTuple):
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath_research.train.prune", __doc__)
+    cli = command_line.parser("hotpath_research.train.prune", __doc__)
     cli.add_argument("checkpoint", help="such as RUN/head.pt")
     cli.add_argument(
         "--share", type=float, default=0.2, help="to remove at most (default: %(default)s)"
@@ -191,7 +191,7 @@ def milliseconds(engines_of: dict[Any, Any]) -> dict[Any, float]:
     return {name: float(np.median(values)) for name, values in times.items()}
 
 
-main = command.main("hotpath_research.train.prune", run, parser)
+main = command_line.main("hotpath_research.train.prune", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -10,13 +10,13 @@ import pathlib
 import sys
 from typing import List, Optional
 
-from hotpath.base.arguments import add_networks_dir
 from hotpath.base.cli import Parser
-from hotpath.base.ends import exit_code
+from hotpath.base.common_options import add_networks_dir
+from hotpath.base.exit_codes import exit_code
 from hotpath.boards import HOST, load_board
 from hotpath.deploy.bundles import prepared
+from hotpath.deploy.bundles.build_progress import say
 from hotpath.deploy.bundles.order import Order
-from hotpath.deploy.bundles.progress import say
 from hotpath.runtime.networks import load_network
 
 

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hotpath.calib.command import say, say_written
+from hotpath.calib.command_line import say, say_written
 from hotpath.calib.errors import TrainingStopped
-from hotpath.calib.picture import pyplot
+from hotpath.calib.loss_chart import pyplot
 from hotpath_research.train.loop import Log, StageRunner, TrainingStage
 
 LOWEST, HIGHEST = 1e-6, 1.0

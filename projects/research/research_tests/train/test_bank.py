@@ -7,7 +7,7 @@ import numpy as np
 
 from hotpath.calib.errors import BadImages
 from hotpath.runtime.errors import BadClips
-from hotpath_research.train import pictures
+from hotpath_research.train import training_pictures
 from hotpath_research.train.bank import SEQUENCE, STILL, VIDEO, build_bank, clip_group
 from research_tests.train.conftest import still
 from tests.support.clips import write_boxes, write_clip
@@ -155,5 +155,5 @@ def test_pictures_of_coco_have_the_boxes_of_their_objects(tmp_path):
 
 def test_got10k_is_a_set_for_research_only(tmp_path):
     write_clip(tmp_path / "train" / "GOT-10k_Train_000001", *film(4, 96, 72, 20))
-    (clip,), videos = pictures.find_clips([f"got10k={tmp_path / 'train'}"])
+    (clip,), videos = training_pictures.find_clips([f"got10k={tmp_path / 'train'}"])
     assert clip[1] == "got10k" and not videos

@@ -12,7 +12,7 @@ pytest.importorskip("openvino")
 from hotpath.calib.errors import BadImages, TrainingStopped  # noqa: E402  (after torch)
 from hotpath.runtime.networks import load_network  # noqa: E402
 from hotpath_research.train import __main__ as training  # noqa: E402
-from hotpath_research.train import own  # noqa: E402
+from hotpath_research.train import own_clips  # noqa: E402
 from hotpath_research.train.bank import build_bank  # noqa: E402
 from hotpath_research.train.geometry import SEARCH, maps_of  # noqa: E402
 from hotpath_research.train.loop import Log, save  # noqa: E402
@@ -77,7 +77,7 @@ def test_half_the_pairs_have_the_teachers_maps(world, tmp_path):
 
 def test_clips_that_judge_are_not_learnt_from(world, tmp_path):
     options = given(world, tmp_path, "--held-out", "filmb,filme")
-    judges = [clip.name for clip in own.prepared(options)]
+    judges = [clip.name for clip in own_clips.prepared(options)]
     assert judges == ["filmb", "filme"]
     bank = build_bank(tmp_path, options.images, options.clips, left_out=judges)
     assert {name for name in bank.sources if name.startswith("film")} == {"filma", "filmc", "filmd"}
@@ -93,8 +93,8 @@ def test_labels_beside_the_target_are_left_out(world, tmp_path, capsys, more, le
     for name in ("filmb", "filmc", "filmd"):
         write_clip(clips / name, pictures, boxes)
     options = given(world, tmp_path / "out", "--clips", clips, *more)
-    judges = own.prepared(options)
-    outliers = own.outliers(options, judges)
+    judges = own_clips.prepared(options)
+    outliers = own_clips.outliers(options, judges)
     assert outliers == left_out
     named = [clip.name for clip in judges]
     bank = build_bank(tmp_path / "bank", options.images, options.clips, (), 24, named, outliers)
@@ -108,19 +108,19 @@ def test_targets_of_one_film_are_all_on_one_side(world, tmp_path):
         write_clip(tmp_path / "c" / name, pictures, boxes)
     options = given(world, tmp_path / "out")
     options.clips = [str(tmp_path / "c")]
-    judges = {clip.name for clip in own.prepared(options)}
+    judges = {clip.name for clip in own_clips.prepared(options)}
     assert judges == {"y-id1", "z2"}
 
 
 @pytest.mark.parametrize("names", ["filma", "filma,filmb,filmc,filmd,filme", "nofilm"])
 def test_too_few_films_on_a_side_are_said_with_their_names(world, tmp_path, names):
     with pytest.raises(BadImages, match="film.*--held-out"):
-        own.prepared(given(world, tmp_path, "--held-out", names))
+        own_clips.prepared(given(world, tmp_path, "--held-out", names))
 
 
 def test_a_checkpoint_is_no_network_to_compare_with(world, tmp_path):
     with pytest.raises(TrainingStopped, match="head.pt.*--start"):
-        own.prepared(given(world, tmp_path, "--start", "runs/x/head.pt"))
+        own_clips.prepared(given(world, tmp_path, "--start", "runs/x/head.pt"))
 
 
 def spoilt(folder):
@@ -147,14 +147,14 @@ def test_a_network_that_gained_is_written_with_its_numbers(world, tmp_path):
 
     start, log = spoilt(tmp_path / "start"), Log(tmp_path / "log.jsonl")
     options = given(world, tmp_path, "--start", start)
-    judges = own.prepared(options)
+    judges = own_clips.prepared(options)
     teacher = Teacher(TEACHER)
     bank = build_bank(tmp_path / "bank", options.images, options.clips)
     held = training.held_pairs(options, bank, teacher, tmp_path / "held.npz")
     network = unfolded("kestrel", StageInputs(None, held, {}, teacher, "cpu", 8))
     save(tmp_path / "head.pt", {"config": network.config, "average": network.state_dict()})
 
-    assert own.judged(options, judges, log) == 0
+    assert own_clips.judged(options, judges, log) == 0
     (told,) = read_log(tmp_path / "log.jsonl")
     assert set(told) - {"time", "event"} == OF_OWN_CLIPS < documented("## The log")
     assert told["gain"] > told["error"] and told["clips"] == ["filmb", "filmd"]

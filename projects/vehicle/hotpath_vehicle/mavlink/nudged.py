@@ -8,7 +8,7 @@ from hotpath.video.base import TrackedFrame
 from hotpath_vehicle.follow import Follow, Rates
 from hotpath_vehicle.gimbal.settings import load_settings
 from hotpath_vehicle.mavlink import numbers as m
-from hotpath_vehicle.mavlink import only_one
+from hotpath_vehicle.mavlink import steering_lock
 from hotpath_vehicle.mavlink.codec import Codec
 from hotpath_vehicle.mavlink.gimbal_manager import GimbalManager
 from hotpath_vehicle.mavlink.messages import Message, Outgoing, TargetView
@@ -118,7 +118,7 @@ def open_gimbal(
     aim.note = None
     manager = GimbalManager(aim, *me, settings["lost"]["link"])
     component = Component(Beating(*me), (size[0], size[1]))
-    name = only_one.take(options.url, me)
+    name = steering_lock.take(options.url, me)
     transport = open_transport(options.url)
     link: Any = component  # all that a Service asks of a camera here
     service = Service(transport, Codec(*me, key), link, None, manager, key, say=say, ledger=LEDGERS)

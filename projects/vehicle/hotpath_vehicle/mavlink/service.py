@@ -31,7 +31,7 @@ from hotpath_vehicle.aim.calibration import from_options
 from hotpath_vehicle.follow import Follow
 from hotpath_vehicle.gimbal.settings import load_settings
 from hotpath_vehicle.mavlink import numbers as m
-from hotpath_vehicle.mavlink import only_one, packets
+from hotpath_vehicle.mavlink import packets, steering_lock
 from hotpath_vehicle.mavlink.camera import NEW_S, MavlinkCamera
 from hotpath_vehicle.mavlink.codec import Codec
 from hotpath_vehicle.mavlink.geo import Geo
@@ -337,7 +337,7 @@ def open_link(context: Context) -> Service:
         *me, context.network, fov, streams(options.stream), _folder(options), kind, _mark()
     )
     assert context.run is not None, "MAVLink selects targets"
-    name = only_one.take(mavlink.url, me) if gimbal else None
+    name = steering_lock.take(mavlink.url, me) if gimbal else None
     transport = open_transport(mavlink.url, mavlink.allow or ())
     loop = Loop(context.run, gimbal is not None)
     camera = MavlinkCamera(loop, identity, geo, mavlink.delay_s)

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from hotpath.runtime.errors import BadOutput
-from hotpath_vehicle.mavlink import only_one
+from hotpath_vehicle.mavlink import steering_lock
 from tests.support import ROOT
 from tests.support.errors import refusal
 from tests.support.ports import free_port
@@ -20,8 +20,8 @@ PORT = free_port()  # of each process that runs tests
 HERE = f"udpout:127.0.0.1:{PORT}"
 TAKE = (
     "import sys; sys.path[:0] = {!r}; "
-    "from hotpath_vehicle.mavlink import only_one; "
-    "kept = only_one.take({!r}, (1, 100)); print('taken', flush=True); sys.stdin.read()"
+    "from hotpath_vehicle.mavlink import steering_lock; "
+    "kept = steering_lock.take({!r}, (1, 100)); print('taken', flush=True); sys.stdin.read()"
 )
 
 
@@ -36,20 +36,20 @@ TAKE = (
 )
 def test_two_spellings_of_one_place_are_one(theirs, ours):
     theirs, ours = theirs.format(PORT), ours.format(PORT)
-    with contextlib.closing(only_one.take(theirs, ME)):
+    with contextlib.closing(steering_lock.take(theirs, ME)):
         with refusal(BadOutput, "another run"):
-            only_one.take(ours, ME)
-        only_one.take(ours, (1, 101)).close()  # another component
-    only_one.take(ours, ME).close()
+            steering_lock.take(ours, ME)
+        steering_lock.take(ours, (1, 101)).close()  # another component
+    steering_lock.take(ours, ME).close()
 
 
 @pytest.mark.parametrize(
     "old, new", [("0.1:", "0.9:"), ("udpout", "tcp"), ("127.0.0.1", "no.host")]
 )
 def test_another_place_is_free(old, new):
-    with contextlib.closing(only_one.take(HERE, ME)):
-        only_one.take(HERE.replace(old, new), ME).close()
-        only_one.take("udpout:127.0.0.1:15000", ME).close()
+    with contextlib.closing(steering_lock.take(HERE, ME)):
+        steering_lock.take(HERE.replace(old, new), ME).close()
+        steering_lock.take("udpout:127.0.0.1:15000", ME).close()
 
 
 def test_a_run_of_anybody_keeps_the_place_until_it_is_killed():
@@ -65,6 +65,6 @@ def test_a_run_of_anybody_keeps_the_place_until_it_is_killed():
     with other:
         assert other.stdout.readline() == b"taken\n"
         with refusal(BadOutput, "another run"):
-            only_one.take(HERE, ME)
+            steering_lock.take(HERE, ME)
         other.send_signal(signal.SIGKILL)
-    only_one.take(HERE, ME).close()
+    steering_lock.take(HERE, ME).close()

@@ -13,7 +13,7 @@ pytest.importorskip("pymavlink")
 from pymavlink.dialects.v20 import common
 
 from hotpath.app.links.base import BrokenLink
-from hotpath.app.records import StreamOptions
+from hotpath.app.option_records import StreamOptions
 from hotpath.runtime.errors import BadOutput
 from hotpath_vehicle.mavlink import numbers, packets, reports
 from hotpath_vehicle.mavlink.codec import Codec

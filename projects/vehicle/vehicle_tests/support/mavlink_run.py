@@ -4,8 +4,8 @@ import functools
 import time
 from types import SimpleNamespace
 
-from hotpath.app.links.control import Controller
-from hotpath.app.records import LinkOptions
+from hotpath.app.links.run_controller import Controller
+from hotpath.app.option_records import LinkOptions
 from hotpath.runtime import loading
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.app.report.cut import cut
+from hotpath.app.report.thumbnails import cut
 from hotpath.runtime.frames.boxes import overlap
 from tests.support import pages
 from tests.support.streams.mjpeg import MjpegServer

@@ -146,7 +146,7 @@ class HotpathTrack(GstBase.BaseTransform):
 
     def _begin(self, frame: Any, text: str) -> Any:
         """Take the target in a box; returns the ``Track`` of its first frame."""
-        from hotpath.app.cli.boxes import parsed_box
+        from hotpath.app.cli.first_boxes import parsed_box
 
         height, width = frame.shape[:2]
         box = parsed_box("box", text, (width, height))

@@ -6,7 +6,7 @@ from typing import Any, List, Sequence, Type
 import numpy as np
 
 from hotpath.base.errors import GpuFailed
-from hotpath.kernels import structures
+from hotpath.kernels import header_structures
 
 BGR, NV12 = 0, 1  # formats of a frame
 MOST_FEATURES = 8  # tensors that the exemplar leaves for the frames
@@ -15,7 +15,7 @@ PARTS = 2  # of a box along each side, as HP_PARTS
 MOST_SIDE = 1024  # of a network's input, as HP_MOST_OUTPUTS in hotpath.h
 
 
-STRUCTURES = structures.read("cuda/frame.h")
+STRUCTURES = header_structures.read("cuda/frame.h")
 Frame = STRUCTURES["hp_frame"]  # a frame, or the part of it that was uploaded
 Input = STRUCTURES["hp_input"]  # how the network takes a picture
 WindowRequest = STRUCTURES["hp_window_request"]  # a window of a frame, and whose it is

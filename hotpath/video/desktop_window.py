@@ -11,7 +11,7 @@ from typing import Any, Deque, List, Mapping, MutableMapping, Optional, Sequence
 import cv2
 import numpy as np
 
-from hotpath.base.commands import make_command
+from hotpath.base.messages import make_command
 from hotpath.runtime.errors import BadOutput
 
 QUIT_KEYS = ("q", "Q", "\x1b")  # the last one is Esc

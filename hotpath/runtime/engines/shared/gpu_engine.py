@@ -2,7 +2,7 @@
 
 An engine defines its parts, which enqueue themselves on a stream. ``GpuEngine`` runs them on arrays
 of the host for ``hotpath.runtime.engines.base``, and on device memory for
-``hotpath.kernels.cuda.windows``.
+``hotpath.kernels.cuda.cuda_windows``.
 """
 
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple

@@ -8,7 +8,7 @@ most ``MOST_BYTES``; rows of features that do not fit are a second one. Maps and
 windows are copied only where they are read. Only the result of ``exemplar`` stays on the GPU for
 each target.
 
-The network is a ``hotpath.runtime.engines.shared.gpu.GpuEngine``, opened on the same device.
+The network is a ``hotpath.runtime.engines.shared.gpu_engine.GpuEngine``, opened on the same device.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 import numpy as np
 
 from hotpath.base.errors import GpuFailed, HotpathError
-from hotpath.kernels.cuda import driver, frames, graphs, records
+from hotpath.kernels.cuda import cuda_graphs, driver, frame_structures, frame_uploads
 from hotpath.kernels.cuda.arrays import OnDevice
 from hotpath.kernels.cuda.device import by_any_thread
 from hotpath.kernels.cuda.kernels import REQUESTS_AT, CudaKernels
@@ -106,7 +106,7 @@ class CudaWindows:
         self.stream = self._handle = device.handle(engine.stream)
         self._marks = {step: device.event() for step in STEPS} if timed else {}
         self._done = device.event()
-        self._graphs: Dict[int, graphs.CudaGraph] = {}
+        self._graphs: Dict[int, cuda_graphs.CudaGraph] = {}
         self._staging = np.zeros(0, np.uint8)
         self._pixels_at = 0
         self._kernels: Any = None
@@ -125,11 +125,13 @@ class CudaWindows:
         device, engine, most = self.device, self.engine, self.most
         self._kernels = CudaKernels(device, self._settings, engine, most)
         kernels = self._kernels
-        self._record = device.pinned(REQUESTS_AT + most * records.SIZE_OF_REQUEST)
-        self._frame = frames.Record(self._record[: ctypes.sizeof(records.Frame)])
+        self._record = device.pinned(REQUESTS_AT + most * frame_structures.SIZE_OF_REQUEST)
+        self._frame = frame_uploads.Record(self._record[: ctypes.sizeof(frame_structures.Frame)])
         requests = self._record[REQUESTS_AT:]
-        self._looks = records.in_memory(records.WindowRequest, requests, most)
-        rows = requests[: most * records.SIZE_OF_REQUEST].reshape(most, records.SIZE_OF_REQUEST)
+        self._looks = frame_structures.in_memory(frame_structures.WindowRequest, requests, most)
+        rows = requests[: most * frame_structures.SIZE_OF_REQUEST].reshape(
+            most, frame_structures.SIZE_OF_REQUEST
+        )
         self._numbers = rows.view(np.float64)[:, :NUMBERS]
         self._owners: List[Any] = [(None, None)] * most  # whose records lie there
         self.selects, self._row = kernels.selects, kernels.row_bytes
@@ -137,9 +139,11 @@ class CudaWindows:
         places = MOST_PROPOSALS * most * self._row
         self._seen = device.pinned(kernels.rows_at + places) if kernels.selects else None
         if self._seen is not None:
-            self._places = self._seen[: most * records.SIZE_OF_RESULT].view(records.PROPOSALS)
+            self._places = self._seen[: most * frame_structures.SIZE_OF_RESULT].view(
+                frame_structures.PROPOSALS
+            )
         if self._seen is not None and self._row:
-            form = records.row_of((self._row - 4) // 2 // records.PARTS**2)
+            form = frame_structures.row_of((self._row - 4) // 2 // frame_structures.PARTS**2)
             self._rows = self._seen[kernels.rows_at :].view(form)
         self._first_rows = max(0, MOST_BYTES - kernels.rows_at) // self._row if self._row else 0
         names = engine.maps + engine.shown
@@ -184,10 +188,10 @@ class CudaWindows:
         """Capture the graph of that many windows."""
         body = functools.partial(self._enqueue, count, self._handle)
         try:
-            self._graphs[count] = graphs.CudaGraph(
-                graphs.GraphDriver(driver.load()), self._handle, body
+            self._graphs[count] = cuda_graphs.CudaGraph(
+                cuda_graphs.GraphDriver(driver.load()), self._handle, body
             )
-        except (graphs.NoGraph, HotpathError) as error:
+        except (cuda_graphs.NoGraph, HotpathError) as error:
             self._give_up_graphs(str(error))
 
     def _give_up_graphs(self, why: str) -> None:
@@ -201,12 +205,12 @@ class CudaWindows:
 
     @by_any_thread
     def exemplar(
-        self, frame: frames.AnyFrame, place: Rectangle, border: Sequence[int]
+        self, frame: frame_uploads.AnyFrame, place: Rectangle, border: Sequence[int]
     ) -> GpuTarget:
         """Crop the exemplar of a target, and compute its features.
 
         Args:
-            frame: see ``hotpath.kernels.cuda.frames``.
+            frame: see ``hotpath.kernels.cuda.frame_uploads``.
             place: its window.
             border: 3 uint8 values for the pixels outside the frame, BGR.
 
@@ -265,7 +269,7 @@ class CudaWindows:
     @by_any_thread
     def run(
         self,
-        frame: frames.AnyFrame,
+        frame: frame_uploads.AnyFrame,
         windows: Sequence[Window],
         reads: bool = False,
         maps: Sequence[str] = (),
@@ -273,7 +277,7 @@ class CudaWindows:
         """Run windows of a frame.
 
         Args:
-            frame: see ``hotpath.kernels.cuda.frames``.
+            frame: see ``hotpath.kernels.cuda.frame_uploads``.
             windows: at most ``most``.
             reads: whether to download the features of all of them.
             maps: names of the network's maps to download.
@@ -339,7 +343,7 @@ class CudaWindows:
         rows = self._rows[:total].copy()
         return places, rows["values"] * rows["scale"][:, None]
 
-    def _pack(self, frame: frames.AnyFrame, windows: Sequence[Window]) -> None:
+    def _pack(self, frame: frame_uploads.AnyFrame, windows: Sequence[Window]) -> None:
         """Write the records, and upload the part of the frame that the windows cover."""
         if isinstance(frame, OnDevice):
             for stream in {plane.stream for plane in frame.planes} - {None}:
@@ -394,7 +398,7 @@ class CudaWindows:
             self._kernels.propose(count)
         self._mark("select")
         if self._seen is not None:
-            used = count * records.SIZE_OF_RESULT
+            used = count * frame_structures.SIZE_OF_RESULT
             if self._row:
                 rows = min(self._first_rows, MOST_PROPOSALS * count)
                 used = self._kernels.rows_at + rows * self._row
@@ -402,7 +406,7 @@ class CudaWindows:
         self._mark("download")
 
     def _upload_records(self, count: int) -> None:
-        used = REQUESTS_AT + count * records.SIZE_OF_REQUEST
+        used = REQUESTS_AT + count * frame_structures.SIZE_OF_REQUEST
         self.device.upload(self._kernels.records_at, self._record[:used], self._stream)
 
     def _download(self, name: str, count: int) -> None:
@@ -423,9 +427,9 @@ class CudaWindows:
         numbers = np.ascontiguousarray(rows).view(engine.dtype).astype(np.float32, copy=False)
         return numbers.reshape((count,) + engine.shape(name))
 
-    def _fit(self, frame: frames.AnyFrame) -> None:
+    def _fit(self, frame: frame_uploads.AnyFrame) -> None:
         """Make the memory of the pixels large enough for a frame of another kind or size."""
-        size = frames.capacity(frame)
+        size = frame_uploads.capacity(frame)
         if self._staging.size < size:
             self.device.free(self._pixels_at)
             self._staging = np.zeros(0, np.uint8)

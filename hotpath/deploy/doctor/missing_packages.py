@@ -11,7 +11,7 @@ import shlex
 import sys
 from typing import Callable, Dict, List, NamedTuple
 
-from hotpath.base.commands import PYNQ, make_command
+from hotpath.base.messages import PYNQ, make_command
 from hotpath.boards import NVIDIA, installed
 from hotpath.deploy.doctor import Situation
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hotpath.base.commands import counted, why_unread
+from hotpath.base.messages import counted, why_unread
 from hotpath.base.text import read as read_text
-from hotpath.calib.command import say
+from hotpath.calib.command_line import say
 from hotpath.runtime.errors import BadClips
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.video.clips import AnnotatedClip

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.app.records import TargetOptions
+from hotpath.app.option_records import TargetOptions
 from hotpath.runtime.errors import BadBox
 from hotpath.runtime.frames.pictures import AnyFrame
 from hotpath.runtime.types import (
@@ -89,9 +89,9 @@ def given_points(options: TargetOptions, frame: AnyFrame) -> List[Tuple[float, f
 
 def _check_window(source: "Source") -> None:
     """Raise ``BadBox`` where no box can be drawn."""
-    from hotpath.video import window
+    from hotpath.video import desktop_window
 
-    reason = window.no_window()
+    reason = desktop_window.no_window()
     if reason:
         truth = "has no ground truth"
         if source.annotated:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Dict, List, NamedTuple, Sequence, Tuple
 from hotpath.base import toml_keys
 from hotpath.base.toml_keys import Key, Table
 from hotpath.runtime.engines.base import Setup
-from hotpath.runtime.engines.shared.cpu import CpuEngine
+from hotpath.runtime.engines.shared.cpu_engine import CpuEngine
 from hotpath.runtime.networks.canonical import CanonicalModels
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from hotpath.app.cli.profile import Profile
-from hotpath.base.commands import counted
+from hotpath.base.messages import counted
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.runtime.types import Track

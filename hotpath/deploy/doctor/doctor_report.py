@@ -4,14 +4,19 @@ import contextlib
 import textwrap
 from typing import List, Optional, Sequence
 
-from hotpath.base.commands import make_command, program_command
 from hotpath.base.errors import HotpathError
+from hotpath.base.messages import make_command, program_command
 from hotpath.boards import HOST, Board, load_board, names
 from hotpath.boards.detect import Detection
 from hotpath.boards.installed import InstalledSoftware
 from hotpath.boards.telemetry import Telemetry
 from hotpath.deploy.doctor import Situation
-from hotpath.deploy.doctor.missing import ALTERNATIVES, missing_packages, own_python, python_of
+from hotpath.deploy.doctor.missing_packages import (
+    ALTERNATIVES,
+    missing_packages,
+    own_python,
+    python_of,
+)
 from hotpath.deploy.doctor.traps import traps
 from hotpath.runtime.engines.shared import arithmetic
 from hotpath.runtime.networks import default_of

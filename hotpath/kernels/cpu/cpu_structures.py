@@ -1,6 +1,7 @@
 """The structures that the compiled functions take, and a check that the library has the same.
 
-The settings of a network, which the GPU takes too, are those of ``hotpath.kernels.records``.
+The settings of a network, which the GPU takes too, are those of
+``hotpath.kernels.setting_structures``.
 """
 
 import ctypes
@@ -8,10 +9,10 @@ from typing import List, Sequence
 
 import numpy as np
 
-from hotpath.kernels import records, structures
+from hotpath.kernels import header_structures, setting_structures
 
 HEADERS = ("select", "plan", "planes", "online", "fabric")
-STRUCTURES = structures.read(*(f"cpu/{name}.h" for name in HEADERS))
+STRUCTURES = header_structures.read(*(f"cpu/{name}.h" for name in HEADERS))
 Two, Four = ctypes.c_double * 2, ctypes.c_double * 4
 
 SelectJob = STRUCTURES["hp_select_job"]
@@ -32,7 +33,7 @@ def check(library: ctypes.CDLL) -> None:
     Raises:
         RuntimeError: the library is of another header, or a header was not read as it is meant.
     """
-    for name, kind in {**STRUCTURES, **records.STRUCTURES}.items():
+    for name, kind in {**STRUCTURES, **setting_structures.STRUCTURES}.items():
         there, size = library.hp_size_of(name.encode()), ctypes.sizeof(kind)
         if there != size:
             raise RuntimeError(f"{name} has {there} bytes in the library, and {size} here")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from hotpath.base import cache
-from hotpath.base.commands import counted
-from hotpath.calib.picture import pyplot
+from hotpath.base.messages import counted
+from hotpath.calib.loss_chart import pyplot
 from hotpath_lab import metrics, state_metrics
 from hotpath_lab.figures import ALL
 

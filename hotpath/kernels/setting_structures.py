@@ -1,4 +1,4 @@
-"""The settings of a network as the structures of ``structures.h``, which C++ and CUDA take.
+"""The settings of a network as the structures of ``header_structures.h``, which C++ and CUDA take.
 
 Each field of a structure has the name of a field of the settings in ``kernels/settings.py``.
 Processor and GPU take the same bytes.
@@ -7,10 +7,10 @@ Processor and GPU take the same bytes.
 import ctypes
 from typing import Any
 
+from hotpath.kernels import header_structures
 from hotpath.kernels import settings as names
-from hotpath.kernels import structures
 
-STRUCTURES = structures.read("structures.h")
+STRUCTURES = header_structures.read("structures.h")
 OF_SETTINGS: Any = {
     names.BoxLimits: STRUCTURES["hp_bounds"],
     names.WindowSettings: STRUCTURES["hp_geometry"],

@@ -4,9 +4,9 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING, List
 
-from hotpath.app.records import LinkOptions
+from hotpath.app.option_records import LinkOptions
 from hotpath.base import projects
-from hotpath.base.commands import missing_package_text
+from hotpath.base.messages import missing_package_text
 from hotpath.runtime.errors import BadOutput
 
 if TYPE_CHECKING:

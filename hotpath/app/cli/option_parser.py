@@ -1,15 +1,15 @@
-"""The options of ``hotpath track``: the parser that the groups of ``hotpath.app.records`` give."""
+"""The options of ``hotpath track``: a parser made of the groups of ``option_records``."""
 
 import argparse
 import shlex
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from hotpath.app import records
+from hotpath.app import option_records
 from hotpath.app.cli.config import with_config
 from hotpath.base import projects
-from hotpath.base.arguments import add_engine, add_networks_dir
 from hotpath.base.cli import Parser
-from hotpath.base.commands import advice_for_unknown, did_you_mean, make_command
+from hotpath.base.common_options import add_engine, add_networks_dir
+from hotpath.base.messages import advice_for_unknown, did_you_mean, make_command
 from hotpath.runtime import DEFAULT_NETWORK, __version__, engines, networks
 from hotpath.runtime.network import DETECTORS
 from hotpath.video.base import without_password
@@ -21,9 +21,15 @@ DESCRIPTION = (
 )
 PLUGS = projects.load_plugs()
 OTHERS = tuple(group for plug in PLUGS for group in plug.groups)
-GROUPS: Tuple[records.Group, ...] = (
-    *(records.SOURCE, records.TARGETS, records.NETWORK, records.OUTPUTS, records.PAGE),
-    *(*OTHERS, records.STREAM, records.LINKS),
+GROUPS: Tuple[option_records.Group, ...] = (
+    *(
+        option_records.SOURCE,
+        option_records.TARGETS,
+        option_records.NETWORK,
+        option_records.OUTPUTS,
+        option_records.PAGE,
+    ),
+    *(*OTHERS, option_records.STREAM, option_records.LINKS),
 )
 COMMON = (  # what the short help lists
     *("video", "box", "point", "detector", "class", "all", "network", "results", "save", "report"),
@@ -66,11 +72,13 @@ def parse(arguments: List[str]) -> argparse.Namespace:
     return options
 
 
-def records_of(options: argparse.Namespace, log: Callable[[str], None]) -> records.RunOptions:
+def records_of(
+    options: argparse.Namespace, log: Callable[[str], None]
+) -> option_records.RunOptions:
     """The options as records, one for each part of the program; ``log`` is for the network."""
     values = {name: value for name, value in vars(options).items() if value is not None}
 
-    def record(group: records.Group) -> Any:
+    def record(group: option_records.Group) -> Any:
         given = [option for option in group.options if option.name in values]
         return group.record(**{option.field: values[option.name] for option in given})
 
@@ -82,10 +90,10 @@ def records_of(options: argparse.Namespace, log: Callable[[str], None]) -> recor
     )
     links = links._replace(page=page, stream=stream, others=tuple(others))
     links = links._replace(video=str(options.video), results=outputs.results, save=outputs.save)
-    return records.RunOptions(source, targets, network, outputs, links, options.words)
+    return option_records.RunOptions(source, targets, network, outputs, links, options.words)
 
 
-def command_of(options: records.RunOptions, box: Sequence[float] = ()) -> str:
+def command_of(options: option_records.RunOptions, box: Sequence[float] = ()) -> str:
     """The command line that repeats a run, with masked passwords.
 
     Args:
@@ -122,7 +130,7 @@ def parser() -> argparse.ArgumentParser:
     return cli
 
 
-def _add_options(cli: argparse.ArgumentParser, group: records.Group) -> None:
+def _add_options(cli: argparse.ArgumentParser, group: option_records.Group) -> None:
     """Add the options of a record."""
     facts = {
         "detectors": ", ".join(networks.names(DETECTORS)),

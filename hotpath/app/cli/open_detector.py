@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from hotpath.app.records import TargetOptions
+from hotpath.app.option_records import TargetOptions
 from hotpath.runtime import engines
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.options import Options

@@ -14,7 +14,7 @@ from hotpath.boards import detect
 from hotpath.deploy.bundles import prepared
 from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.bundles.order import Order
-from hotpath.kernels.cuda import driver, graphs
+from hotpath.kernels.cuda import cuda_graphs, driver
 from hotpath.runtime.networks import load_network
 from hotpath_nogpu.cuda import build as fake_gpu
 from hotpath_nogpu.tensorrt import fake
@@ -45,7 +45,7 @@ class Queue:
 
 def watch_captures(machine):
     """Let the fake TensorRT know which graph is being captured."""
-    begin = graphs.CudaGraph.__init__
+    begin = cuda_graphs.CudaGraph.__init__
 
     def watched(self, *given):
         machine.graph, self._graph = self, None
@@ -54,7 +54,7 @@ def watch_captures(machine):
         finally:
             machine.graph = None
 
-    graphs.CudaGraph.__init__ = watched
+    cuda_graphs.CudaGraph.__init__ = watched
 
 
 def make(folder, name, family, precision="fp32", **tracking):

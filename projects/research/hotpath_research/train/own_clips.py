@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from hotpath.base import toml, toml_text
-from hotpath.base.commands import counted
-from hotpath.calib.command import say
+from hotpath.base import toml, toml_writer
+from hotpath.base.messages import counted
+from hotpath.calib.command_line import say
 from hotpath.calib.errors import BadImages, TrainingStopped
 from hotpath.calib.one_step_overlap import Finder, Pairs, estimate
 from hotpath.runtime import engines
@@ -25,7 +25,7 @@ from hotpath.video.clips import AnnotatedClip
 from hotpath_lab import evaluate
 from hotpath_research.train.bank import clip_group
 from hotpath_research.train.export import export
-from hotpath_research.train.pictures import find_clips, labelled
+from hotpath_research.train.training_pictures import find_clips, labelled
 
 START = "kestrel"
 FEWEST = 2  # films that judge; a standard error needs two
@@ -173,6 +173,6 @@ def _with_numbers(exported: dict[str, Any], start: Any) -> str:
         "licence": exported["licence"],
     }
     table.pop("published", None)
-    return toml_text.to_toml(
+    return toml_writer.to_toml(
         table, f"{start.name}, whose head learnt the boxes of clips of one's own."
     )

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Tuple, Union
 
 import numpy as np
 
-from hotpath.kernels.cuda import records
+from hotpath.kernels.cuda import frame_structures
 from hotpath.kernels.cuda.arrays import OnDevice
 
 
@@ -98,7 +98,7 @@ class Record:
     """The record of a frame for the GPU, which is written in place.
 
     Args:
-        memory: uint8, as many as a ``records.Frame`` has.
+        memory: uint8, as many as a ``frame_structures.Frame`` has.
     """
 
     def __init__(self, memory: np.ndarray) -> None:
@@ -140,10 +140,14 @@ class Record:
         width, height, depth = self._width, self._height, self._depth
         if isinstance(frame, Nv12):
             x, y, w, h = part_of(edges, width, height, True)
-            used, stride, form = self._pack_planes(frame, x, y, w, h, staging), w, records.NV12
+            used, stride, form = (
+                self._pack_planes(frame, x, y, w, h, staging),
+                w,
+                frame_structures.NV12,
+            )
         else:
             x, y, w, h = part_of(edges, width, height)
-            used, stride, form = w * h * depth, 0, records.BGR
+            used, stride, form = w * h * depth, 0, frame_structures.BGR
             np.copyto(staging[:used].reshape(h, w, depth), frame[y : y + h, x : x + w])
         self._numbers[:] = w * depth, stride, depth, form, x, y, w, h, width, height
         return used
@@ -155,7 +159,7 @@ class Record:
         is_nv12 = first is not last
         self._places[:] = first.address, last.address if is_nv12 else 0
         chroma_stride = last.strides[0] if is_nv12 else 0
-        form = records.NV12 if is_nv12 else records.BGR
+        form = frame_structures.NV12 if is_nv12 else frame_structures.BGR
         strides = first.strides[0], chroma_stride, first.strides[1]
         self._numbers[:] = (*strides, form, 0, 0, *size, *size)
         return 0

@@ -385,8 +385,8 @@ class Plug(NamedTuple):
 
     Attributes:
         groups: one ``Group`` of options for each record that the project adds.
-        links: as ``hotpath.app.cli.links.LINKS``, and the project's name where a package may be
-            missing. They are told first, and opened last.
+        links: as ``hotpath.app.cli.open_links.LINKS``, and the project's name where a package may
+            be missing. They are told first, and opened last.
         wanted: which links the options ask for, by name.
         check: refuses, by ``BadOutput``, what can't work together.
         common: options that the short help lists.

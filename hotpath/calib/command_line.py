@@ -8,10 +8,10 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, TypeVar
 
 from tqdm import tqdm
 
-from hotpath.base.arguments import add_engine, add_networks_dir
 from hotpath.base.cli import Parser, wrapped
-from hotpath.base.commands import counted
-from hotpath.base.ends import exit_code
+from hotpath.base.common_options import add_engine, add_networks_dir
+from hotpath.base.exit_codes import exit_code
+from hotpath.base.messages import counted
 from hotpath.calib.errors import BadRun
 from hotpath.runtime import engines
 

@@ -7,7 +7,7 @@ import shlex
 import sys
 from typing import Collection, Dict, Iterable, Tuple
 
-from hotpath.base.broken import JETSON, why_broken
+from hotpath.base.broken_libraries import JETSON, why_broken
 from hotpath.base.text import is_utf_16
 
 # the checkout, or the folder that the package is installed in

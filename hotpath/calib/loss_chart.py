@@ -5,7 +5,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from hotpath.base.commands import counted, missing_package_text
+from hotpath.base.messages import counted, missing_package_text
 from hotpath.calib.errors import MissingLibrary
 
 MOST_LAYERS = 24  # rows of the chart, the noisiest

@@ -11,10 +11,10 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from hotpath.app.links.as_json import target_json
-from hotpath.app.links.controls import Controls
 from hotpath.app.links.frame_buffer import FrameBuffer
 from hotpath.app.links.requests import RequestRefused, Requests
-from hotpath.app.records import LinkOptions
+from hotpath.app.links.target_controls import Controls
+from hotpath.app.option_records import LinkOptions
 from hotpath.video.base import TrackedFrame
 
 if TYPE_CHECKING:

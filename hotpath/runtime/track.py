@@ -1,6 +1,7 @@
 """``python -m runtime.track``: ``hotpath track`` under the name that it always had.
 
-The program is ``hotpath.app``. It stands on the runtime, so no module here imports it.
+The program is ``hotpath/app/track_command.py``. It stands on the runtime, so no module here imports
+it. The tracker itself is in ``hotpath/runtime/tracker/``.
 """
 
 import runpy

@@ -16,9 +16,9 @@ import numpy as np
 import onnx
 import pytest
 
-from hotpath.app.__main__ import main
 from hotpath.app.cli.networks import __main__ as networks_command
 from hotpath.app.cli.profile import KEPT
+from hotpath.app.track_command import main
 from hotpath.runtime import bearing
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.tracker.motion import Motion
@@ -407,7 +407,7 @@ def test_a_frame_without_numbers_is_left_out_and_many_end_a_run(world, tmp_path)
 
 HANGS = """
 import sys, threading, time
-from hotpath.app.__main__ import StopRequest
+from hotpath.app.track_command import StopRequest
 def tell():
     while not stop.requested:
         time.sleep(0.01)
@@ -441,7 +441,7 @@ def test_a_second_signal_ends_a_run_that_hangs(first, second):
 
 RESTORES = """
 import os, signal
-from hotpath.app.__main__ import StopRequest
+from hotpath.app.track_command import StopRequest
 signal.signal(signal.SIGTERM, lambda number, frame: print("the caller's"))
 with StopRequest() as stop:
     stop.begin()
@@ -453,7 +453,7 @@ os.kill(os.getpid(), signal.SIGTERM)
 
 SWALLOWED = """
 import os, signal, sys, weakref
-from hotpath.app.__main__ import StopRequest
+from hotpath.app.track_command import StopRequest
 class Module: pass
 def callback(reference, signals=True):
     os.kill(os.getpid(), signal.SIGQUIT) if signals else 1 / 0

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hotpath.app.__main__ import first_frame
+from hotpath.app.track_command import first_frame
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.video.sources import WAITING
 from tests.app.test_track import box_text, boxes_of, command, lines_in, rows_of

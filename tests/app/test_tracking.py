@@ -13,7 +13,7 @@ import pytest
 
 import hotpath
 from hotpath.app import tracking
-from hotpath.app.__main__ import main
+from hotpath.app.track_command import main
 from hotpath.runtime.errors import BadBox, BadFrame, BadOption, BadSource, NoCamera
 from hotpath.runtime.frames.boxes import overlaps
 from hotpath.runtime.targets.targets import Targets

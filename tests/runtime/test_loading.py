@@ -224,7 +224,7 @@ def test_the_command_line_says_once_that_kernels_are_slow(tmp_path):
     tiny.write_pictures(tmp_path / "frames", pictures)
     code = (
         "from hotpath.kernels.cpu import build; build.COMPILERS = ();"
-        "from hotpath.app.__main__ import main; main()"
+        "from hotpath.app.track_command import main; main()"
     )
     box = ",".join(map(str, boxes[0]))
     words = ["--network", toml, "--video", tmp_path / "frames", "--box", box, "--no-show"]

@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from hotpath.app import __main__ as track
+from hotpath.app import track_command as track
 from hotpath.graphs import assemble
 from hotpath.runtime import engines, load_targets, load_tracker
 from hotpath.runtime.networks import load_network

@@ -27,7 +27,7 @@ def stat_of_others(path, *words, **options):
 sys.addaudithook(refuse)
 os.stat = stat_of_others
 import hotpath.deploy.doctor.__main__
-from hotpath.app.__main__ import main
+from hotpath.app.track_command import main
 import hotpath.app.cli.networks.fetch
 sys.platform = "darwin"  # what Python itself imports of Linux is loaded
 code = main(sys.argv[1:]) or hotpath.deploy.doctor.__main__.main([])

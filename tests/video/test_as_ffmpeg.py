@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.app.__main__ import main
+from hotpath.app.track_command import main
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video import pyav

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from hotpath import boards
-from hotpath.app.__main__ import main
+from hotpath.app.track_command import main
 from hotpath.runtime.errors import BadSource
 from hotpath.video import cameras, gstreamer, hardware
 from hotpath.video.save import Video

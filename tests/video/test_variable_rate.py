@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hotpath.app.__main__ import main
+from hotpath.app.track_command import main
 from hotpath.video.save import Video
 from hotpath.video.sources import open_source
 from tests.app.cli.test_player import Clock, Keys, player_of

@@ -250,6 +250,6 @@ def modules():
 
 if __name__ == "__main__":
     sys.modules.update(modules())
-    from hotpath.app.__main__ import main
+    from hotpath.app.track_command import main
 
     sys.exit(main(sys.argv[1:]))

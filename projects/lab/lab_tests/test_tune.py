@@ -5,7 +5,7 @@ import json
 import cv2
 import pytest
 
-from hotpath.app.__main__ import main
+from hotpath.app.track_command import main
 from hotpath.base import toml
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.errors import BadNetwork

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from hotpath.app import __main__ as track
+from hotpath.app import track_command as track
 from hotpath.video import desktop_window, output_file
 from tests.support import tiny
 

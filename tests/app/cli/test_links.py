@@ -13,7 +13,7 @@ from tests.support.errors import refusal
 
 __all__ = ["world"]
 CODE = (
-    "import sys; from hotpath.app import __main__ as track\n"
+    "import sys; from hotpath.app import track_command as track\n"
     "code = track.main(sys.argv[1:])\n"
     "found = sorted(name for name in sys.modules if "
     "name.startswith('hotpath.app.links'))\n"

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from hotpath import runtime
-from hotpath.app import __main__ as track
+from hotpath.app import track_command as track
 from hotpath.app.cli import option_parser
 from hotpath.runtime.errors import BadOption
 from hotpath.runtime.options import Options

@@ -54,7 +54,7 @@ WITHOUT = (
     "import sys\n"
     "from hotpath.base import projects\n"
     "projects.load_plugs = lambda: ()\n"
-    "from hotpath.app import __main__ as track, command\n"
+    "from hotpath.app import track_command as track, command\n"
     "sys.exit((command if sys.argv[1] == 'hotpath' else track).main(sys.argv[2:]))\n"
 )
 

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.app import __main__ as track
+from hotpath.app import track_command as track
 from hotpath.app.cli.outputs import Outputs
 from tests.app.test_track import film_command, here, lines_in, long_film, rows_of, world
 from tests.support import ROOT, run
@@ -99,7 +99,7 @@ def test_a_long_path_leaves_room_for_the_bar_on_a_terminal(world, tmp_path):
 
 def test_tracking_runs_and_speaks_without_tqdm(world):
     code = "import sys; sys.modules['tqdm'] = None; "
-    code += "from hotpath.app import __main__ as track; track.main()"
+    code += "from hotpath.app import track_command as track; track.main()"
     done = run([sys.executable, "-c", code, *film_command(world, "frames")[3:]], cwd=str(ROOT))
     assert done.returncode == 0 and "30 frames" in done.stderr, done.stderr
 

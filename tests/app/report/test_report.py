@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.app.__main__ import main
 from hotpath.app.cli.option_parser import command_of, parse, records_of
 from hotpath.app.report.charts import COLUMNS, FrameAxis, curve, time_line
 from hotpath.app.report.document import ReportFacts, document
@@ -24,6 +23,7 @@ from hotpath.app.report.history import (
     RunHistory,
 )
 from hotpath.app.report.thumbnails import cut
+from hotpath.app.track_command import main
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
 from tests.support import pages, tiny

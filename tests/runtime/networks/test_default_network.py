@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from hotpath import boards
-from hotpath.app.__main__ import main
 from hotpath.app.cli import option_parser as cli
+from hotpath.app.track_command import main
 from hotpath.runtime import DEFAULT_NETWORK, engines, load_tracker
 from hotpath.runtime.engines.shared import arithmetic, precision
 from hotpath.runtime.errors import BadNetwork

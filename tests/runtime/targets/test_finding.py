@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from hotpath import draw
-from hotpath.app.__main__ import main
 from hotpath.app.detect import load_detector
+from hotpath.app.track_command import main
 from hotpath.runtime import load_targets
 from hotpath.runtime.errors import BadBox, NotReady
 from hotpath.runtime.targets import appearance

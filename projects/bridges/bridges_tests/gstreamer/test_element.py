@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.app.__main__ import main
+from hotpath.app.track_command import main
 from hotpath_bridges.gstreamer import __main__ as gstreamer
 from hotpath_bridges.gstreamer import find_python
 from tests.support import run

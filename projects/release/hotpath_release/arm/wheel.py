@@ -14,7 +14,7 @@ from hotpath_release.arm.machine import ArmMachine, exit_code
 FRAMES = 12  # the emulation takes a second for each
 TRY = (
     "import sys; sys.path.insert(0, {!r}); "
-    "from hotpath.app.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    "from hotpath.app.track_command import main; sys.exit(main(sys.argv[1:]))"
 )
 # the kernels are those of the wheel, not compiled there
 WHICH = (

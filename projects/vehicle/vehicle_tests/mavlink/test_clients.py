@@ -151,7 +151,7 @@ def test_mavproxy_selects_is_told_the_box_and_stops(clip, tmp_path):
 
 
 def test_a_missing_radio_is_waited_for_or_refused(clip, capsys):
-    from hotpath.app.__main__ import main
+    from hotpath.app.track_command import main
 
     run = ["--video", str(clip.folder / "img"), *"--no-show --box 10,10,50,50 --frames 2".split()]
     assert main(run + ["--mavlink", "serial:/dev/nowhere:57600"]) == 2

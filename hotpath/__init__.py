@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from hotpath.runtime.types import Track as Track
 
 
-def _make_canonical(*values: Any) -> str:
-    """Make a network's canonical files; see ``hotpath.graphs.writing.make``."""
+def _write_canonical(*values: Any) -> str:
+    """Write a network's canonical files; see ``hotpath.graphs.writing.make``."""
     from hotpath.graphs import writing  # needs onnx
 
     return writing.make(*values)
 
 
-canonical.maker = _make_canonical
+canonical.use_writer(_write_canonical)  # the runtime may not import ``graphs``
 
 __all__ = [*_of_the_runtime, "draw", "track"]
 

@@ -68,18 +68,35 @@ def load_plugs() -> Tuple[Any, ...]:
     clone are found in its folder. Others are installed, as packages that are called hotpath_NAME.
     Both have ``NAME = hotpath_NAME.plug:PLUG`` in the group ``hotpath.links``.
     """
-    values: List[str] = []
+    values = _plugs_of_the_clone() + _installed_plugs()
+    loaded = [_load_plug(value) for value in dict.fromkeys(values)]  # each of them once
+    return tuple(plug for plug in loaded if plug is not None)
+
+
+def _plugs_of_the_clone() -> List[str]:
+    """The entry points of the projects in the folder ``projects``, which can then be imported."""
+    values = []
     for path in sorted(glob.glob(os.path.join(HERE, "projects", "*", "hotpath_*", "plug.py"))):
         folder, package = os.path.split(os.path.dirname(path))
-        values.append(package + ".plug:PLUG")
         sys.path.append(folder)
+        values.append(package + ".plug:PLUG")
+    return values
+
+
+def _installed_plugs() -> List[str]:
+    """The entry points of installed projects.
+
+    ``importlib.metadata`` would read the metadata of every package, and Python 3.6 lacks it.
+    """
+    values: List[str] = []
     for folder in sys.path:
         for path in glob.glob(os.path.join(folder, "hotpath_*-info", "entry_points.txt")):
             groups = configparser.ConfigParser(delimiters="=", interpolation=None)
             with contextlib.suppress(configparser.Error, UnicodeDecodeError):
                 groups.read(path, encoding="utf-8")
-                values += dict(groups).get(LINKS, {}).values()
-    return tuple(plug for plug in map(_load_plug, dict.fromkeys(values)) if plug)
+                if groups.has_section(LINKS):
+                    values += groups[LINKS].values()
+    return values
 
 
 def import_source(kind: str, what: str) -> Any:

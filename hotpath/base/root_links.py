@@ -3,6 +3,18 @@
 The root of a clone has links to some folders of the package, such as ``runtime`` to
 ``hotpath/runtime``. What is imported by such a name is the package's own module, so that its
 classes are the same ones: an error that the one name raises is caught by the other.
+
+``import runtime.errors`` in a clone goes these ways:
+
+1. Python imports ``runtime`` by the link. Its ``__init__.py`` calls ``share_package_modules``,
+which
+   puts ``hotpath.runtime`` under that name and a ``_LinkFinder`` before Python's own finders.
+2. Python asks the finder for ``runtime.errors``. ``find_spec`` names the place of
+   ``hotpath.runtime.errors``, and itself as the loader.
+3. ``create_module`` imports ``hotpath.runtime.errors`` and returns it, instead of a second module.
+   ``exec_module`` has nothing left to run.
+
+``python -m runtime.track`` asks for ``get_code`` instead of 3.
 """
 
 import importlib

@@ -159,21 +159,33 @@ def check_json(value: Any, form: Any, where: str) -> None:
         if problem:
             raise ValueError(f"{where} {problem}")
     elif isinstance(form, dict):
-        if not isinstance(value, dict):
-            raise ValueError(f"{where} must be a table, not {shortened_repr(value)}")
-        for name, inner in (dict.fromkeys(value, form[str]) if str in form else form).items():
-            if name in value:
-                check_json(value[name], inner, f"{where}.{name}")
-            elif not isinstance(inner, Key) or inner.default is REQUIRED:
-                raise ValueError(f"{where}.{name} is missing")
+        _check_table(value, form, where)
     else:
-        if not isinstance(value, list):
-            raise ValueError(f"{where} must be a list, not {shortened_repr(value)}")
-        forms = form * len(value) if isinstance(form, list) else form
-        if len(forms) != len(value):
-            raise ValueError(f"{where} must hold {len(forms)} entries, not {len(value)}")
-        for index, inner in enumerate(forms):
-            check_json(value[index], inner, f"{where}[{index}]")
+        _check_list(value, form, where)
+
+
+def _check_table(value: Any, form: Dict[Any, Any], where: str) -> None:
+    if not isinstance(value, dict):
+        raise ValueError(f"{where} must be a table, not {shortened_repr(value)}")
+    if str in form:  # any names
+        for name in value:
+            check_json(value[name], form[str], f"{where}.{name}")
+        return
+    for name, inner in form.items():
+        if name in value:
+            check_json(value[name], inner, f"{where}.{name}")
+        elif not isinstance(inner, Key) or inner.default is REQUIRED:
+            raise ValueError(f"{where}.{name} is missing")
+
+
+def _check_list(value: Any, form: Union[List[Any], Tuple[Any, ...]], where: str) -> None:
+    if not isinstance(value, list):
+        raise ValueError(f"{where} must be a list, not {shortened_repr(value)}")
+    has_any_length = isinstance(form, list)
+    if not has_any_length and len(form) != len(value):
+        raise ValueError(f"{where} must hold {len(form)} entries, not {len(value)}")
+    for index, entry in enumerate(value):
+        check_json(entry, form[0 if has_any_length else index], f"{where}[{index}]")
 
 
 def convert(value: Any, entry: Key) -> Tuple[Any, Optional[str]]:

@@ -5,7 +5,7 @@ the addresses of arrays that stay the same are kept.
 """
 
 import ctypes
-from typing import TYPE_CHECKING, Any, Callable, Dict, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -20,6 +20,18 @@ if TYPE_CHECKING:
     from hotpath.kernels.planes import Planes
 
 MOST_BOUND = 8  # arrays whose addresses are kept: a tracker has an input or two, and a patch
+
+
+class _BoundOutput(NamedTuple):
+    """An array that crops are written to, and what the job needs of it."""
+
+    out: np.ndarray  # it keeps the address valid
+    frame_width: int  # of the frames for which there is scratch memory
+    address: int
+    width: int
+    height: int
+    is_float: bool
+    side_by_side: bool  # the channels of a pixel
 
 
 class CompiledKernels(interface.CpuKernels):
@@ -43,11 +55,9 @@ class CompiledKernels(interface.CpuKernels):
         self._job_at = ctypes.addressof(self.job)
         self._window = cpu_structures.Four()
         self._window_at = ctypes.addressof(self._window)
-        self._bound: Dict[int, Tuple[Any, ...]] = {}  # id of an ``out`` -> what is known of it
-        self._out: Any = None
+        self._bound: Dict[int, _BoundOutput] = {}  # by the id of an ``out``
+        self._output: Optional[_BoundOutput] = None  # the one that the job has
         self._workspace: Any = None
-        self._out_at = self._out_width = self._out_height = 0
-        self._frame_width = self._workspace_at = 0
 
     def new(self, part: Callable[..., Part], *arguments: object) -> Part:
         return part(self.handle, *arguments)
@@ -97,12 +107,16 @@ class CompiledKernels(interface.CpuKernels):
             planes_at = 0
         else:
             pixels_at, strides, planes_at = self._pixels_of(frame)
-        if out is not self._out or width != self._frame_width:
+        output = self._output
+        if output is None or out is not output.out or width != output.frame_width:
             self._bind(out, width)
-        place = (pixels_at, *strides, width, height, *window, tuple(map(int, border)))
-        result = self._out_at, self._out_width, self._out_height, self._as_float, swap
-        rest = self._side_by_side, self._workspace_at, planes_at, tuple(mean), tuple(scale)
-        cpu_structures.CropJob.__init__(self.job, *place, *result, *rest)
+        job = self.job
+        job.frame, job.planes = pixels_at, planes_at
+        job.row_stride, job.pixel_stride, job.channel_stride = strides
+        job.frame_width, job.frame_height = width, height
+        job.x, job.y, job.width, job.height = window
+        job.border = tuple(map(int, border))
+        job.mean, job.scale, job.swap = tuple(mean), tuple(scale), swap
 
     def _pixels_of(self, frame: Frame) -> Tuple[int, Tuple[int, ...], int]:
         """Address and strides of a frame's pixels, and the address of its planes, or zeros."""
@@ -113,22 +127,30 @@ class CompiledKernels(interface.CpuKernels):
         return address(frame), frame.strides, 0
 
     def _bind(self, out: np.ndarray, frame_width: int) -> None:
-        """Keep the address of ``out``, and allocate scratch memory for it."""
-        binding = self._bound.get(id(out))
-        if binding is None or binding[0] is not out or binding[1] != frame_width:
+        """Let the job write to ``out``; keeps its address, and allocates scratch memory."""
+        bound = self._bound.get(id(out))
+        if bound is None or bound.out is not out or bound.frame_width != frame_width:
             _, height, width = arguments.planes_of(out).shape
-            binding = (out, frame_width, out.ctypes.data, width, height)
-            binding += (out.dtype.char == "f", not out.flags.c_contiguous)
+            bound = _BoundOutput(
+                out,
+                frame_width,
+                address=out.ctypes.data,
+                width=width,
+                height=height,
+                is_float=out.dtype.char == "f",
+                side_by_side=not out.flags.c_contiguous,
+            )
             if len(self._bound) >= MOST_BOUND:
                 self._bound.clear()
-            self._bound[id(out)] = binding
+            self._bound[id(out)] = bound
             needed = self.handle.hp_crop_workspace(width, frame_width)
             if self._workspace is None or self._workspace.size < needed:
                 self._workspace = np.empty(needed, np.uint8)
-                self._workspace_at = self._workspace.ctypes.data
-        self._out, self._frame_width = binding[:2]
-        self._out_at, self._out_width, self._out_height = binding[2:5]
-        self._as_float, self._side_by_side = binding[5:]
+        self._output = bound
+        job = self.job
+        job.out, job.out_width, job.out_height = bound.address, bound.width, bound.height
+        job.as_float, job.side_by_side = bound.is_float, bound.side_by_side
+        job.workspace = self._workspace.ctypes.data
 
     def to_bgr(self, picture: "Planes") -> np.ndarray:
         if picture.samples is None:

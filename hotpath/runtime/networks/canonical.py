@@ -1,8 +1,9 @@
 """A network's files in the form that engines load: fixed names and shapes.
 
 A network gets them when it enters (``hotpath networks add`` and ``get``, ``make engine``), and one
-that has none yet when it is loaded for the first time. This file only reads them: the package
-``hotpath`` sets ``maker``, which makes them. Engines and builders get a network's graphs only
+that has none yet when it is loaded for the first time. This file only reads them. What writes them
+is in ``graphs``, which the runtime may not import; the package ``hotpath`` passes it to
+``use_writer``. Engines and builders get a network's graphs only
 from here. They are stored below ``FOLDER`` under a hash of the files and of the TOML's values, or
 in a computer's bundle.
 
@@ -43,9 +44,7 @@ FOLDER = os.path.join(cache.USERS, "graphs")
 FORMS = FLOATS, BYTES, PIXELS = "floats", "bytes", "pixels"
 DESCRIPTION = "graphs.json"
 PACKAGE = pathlib.Path(__file__).resolve().parents[2]
-# The function that makes the files, ``hotpath.graphs.writing.make``. The package ``hotpath``, which
-# stands above all rooms, sets it: the runtime does not import ``graphs``.
-maker: Optional[Callable[..., str]] = None
+_writer: Optional[Callable[..., str]] = None  # set by ``use_writer``
 # the code on which the files depend
 SOURCES = ("graphs/*.py", "runtime/decode/**/*.py", "runtime/networks/canonical.py")
 NAME = Key(str)
@@ -65,6 +64,12 @@ FORM = {  # of the description
     "maps": [NAME],
     "search_features": Key(str, default=None),
 }
+
+
+def use_writer(writer: Callable[..., str]) -> None:
+    """Set the function that writes a network's files: ``hotpath.graphs.writing.make``."""
+    global _writer
+    _writer = writer
 
 
 class CanonicalModel(NamedTuple):
@@ -134,13 +139,13 @@ def load(
     facts = sorted(hashes.items()), sorted(values.items()), sorted(parts.items()), form
     own = os.path.join(folder, f"{network.name}-{cache.digest(facts, code)}")
     if not cache.is_whole(os.path.join(own, DESCRIPTION)):
-        if maker is None:
+        if _writer is None:
             raise BadNetwork(
                 f"{network.name} is not ready for engines, and nothing here can make it so; run "
                 "`{}` on a computer".format(make_command("engine", NETWORK=network.given)),
                 what="not ready",
             )
-        own = maker(network, paths, form != FLOATS, form == PIXELS, own, DESCRIPTION)
+        own = _writer(network, paths, form != FLOATS, form == PIXELS, own, DESCRIPTION)
         if log is not None and NETWORKS not in network.path.parents:
             log(f"{network.name} was made ready for engines, in {own}")
     with contextlib.suppress(OSError):  # a folder of another user, or on a disk that is read-only

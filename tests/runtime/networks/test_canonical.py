@@ -314,10 +314,10 @@ def test_a_file_that_does_not_fit_leaves_nothing_behind(tmp_path, network):
 def test_where_nothing_makes_the_files_a_sentence_names_the_command(tmp_path, monkeypatch):
     network = load_network(tiny.write_network(tmp_path))
     kept = str(tmp_path / "kept")
-    monkeypatch.setattr(canonical, "maker", None)
+    monkeypatch.setattr(canonical, "_writer", None)
     with refusal(BadNetwork, "not ready", command=f"NETWORK={network.given}"):
         canonical.load(network, network.locate(), folder=kept)
     monkeypatch.undo()
     canonical.load(network, network.locate(), folder=kept)
-    monkeypatch.setattr(canonical, "maker", None)
+    monkeypatch.setattr(canonical, "_writer", None)
     assert canonical.load(network, network.locate(), folder=kept).maps  # only read

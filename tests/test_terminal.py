@@ -10,7 +10,7 @@ import termios
 
 import pytest
 
-from hotpath.base.cli import LEAST_COLUMNS, wrapped
+from hotpath.base.cli import LEAST_COLUMNS, wrap_for_terminal
 from tests import support
 from tests.support import ROOT
 
@@ -84,15 +84,18 @@ def test_a_sentence_is_the_same_on_a_terminal_and_in_a_pipe(terminal):
 def test_a_command_stays_on_a_line_and_a_table_keeps_its_column(terminal):
     side = os.fdopen(terminal(LEAST_COLUMNS)[1], "w")
     text = "this needs the package numpy; run `make setup ALSO=host` first"
-    lines = wrapped(text, side).split("\n")
+    lines = wrap_for_terminal(text, side).split("\n")
     assert " ".join(lines) == text
     assert sum("`make setup ALSO=host`" in line for line in lines) == 1
     row = "kestrel   centre   present in the folder of networks"
-    first, second = wrapped(row, side, 19).split("\n")
+    first, second = wrap_for_terminal(row, side, 19).split("\n")
     assert first.startswith("kestrel   centre   present") and second.index("of") >= 19
     address = "https://a.example/" + "x" * 15
-    assert wrapped(f"kestrel   centre   {address}", side, 19).split("\n")[1] == f"    {address}"
-    assert wrapped("short", side) == "short"
-    assert wrapped("one\n\ntwo", side) == "one\n\ntwo"
+    assert (
+        wrap_for_terminal(f"kestrel   centre   {address}", side, 19).split("\n")[1]
+        == f"    {address}"
+    )
+    assert wrap_for_terminal("short", side) == "short"
+    assert wrap_for_terminal("one\n\ntwo", side) == "one\n\ntwo"
     for stream in (side, None):
-        assert wrapped("a\x1b[2J\x9b1mb\tc", stream) == "a?[2J?1mb\tc"
+        assert wrap_for_terminal("a\x1b[2J\x9b1mb\tc", stream) == "a?[2J?1mb\tc"

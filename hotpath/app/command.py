@@ -5,7 +5,7 @@ import sys
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from hotpath.base import projects
-from hotpath.base.cli import flush, tell, wrapped
+from hotpath.base.cli import flush, tell, wrap_for_terminal
 from hotpath.base.errors import NoProject
 from hotpath.base.exit_codes import open_closed_streams, report_exhausted
 from hotpath.base.libraries import require
@@ -104,7 +104,7 @@ def _print_help() -> None:
                 if entry.module and entry.extra
                 else ""
             )
-            print(wrapped(f"  {name:<10} {entry.text}{extra}", sys.stdout, 13))
+            print(wrap_for_terminal(f"  {name:<10} {entry.text}{extra}", sys.stdout, 13))
     print(f"\n{BEGIN}")
 
 

@@ -57,7 +57,7 @@ class Parser(argparse.ArgumentParser):
             option = message.split()[1].rstrip(":").split("/")[-1]
             message += f"; write one that begins with - as {option}=-VALUE"
         sentence = f"{program_name(self.prog)}: {message}; --help lists the options"
-        self.exit(2, wrapped(sentence, sys.stderr) + "\n")
+        self.exit(2, wrap_for_terminal(sentence, sys.stderr) + "\n")
 
 
 def number(
@@ -90,10 +90,10 @@ count = between(1, HIGHEST_COUNT)  # reads a whole number from 1
 def tell(sentence: str) -> None:
     """Print a sentence on standard error; a closed one is no error."""
     with contextlib.suppress(OSError):
-        print(wrapped(sentence, sys.stderr), file=sys.stderr)
+        print(wrap_for_terminal(sentence, sys.stderr), file=sys.stderr)
 
 
-def wrapped(text: str, stream: Any, indent: int = 0) -> str:
+def wrap_for_terminal(text: str, stream: Any, indent: int = 0) -> str:
     """Text whose lines are broken between words where a stream is a terminal that is too narrow.
 
     A terminal itself would break them within words. A command between ` and ` stays on one line, so

@@ -18,7 +18,7 @@ _inside: Dict[int, int] = {}  # a thread's number -> how many calls it is inside
 _ending: List[int] = []  # the thread that ends Python
 
 
-def enter() -> None:
+def begin_library_call() -> None:
     """Note that this thread begins a call; at Python's end it never returns."""
     thread = threading.get_ident()
     _inside[thread] = _inside.get(thread, 0) + 1
@@ -27,7 +27,7 @@ def enter() -> None:
         threading.Event().wait()
 
 
-def leave() -> None:
+def end_library_call() -> None:
     thread = threading.get_ident()
     _inside[thread] -= 1
     if not _inside[thread]:
@@ -48,10 +48,10 @@ def uninterrupted(function: Function) -> Function:
 
     @functools.wraps(function)
     def whole(*values: Any, **named: Any) -> Any:
-        enter()
+        begin_library_call()
         try:
             return function(*values, **named)
         finally:
-            leave()
+            end_library_call()
 
     return cast(Function, whole)

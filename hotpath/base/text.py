@@ -27,7 +27,7 @@ def read(path: str, most: int = -1) -> str:
         data = file.read(most + 1 if most >= 0 else -1)
     if 0 <= most < len(data):
         raise ValueError(f"it has over {most} bytes")
-    return decoded(data)
+    return decode_utf8(data)
 
 
 def read_json(path: str, most: int) -> Any:
@@ -41,10 +41,10 @@ def read_json(path: str, most: int) -> Any:
         OSError: it can't be read.
         ValueError: it has more bytes, or is not JSON.
     """
-    return parsed_json(read(path, most))
+    return parse_json(read(path, most))
 
 
-def parsed_json(text: str, **how: Any) -> Any:
+def parse_json(text: str, **how: Any) -> Any:
     """Return what a text of JSON holds; raises ``ValueError``, also for brackets without an end.
 
     ``how`` is for ``json.loads``.
@@ -55,7 +55,7 @@ def parsed_json(text: str, **how: Any) -> Any:
         raise ValueError("its brackets are nested too deeply") from None
 
 
-def decoded(data: bytes) -> str:
+def decode_utf8(data: bytes) -> str:
     """Return the text of bytes in UTF-8; raises ``UnicodeDecodeError``, also for a NUL."""
     text = data.decode("utf-8-sig")
     if "\0" in text:  # UTF-16 without a mark, or no text

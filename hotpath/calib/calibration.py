@@ -118,7 +118,7 @@ class NetworkCalibration:
             tensors[part] = {
                 name: {
                     "range": None,
-                    "all": {m: table.rounded(measured[m][name]) for m in METHODS},
+                    "all": {m: table.round_range(measured[m][name]) for m in METHODS},
                 }
                 for name in histograms.names
             }
@@ -270,4 +270,4 @@ def picture_range(network: Network) -> list[float]:
     """
     mean, scale = np.array(network.mean), np.array(network.scale)
     ends = np.concatenate([(0 - mean) * scale, (255 - mean) * scale, [0.0]])
-    return table.rounded((ends.min(), ends.max()))
+    return table.round_range((ends.min(), ends.max()))

@@ -8,7 +8,7 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, TypeVar
 
 from tqdm import tqdm
 
-from hotpath.base.cli import Parser, wrapped
+from hotpath.base.cli import Parser, wrap_for_terminal
 from hotpath.base.common_options import add_engine, add_networks_dir
 from hotpath.base.exit_codes import exit_code
 from hotpath.base.messages import counted
@@ -160,4 +160,4 @@ def say_written(*paths: object) -> None:
 def say(text: str) -> None:
     """Print a line on standard error without breaking the bar; a closed one is no error."""
     with contextlib.suppress(OSError):
-        tqdm.write(wrapped(text, sys.stderr), file=sys.stderr)
+        tqdm.write(wrap_for_terminal(text, sys.stderr), file=sys.stderr)

@@ -50,11 +50,11 @@ def enter(paths: Mapping[Key, Any]) -> Dict[Key, ModelProto]:
     newest = max([OPSET, *map(models.opset, files.values())])
     for key, model in files.items():
         if models.opset(model) != newest:
-            files[key] = lifted(model, newest, paths[key])
+            files[key] = lift_to_opset(model, newest, paths[key])
     return {key: models.without_constant_nodes(model) for key, model in files.items()}
 
 
-def lifted(model: ModelProto, opset: int, path: AnyPath) -> ModelProto:
+def lift_to_opset(model: ModelProto, opset: int, path: AnyPath) -> ModelProto:
     """A copy in another opset."""
     before = models.opset(model)
     try:

@@ -28,10 +28,13 @@ def parts(network: Network, paths: Mapping[str, pathlib.Path]) -> Dict[str, Mode
     builds from.
     """
     built = assemble.build(network, paths)
-    return {"exemplar": prepared(built.exemplar), "search": prepared(built.search)}
+    return {
+        "exemplar": prepare_for_quantiser(built.exemplar),
+        "search": prepare_for_quantiser(built.search),
+    }
 
 
-def prepared(model: ModelProto) -> ModelProto:
+def prepare_for_quantiser(model: ModelProto) -> ModelProto:
     """Return the model with named nodes, constants as initializers, and all shapes."""
     model = models.copy(model)
     versions = {entry.domain: entry.version for entry in model.opset_import}

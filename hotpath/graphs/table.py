@@ -8,7 +8,8 @@
              "search": {...}}, "libraries": {...}}
 ```
 Tensor names are those of ``hotpath.graphs.assemble``, which every engine builds
-from. Ranges have ``DIGITS`` digits, so that a reduced table (``trimmed``) gives the same INT8 form.
+from. Ranges have ``DIGITS`` digits, so that a reduced table (``trim_table``) gives the same INT8
+form.
 """
 
 import json
@@ -73,15 +74,15 @@ def read(
     return table
 
 
-def rounded(span: Sequence[float]) -> List[float]:
+def round_range(span: Sequence[float]) -> List[float]:
     """A range (low, high) as the table holds it: a list of two floats of ``DIGITS`` digits."""
     return [float("{:.{}g}".format(end, DIGITS)) for end in span]
 
 
-def trimmed(table: Table) -> Table:
+def trim_table(table: Table) -> Table:
     """Return the table with only the chosen range of each tensor, as it ships with a network."""
     tensors = {
-        part: {name: {"range": rounded(entry["range"])} for name, entry in entries.items()}
+        part: {name: {"range": round_range(entry["range"])} for name, entry in entries.items()}
         for part, entries in table["tensors"].items()
     }
     return dict(table, tensors=tensors)

@@ -47,7 +47,7 @@ class DepthReduction:
             self._tell(
                 f"{kind} pictures: each by its own values, first {low:.6g} to {high:.6g}{more}"
             )
-            return scaled(picture, low, high)
+            return scale_to_8_bits(picture, low, high)
         most = (1 << self._depth) - 1
         self._tell(f"16-bit pictures: the values 0 to {most} become 0 to 255")
         if high > most and not self._is_excess_told:
@@ -56,7 +56,7 @@ class DepthReduction:
                 f"values up to {high:.0f} do not fit in {self._depth} bits and become 255 too; "
                 f"leave --depth out, or give {int(high).bit_length()}"
             )
-        return scaled(picture, 0, most)
+        return scale_to_8_bits(picture, 0, most)
 
     def _tell(self, sentence: str) -> None:
         """Say one sentence about the first picture."""
@@ -65,12 +65,12 @@ class DepthReduction:
             self._log(sentence)
 
 
-def reduced(picture: Any) -> Any:
+def reduce_to_8_bits(picture: Any) -> Any:
     """A deep picture in 8 bits by the range of its own values; others as they are."""
-    return scaled(picture, *range_of(picture)) if is_deep(picture) else picture
+    return scale_to_8_bits(picture, *range_of(picture)) if is_deep(picture) else picture
 
 
-def scaled(picture: np.ndarray, low: float, high: float) -> np.ndarray:
+def scale_to_8_bits(picture: np.ndarray, low: float, high: float) -> np.ndarray:
     """A picture whose values from ``low`` to ``high`` become 0 to 255; what is no number, 0."""
     values = np.clip(np.nan_to_num(picture), low, high).astype(np.float32)
     return ((values - low) * (255 / (high - low or 1)) + 0.5).astype(np.uint8)

@@ -22,7 +22,7 @@ _EXTRA = re.compile(b"(?:\xff(?=\xff)|\xff\xd8)+")
 _JPEG_MARKER = re.compile(b"\xff[^\x00\x01\xd0-\xd8\xff]")
 
 
-def decoded(data: bytes, name: str) -> np.ndarray:
+def decode_picture(data: bytes, name: str) -> np.ndarray:
     """The picture of a file, of 8 or 16 bits, as OpenCV decodes it.
 
     Args:

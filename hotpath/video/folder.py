@@ -20,8 +20,8 @@ from hotpath.video.base import (
     is_picture,
     to_bgr,
 )
-from hotpath.video.depth import reduced
-from hotpath.video.encoded import decoded, holds_several
+from hotpath.video.depth import reduce_to_8_bits
+from hotpath.video.encoded import decode_picture, holds_several
 from hotpath.video.limits import check_bytes
 
 FRACTION = re.compile(r"(?<=\d)\.(\d+)(?![\d.])")
@@ -222,7 +222,7 @@ def video_paths(folder: str) -> List[str]:
 
 
 def read_picture(
-    path: str, to_8_bits: Callable[[Any], Any] = reduced, log: Log = None
+    path: str, to_8_bits: Callable[[Any], Any] = reduce_to_8_bits, log: Log = None
 ) -> np.ndarray:
     """Read a picture file as BGR ``uint8`` (H, W, 3), rotated as its EXIF states.
 
@@ -246,7 +246,7 @@ def _decoded(path: str, log: Log = None) -> np.ndarray:
     check_bytes(path, os.path.getsize(path))
     with open(path, "rb") as file:
         data = file.read()
-    picture = decoded(data, path)
+    picture = decode_picture(data, path)
     if log and holds_several(data):
         log(
             f"{path} holds several pictures, of which only the first is a frame; to track in all "

@@ -172,7 +172,7 @@ def test_the_maps_that_a_toml_names_are_found_in_its_int8_form(tmp_path):
 
 def test_nodes_of_the_same_name_get_names_of_their_own():
     nodes = [("Relu", *ends, {"name": "r"}) for ends in ((["x"], ["a"]), (["a"], ["y"]))]
-    model = quantisable.prepared(model_of(nodes, {"x": [1]}, {"y": [1]}))
+    model = quantisable.prepare_for_quantiser(model_of(nodes, {"x": [1]}, {"y": [1]}))
     assert [node.name for node in model.graph.node] == ["r", "Relu_y"]
 
 
@@ -189,7 +189,9 @@ def test_products_around_a_softmax_and_after_a_join_stay_floats():
     ]
     one = np.eye(4, dtype=np.float32)
     weights = {"weights": one, "others": one, "scale": np.float32(0.5)}
-    model = quantisable.prepared(model_of(nodes, {"x": [4, 4]}, {"y": [8, 4]}, weights))
+    model = quantisable.prepare_for_quantiser(
+        model_of(nodes, {"x": [4, 4]}, {"y": [8, 4]}, weights)
+    )
     spans = {name: (-1.0, 1.0) for node in nodes for name in [*node[1], *node[2]]}
     done = qdq.quantised_model(model, spans).graph.node
     rounded = {node.input[0] for node in done if node.op_type == "QuantizeLinear"}
@@ -316,7 +318,7 @@ def chain():
         constants[f"w{index}"] = weight
         names, after = [f"t{index}", f"w{index}"], [f"t{index + 1}"]
         nodes.append(("Conv", names, after, {"name": f"conv{index}"}))
-    return quantisable.prepared(
+    return quantisable.prepare_for_quantiser(
         model_of(nodes, {"t0": [1, 4, 8, 8]}, {"t3": [1, 4, 8, 8]}, constants)
     )
 

@@ -37,7 +37,9 @@ class Net:
 
     def model(self, **inputs):
         output = {"y": [1, 4, SIDE, SIDE]}
-        return quantisable.prepared(model_of(self.nodes, inputs, output, self.values, 14))
+        return quantisable.prepare_for_quantiser(
+            model_of(self.nodes, inputs, output, self.values, 14)
+        )
 
 
 def network(seed, channels=24):

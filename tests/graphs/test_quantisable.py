@@ -62,7 +62,7 @@ def test_excitation_swish_and_attention_are_told():
     weights = dict.fromkeys(["w", "own"], np.ones((3, 3, 1, 1), np.float32))
     weights["five"] = np.ones((3, 1, 5, 5), np.float32)
     model = model_of(nodes, {"x": [1, 3, 8, 8]}, {"y": [1, 3, 8, 8]}, weights, 14)
-    model = quantisable.prepared(model)
+    model = quantisable.prepare_for_quantiser(model)
     left = quantisable.floating(model, ["last"])
     assert set(left) == {"mean", "excited", "swish", "last"}
     assert weighted_of(model, quantised_nodes(model, ["last"])) == {"plain", "wide", "between"}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hotpath.video.cameras import V4l2Camera
-from hotpath.video.depth import DepthReduction, reduced, scaled
+from hotpath.video.depth import DepthReduction, reduce_to_8_bits, scale_to_8_bits
 from hotpath.video.live import LiveSource
 from hotpath.video.sources import open_source
 
@@ -59,7 +59,7 @@ def test_the_own_values_of_a_picture_fill_eight_bits(tmp_path, low, high):
 def test_the_scale_is_linear_clipped_and_rounded(low, high):
     values = np.arange(65536, dtype=np.uint16)
     exact = np.clip((values - float(low)) * 255 / max(high - low, 1), 0, 255 * (high > low))
-    assert np.abs(scaled(values, low, high) - exact).max() <= 0.5 + 1e-3
+    assert np.abs(scale_to_8_bits(values, low, high) - exact).max() <= 0.5 + 1e-3
 
 
 @pytest.mark.parametrize(
@@ -123,14 +123,14 @@ def test_what_is_no_scene_takes_no_contrast_away(lie):
     contrasts = []
     for picture in (SCENE, lie(SCENE)):
         margin = (picture.shape[0] - SCENE.shape[0]) // 2
-        frame = reduced(picture)[margin + 40 : margin + 90, margin + 40 : margin + 120]
+        frame = reduce_to_8_bits(picture)[margin + 40 : margin + 90, margin + 40 : margin + 120]
         contrasts.append(np.median(np.abs(frame - np.median(frame))))
     assert contrasts[1] > 0.75 * contrasts[0] > 10
 
 
 def test_a_hot_target_is_brighter_than_all_and_the_scene_is_seen():
     hot = with_(SCENE, slice(50, 58), slice(60, 70), 60000)
-    frame = reduced(hot)
+    frame = reduce_to_8_bits(hot)
     assert (frame[51:57, 61:69] == 255).all() and 100 < frame[:40].max() < 245
 
 
@@ -211,7 +211,7 @@ def test_a_live_source_says_its_range_once():
             frames.append(source.read())
             device.asked.release()
     assert len(messages) == 1 and "first 7300 to 7900" in messages[0]
-    assert np.array_equal(frames[0][..., 0], scaled(counts(0), 7300, 7900))
+    assert np.array_equal(frames[0][..., 0], scale_to_8_bits(counts(0), 7300, 7900))
 
 
 def test_a_camera_of_16_bits_is_not_converted_by_opencv(monkeypatch):

@@ -30,9 +30,9 @@ def check_boxes(options: TargetOptions) -> None:
         BadBox: not four numbers, or less than a pixel.
     """
     for text in options.box:
-        parsed_box("--box", text, (1, 1))
+        parse_box("--box", text, (1, 1))
     for text in options.point:
-        parsed_point(text, (1, 1))
+        parse_point(text, (1, 1))
 
 
 def given_boxes(
@@ -52,7 +52,7 @@ def given_boxes(
         BadBox: there is no box and no window, or a box that no target can have.
     """
     size = frame.shape[1], frame.shape[0]
-    given: List[Sequence[float]] = [parsed_box("--box", text, size) for text in options.box]
+    given: List[Sequence[float]] = [parse_box("--box", text, size) for text in options.box]
     if options.point and not given:
         return []
     if not given and source.first_box is not None:
@@ -81,7 +81,7 @@ def given_points(options: TargetOptions, frame: AnyFrame) -> List[Tuple[float, f
         BadBox: a point is given twice.
     """
     size = frame.shape[1], frame.shape[0]
-    points = [parsed_point(text, size) for text in options.point]
+    points = [parse_point(text, size) for text in options.point]
     if len(set(points)) < len(points):
         raise BadBox("a point is given twice; give each target one --point", what="twice")
     return points
@@ -115,7 +115,7 @@ def _numbers(text: str, size: Tuple[int, int]) -> List[float]:
         return []
 
 
-def parsed_point(text: str, size: Tuple[int, int]) -> Tuple[float, float]:
+def parse_point(text: str, size: Tuple[int, int]) -> Tuple[float, float]:
     """The two numbers of a point, in pixels.
 
     Raises:
@@ -132,7 +132,7 @@ def parsed_point(text: str, size: Tuple[int, int]) -> Tuple[float, float]:
     return point[0], point[1]
 
 
-def parsed_box(where: str, text: str, size: Tuple[int, int]) -> List[float]:
+def parse_box(where: str, text: str, size: Tuple[int, int]) -> List[float]:
     """The four numbers of a box, in pixels."""
     box = _numbers(text, size)
     if len(box) != 4:

@@ -31,13 +31,13 @@ def check_links(options: LinkOptions) -> None:
     if options.stream.login:
         check_file("stream-login", options.stream.login)
     for link in LINKS:
-        if link[0] in wanted_links(options):
+        if link[0] in requested_links(options):
             check = getattr(_module(*link), "check_options", None)
             if check:
                 check(options)
 
 
-def wanted_links(options: LinkOptions) -> List[str]:
+def requested_links(options: LinkOptions) -> List[str]:
     """The options that ask for a link."""
     elsewhere = tuple(start for plug in PLUGS for start in plug.publishes)
     asked = {
@@ -56,7 +56,7 @@ def open_links(context: "Context") -> "List[Link]":
         BadOutput: an address, a file or a package that can't be had.
     """
     links: List[Link] = []
-    wanted = wanted_links(context.options)
+    wanted = requested_links(context.options)
     modules = [_module(*link) for link in LINKS if link[0] in wanted]
     for module in modules:
         getattr(module, "check_run", _accept)(context)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Callable, Optional, Sequence
 
 import cv2
 
-from hotpath.base.cli import wrapped
+from hotpath.base.cli import wrap_for_terminal
 from hotpath.base.progress_bar import tqdm
 from hotpath.kernels.cpu import SlowKernels
 from hotpath.runtime.tracker.first_box import DoubtfulBox
@@ -31,7 +31,7 @@ def say(text: str) -> None:
     """Print a line on standard error, above the progress bar; a closed one is no error."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError):  # the terminal is gone
-            tqdm.write(wrapped(text, sys.stderr), file=sys.stderr)
+            tqdm.write(wrap_for_terminal(text, sys.stderr), file=sys.stderr)
 
 
 class Progress:

@@ -13,7 +13,7 @@ from hotpath.app.links.run_controller import Controller
 from hotpath.app.option_records import LinkOptions
 from hotpath.app.selection import Selection
 from hotpath.base.messages import why_unread
-from hotpath.base.text import decoded
+from hotpath.base.text import decode_utf8
 from hotpath.runtime.errors import BadOutput, HotpathError
 from hotpath.video.base import Output
 
@@ -123,7 +123,7 @@ def read_login(option: str, path: Optional[str]) -> Tuple[str, str]:
         name = f"--{option} {path}"
         try:
             with open(path, "rb") as file:
-                text = decoded(file.read(1024))
+                text = decode_utf8(file.read(1024))
         except (OSError, UnicodeDecodeError) as error:
             raise BadOutput(f"{name}: {why_unread(error)}") from None
     user, _, password = text.strip().partition(":")

@@ -57,7 +57,7 @@ class Publisher(Link):
 
     def write(self, tracked: TrackedFrame) -> None:
         """Send the datagram of a frame."""
-        data = encoded(tracked, time.monotonic(), time.time(), self._holds, self._fov)
+        data = encode_datagram(tracked, time.monotonic(), time.time(), self._holds, self._fov)
         try:
             self._socket.sendto(data, self._to)
             self.sent += 1
@@ -78,7 +78,7 @@ def open_link(context: Context) -> Publisher:
     return Publisher(context.options.publish, context.holds, context.options.fov)
 
 
-def encoded(
+def encode_datagram(
     tracked: TrackedFrame,
     now_s: float,
     unix_s: float,

@@ -189,7 +189,7 @@ def _conclude(
         except CannotCompare as error:
             code = INVALID if isinstance(error, OtherMachine) else 2
             answer = f"not compared: {error}"
-    told = "\n".join([*map(speed_report.described, runs), *lines, f"hotpath fps: {answer}"])
+    told = "\n".join([*map(speed_report.describe_run, runs), *lines, f"hotpath fps: {answer}"])
     out.mkdir(parents=True, exist_ok=True)
     cache.write_text(out / "report.md", told + "\n")
     print(f"wrote {out / 'report.md'}\n\n{told}")

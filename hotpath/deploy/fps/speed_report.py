@@ -14,7 +14,7 @@ ALONE = (
 HEADS = (*TEXTS, "FPS", "median ms", "p95 ms", "p99 ms", *(f"{part} ms" for part in PARTS))
 
 
-def described(evidence: Evidence) -> str:
+def describe_run(evidence: Evidence) -> str:
     """A run's title and its table."""
     state = "invalid" if evidence["invalid"] else "ok"
     if evidence["run"]["rounds"] == 1:

@@ -83,7 +83,7 @@ def library(
         CannotBuild: there is no compiler, it fails, or no folder can hold the result.
     """
     if not extra_flags and folders is None and os.path.isdir(BUNDLED):
-        return bundled(_cpu_flags().split())
+        return load_bundled(_cpu_flags().split())
     compiler = _compiler()
     version = _run([compiler, "--version"]).stdout.splitlines()[:1]
     problems = []
@@ -100,7 +100,7 @@ def library(
     raise NoCompiledKernels(problems[-1])
 
 
-def bundled(features: Sequence[str], folder: str = BUNDLED) -> CompiledLibrary:
+def load_bundled(features: Sequence[str], folder: str = BUNDLED) -> CompiledLibrary:
     """Load the fastest library of a wheel that a processor with these features runs."""
     for name, flags, needed in LEVELS:
         path = os.path.join(folder, name + ".so")

@@ -126,7 +126,7 @@ def size_register(size: Size) -> int:
     )
 
 
-def spelled(register: int) -> str:
+def spell_size(register: int) -> str:
     """The contents of a SIZE register in words."""
     lanes, bus, crop = register & 0xF, register >> 4 & 0xFF, register >> 12 & 0xF
     words, tiles = 1 << (register >> 16 & 0xFF), 1 << (register >> 24 & 0xF)

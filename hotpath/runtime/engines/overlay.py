@@ -134,7 +134,9 @@ class OverlayEngine(Engine):
 
         built, here = tables.size_register(size), self.fabric.read("SIZE")
         if built != here:
-            self.bundle.mismatch("an overlay with", tables.spelled(built), tables.spelled(here))
+            self.bundle.mismatch(
+                "an overlay with", tables.spell_size(built), tables.spell_size(here)
+            )
 
     def _load_image(self) -> None:
         """Copy region 0 into memory, and compare it afterwards.

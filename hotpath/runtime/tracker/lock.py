@@ -8,7 +8,7 @@ import functools
 import threading
 from typing import Any, Callable, TypeVar, cast
 
-from hotpath.base.python_end import enter, leave
+from hotpath.base.python_end import begin_library_call, end_library_call
 from hotpath.runtime.errors import NotReady
 
 BUSY = "another thread uses this tracker now; give each thread its own one, or a lock"
@@ -23,24 +23,24 @@ class ExclusiveLock:
 
     def acquire(self) -> None:
         """Enter at once; raises ``NotReady`` where another thread is inside or waits."""
-        enter()
+        begin_library_call()
         if self._next.locked() or not self._inside.acquire(False):
-            leave()
+            end_library_call()
             raise NotReady(BUSY)
 
     def release(self) -> None:
         """Let the next thread in."""
         self._inside.release()
-        leave()
+        end_library_call()
 
     def __enter__(self) -> None:
-        enter()
+        begin_library_call()
         try:
             if not self._inside.acquire(False):
                 with self._next:  # whoever takes turns in a loop lets this one in
                     self._inside.acquire()
         except BaseException:  # Ctrl-C
-            leave()
+            end_library_call()
             raise
 
     def __exit__(self, *_: object) -> None:

@@ -21,7 +21,7 @@ import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 from urllib.parse import parse_qsl, unquote
 
-from hotpath.app.links.publish import encoded
+from hotpath.app.links.publish import encode_datagram
 from hotpath.base.text import read as read_text
 from hotpath.links import (
     Context,
@@ -116,7 +116,7 @@ class MqttLink(Link):
 
     def write(self, tracked: TrackedFrame) -> None:
         """Send a frame, or let it wait in place of one that waits."""
-        data = encoded(tracked, time.monotonic(), time.time(), self._holds, self._fov)
+        data = encode_datagram(tracked, time.monotonic(), time.time(), self._holds, self._fov)
         with self._lock:
             self.written += 1
             self._written_s = time.monotonic()

@@ -20,7 +20,7 @@ from hotpath.runtime.frames.pictures import AnyFrame, is_deep
 from hotpath.runtime.tracker.lock import exclusive
 from hotpath.video.base import PLAYED_FPS, Header, Log, Source, to_bgr
 from hotpath.video.cameras import SENDER
-from hotpath.video.encoded import decoded
+from hotpath.video.encoded import decode_picture
 from hotpath.video.limits import check_size
 from hotpath.video.live import LiveSource
 from hotpath.video.raw import planes_in
@@ -63,7 +63,7 @@ def picture_in(kind: str, message: Any, planes: bool) -> Tuple[Header, AnyFrame]
                 raise BadSource("a compressed picture of ROS is damaged") from None
             check_size("a compressed picture of ROS", *jpeg.shape[1::-1])
             return header, jpeg
-        picture = decoded(data.tobytes(), f"a compressed picture of ROS, {message.format!r}")
+        picture = decode_picture(data.tobytes(), f"a compressed picture of ROS, {message.format!r}")
         return header, picture if is_deep(picture) else to_bgr(picture)
     check_size("a picture of ROS", message.width, message.height)
     layout = message.encoding, message.height, message.width, message.step

@@ -11,7 +11,7 @@ import threading
 import time
 from typing import Any, Callable, List
 
-from hotpath.app.links.publish import encoded
+from hotpath.app.links.publish import encode_datagram
 from hotpath.app.links.requests import RequestRefused
 from hotpath.links import Context, Link, LinkThread, Run, counted
 from hotpath.runtime.errors import BadOutput, NoCamera
@@ -61,7 +61,7 @@ class RosLink(Link):
         now_s, unix_s = time.monotonic(), time.time()
         boxes = self._detections(tracked, self._header(tracked, unix_s - now_s))
         self._end.send(self._tracks, boxes)
-        state = encoded(tracked, now_s, unix_s, self._run.holds)
+        state = encode_datagram(tracked, now_s, unix_s, self._run.holds)
         self._end.send(self._state, self._bus.String(data=state.decode("utf-8")))
         self.sent += 1
 

@@ -56,7 +56,9 @@ class GraphBuilder:
     def model(self, inputs, outputs):
         """The model; inputs is a dict of name -> shape, outputs a list of names."""
         results = dict.fromkeys(outputs)  # of any shape
-        return quantisable.prepared(model_of(self.nodes, inputs, results, self.constants, opset=14))
+        return quantisable.prepare_for_quantiser(
+            model_of(self.nodes, inputs, results, self.constants, opset=14)
+        )
 
 
 def picture(rng, side):

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from hotpath.app.links.publish import Publisher, encoded
+from hotpath.app.links.publish import Publisher, encode_datagram
 from hotpath.runtime import bearing
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import Track
@@ -57,10 +57,10 @@ def test_every_message_keeps_to_the_schema():
         {2: hidden},
         {3: Track((0, 0, 9, 9), 0.5, True, "lost")},
     ):
-        data = encoded(TrackedFrame(FRAME, 1, 0.5, tracks, 10.0), 10.1, 1e9)
+        data = encode_datagram(TrackedFrame(FRAME, 1, 0.5, tracks, 10.0), 10.1, 1e9)
         jsonschema.validate(json.loads(data.decode()), schema)
         assert b"bearing" not in data
-        data = encoded(TrackedFrame(FRAME, 1, 0.5, tracks, 10.0), 10.1, 1e9, fov=(60.0,))
+        data = encode_datagram(TrackedFrame(FRAME, 1, 0.5, tracks, 10.0), 10.1, 1e9, fov=(60.0,))
         message = json.loads(data.decode())
         jsonschema.validate(message, schema)
         for target in message["targets"]:

@@ -81,11 +81,11 @@ TABLE = """
 def test_a_report_has_columns_of_what_was_timed_with_numbers_on_the_right():
     plain = dict(made_up(median_ms=2.0), invalid=[])
     both = plain["results"] + made_up(median_ms=12.0, alone_ms=9.0)["results"]
-    assert speed_report.described(dict(plain, results=both)).endswith(
+    assert speed_report.describe_run(dict(plain, results=both)).endswith(
         f": ok\n{TABLE}\n{speed_report.ALONE}\n"
     )
-    assert "alone" not in speed_report.described(plain)
-    assert "|" not in speed_report.described(dict(plain, results=[]))
+    assert "alone" not in speed_report.describe_run(plain)
+    assert "|" not in speed_report.describe_run(dict(plain, results=[]))
 
 
 def test_a_command_that_is_nearly_right_is_named(capsys):

@@ -130,17 +130,17 @@ def test_a_wheels_fastest_library_that_runs_here_is_taken(small, tmp_path):
     mine = build._cpu_flags().split()
     for name, _, needed in build.LEVELS if platform.machine() == "x86_64" else build.LEVELS[-1:]:
         if set(needed) <= set(mine):
-            library = build.bundled(needed, str(tmp_path))
+            library = build.load_bundled(needed, str(tmp_path))
             assert os.path.basename(library.path) == name + ".so" and library.handle.hp_crop() == 7
     for library in tmp_path.glob("*.so"):
         library.unlink()
     with pytest.raises(build.NoCompiledKernels, match="for this processor"):
-        build.bundled(mine, str(tmp_path))
+        build.load_bundled(mine, str(tmp_path))
     other = tmp_path / "other"  # a path that was not loaded before
     other.mkdir()
     (other / "base.so").write_bytes(b"of another C library")
     with pytest.raises(build.NoCompiledKernels, match="base.so can't be loaded"):
-        build.bundled((), str(other))
+        build.load_bundled((), str(other))
 
 
 @needs_compiler

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional
 from hotpath.app import detect
 from hotpath.app.cli.networks import fetch
 from hotpath.base import projects, toml, toml_keys
-from hotpath.base.cli import Parser, wrapped
+from hotpath.base.cli import Parser, wrap_for_terminal
 from hotpath.base.common_options import add_networks_dir
 from hotpath.base.exit_codes import exit_code
 from hotpath.base.messages import make_command
@@ -104,13 +104,13 @@ def list_networks(options: argparse.Namespace) -> None:
         network = load_network(name)
         files = _state(network, options.networks_dir)
         line = row.format(name, network.family, network.exemplar, network.search, files)
-        print(wrapped(line, sys.stdout, line.rindex(files)))
+        print(wrap_for_terminal(line, sys.stdout, line.rindex(files)))
     print("\n" + row.format("detector", "family", "", "side", "files"))
     for name in detect.names():
         detector = detect.describe(name)
         files = _state(detector.network, options.networks_dir)
         line = row.format(name, detector.family, "", detector.side[0], files)
-        print(wrapped(line, sys.stdout, line.rindex(files)))
+        print(wrap_for_terminal(line, sys.stdout, line.rindex(files)))
 
 
 def _state(network: Network, networks_dir: Optional[str]) -> str:

@@ -56,7 +56,7 @@ def add(
     if not 0 < len(name.encode()) <= LONGEST or os.sep in name:
         raise BadOutput(f"--name {name[:40]!r}: a name has 1 to {LONGEST} letters, none of them /")
     folder = folder or files[0].parent
-    path = checked_place(folder, name, "--name")
+    path = check_place(folder, name, "--name")
     missing = [str(file) for file in files if not file.is_file()]
     if missing:
         raise BadNetwork(f"there is no file {missing[0]}; name the ONNX files")
@@ -103,7 +103,7 @@ def add(
     return path
 
 
-def checked_place(folder: pathlib.Path, name: str, option: str) -> pathlib.Path:
+def check_place(folder: pathlib.Path, name: str, option: str) -> pathlib.Path:
     """Return the path of a new TOML.
 
     Raises:

@@ -13,7 +13,7 @@ from aiohttp import web
 from hotpath.app.links.requests import RequestRefused
 from hotpath.app.links.run_controller import Controller
 from hotpath.app.report.thumbnails import jpeg, shrunk
-from hotpath.base.text import parsed_json
+from hotpath.base.text import parse_json
 from hotpath.runtime.frames.pictures import AnyFrame, bgr_of
 from hotpath.video.base import TrackedFrame
 
@@ -138,18 +138,18 @@ class Api:
         return await asyncio.wait_for(asyncio.wrap_future(future), ANSWER_S)
 
 
-def encoded(frame: AnyFrame, width: int) -> bytes:
+def encode_jpeg(frame: AnyFrame, width: int) -> bytes:
     """JPEG of a frame, scaled down to at most that width."""
     return jpeg(shrunk(bgr_of(frame), width))
 
 
-def parsed(text: str) -> Any:
+def parse_strict_json(text: str) -> Any:
     """Strict JSON, without NaN and Infinity; raises ValueError."""
 
     def refuse_constant(name: str) -> NoReturn:
         raise ValueError(name + " is not a JSON number")
 
-    return parsed_json(text, parse_constant=refuse_constant)
+    return parse_json(text, parse_constant=refuse_constant)
 
 
 def whole_number(value: Any) -> int:
@@ -231,7 +231,7 @@ async def _body(request: web.Request, needed: Sequence[str], optional: Sequence[
         raise RequestRefused(415, "send JSON, as application/json")
     try:
         text = (await asyncio.wait_for(request.read(), BODY_S)).decode("utf-8")
-        body = parsed(text)
+        body = parse_strict_json(text)
     except asyncio.TimeoutError:
         raise RequestRefused(408, "the request's body did not arrive in time") from None
     except (ValueError, web.HTTPBadRequest) as error:

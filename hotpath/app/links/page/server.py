@@ -96,7 +96,7 @@ class PageViewer:
         second = int(time.monotonic())
         self._messages = self._messages + 1 if second == self._second else 1
         self._second = second
-        message = api.parsed(text)
+        message = api.parse_strict_json(text)
         if self._messages > MESSAGES_PER_S or not isinstance(message, dict) or len(message) != 1:
             raise ValueError
         if "seen" in message:
@@ -189,7 +189,7 @@ class Server(Link):
                 continue
             jpeg = last.jpeg if last and last.index == tracked.index else None
             if jpeg is None and self._wanted.is_set():
-                jpeg = api.encoded(tracked.frame, self._options.page.width)
+                jpeg = api.encode_jpeg(tracked.frame, self._options.page.width)
             last = Update(tracked.index, self._state_text(tracked), jpeg)
             self._loop.call_soon_threadsafe(self._broadcast, last)
         tracked = self._controller.wait(-1, 0)[1]

@@ -77,7 +77,7 @@ def request(part: converted.ModelToConvert, precision: str, work: str) -> str:
         from hotpath.graphs import table as tables
 
         kept = set(part.table["keep"]) | set(part.table["last"])
-        nodes = quantisable.prepared(part.model).graph.node
+        nodes = quantisable.prepare_for_quantiser(part.model).graph.node
         values["ranges"] = {k: list(v) for k, v in tables.ranges(part.table, part.name).items()}
         values["float_layers"] = [n.output[0] for n in nodes if quantisable.base(n.name) in kept]
     path = os.path.join(work, "request.json")

@@ -59,7 +59,7 @@ def _show(place: np.ndarray, crop: np.ndarray, network: Network) -> None:
     place[...] = golden.pack(crop, network.mean, network.scale, swap, place.dtype)
 
 
-def kept(network: Network, folder: pathlib.Path = FOLDER) -> Dict[str, np.ndarray]:
+def read_reference(network: Network, folder: pathlib.Path = FOLDER) -> Dict[str, np.ndarray]:
     """What ``make`` wrote of this network; an empty dict where it wrote nothing."""
     path = folder / f"reference-{network.name}.npz"
     if not path.is_file():
@@ -74,7 +74,7 @@ def errors(engine: Engine, expected: Dict[str, np.ndarray]) -> List[float]:
 
     Args:
         engine: engine of the network that ``expected`` is of.
-        expected: from ``kept``.
+        expected: from ``read_reference``.
     """
     outputs = run(engine, expected["exemplar"], expected["search"])
     worst = []

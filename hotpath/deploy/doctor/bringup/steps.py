@@ -272,7 +272,7 @@ def answer(state: State) -> str:
 def maps(state: State) -> str:
     """Compare the network's maps with those of fp32 that ship with this program."""
     loaded = state.need_engine()
-    expected = reference.kept(loaded.network)
+    expected = reference.read_reference(loaded.network)
     if not expected or loaded.engine.fabric is not None:
         raise Skip(f"no maps of {loaded.network.name} ship for this engine")
     precision = loaded.engine.describe()["precision"]

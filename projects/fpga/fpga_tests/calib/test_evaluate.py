@@ -56,7 +56,7 @@ def test_the_engine_follows_a_film_as_floating_point_does(both):
 def test_the_table_of_kestrel_small_has_the_chosen_ranges_alone():
     path = beside(load_network("kestrel_small"))
     ranges = table.read(path)
-    assert table.trimmed(ranges) == ranges
+    assert table.trim_table(ranges) == ranges
 
 
 @pytest.mark.slow("whole clips")

@@ -146,10 +146,10 @@ class HotpathTrack(GstBase.BaseTransform):
 
     def _begin(self, frame: Any, text: str) -> Any:
         """Take the target in a box; returns the ``Track`` of its first frame."""
-        from hotpath.app.cli.first_boxes import parsed_box
+        from hotpath.app.cli.first_boxes import parse_box
 
         height, width = frame.shape[:2]
-        box = parsed_box("box", text, (width, height))
+        box = parse_box("box", text, (width, height))
         track = self._thread.submit(self._tracker.init, frame, box).result()
         self._has_target = True
         return track

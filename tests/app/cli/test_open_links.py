@@ -74,7 +74,7 @@ def test_a_link_whose_thread_dies_ends_the_run_with_a_sentence(world, monkeypatc
     assert here(world, "frames", "--publish", "udp://127.0.0.1:9", "--no-show") == 2
     messages = capsys.readouterr().err
     assert "the thread 'broken' ended by a fault, ZeroDivisionError" in messages
-    assert "test_links.py" in messages and "start the run again" in messages and broken.closed
+    assert "test_open_links.py" in messages and "start the run again" in messages and broken.closed
 
 
 class Recorder(Link):

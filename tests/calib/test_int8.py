@@ -59,7 +59,7 @@ def place(tmp_path_factory):
 def done(place):
     """The place after a calibration, and its report."""
     options = int8.parser().parse_args(arguments(place, "out"))
-    with mock.patch.object(int8.command_line, "wrote") as wrote:
+    with mock.patch.object(int8.command_line, "say_written") as wrote:
         report = int8.run(options)
     told = {path.name for path in wrote.call_args[0] if path.is_file()}  # in one call, at the end
     assert told == {path.name for path in (place / "out").iterdir() if path.is_file()}

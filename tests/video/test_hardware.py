@@ -275,7 +275,7 @@ def test_a_sender_that_is_away_is_not_the_fault_of_the_element(monkeypatch, is_t
 
 def test_bare_rtp_is_not_given_to_an_element(monkeypatch):
     monkeypatch.setattr(gstreamer, "open_live", Mock(side_effect=AssertionError))
-    monkeypatch.setattr(cameras.rtp, "sniffed", lambda *_: io.BytesIO())
+    monkeypatch.setattr(cameras.rtp, "sniff_sdp", lambda *_: io.BytesIO())
     stream = cameras.NetworkStream("udp://:5600", decoder=hardware.Decoder("nvv4l2decoder"))
     monkeypatch.setattr(stream, "_by_ffmpeg", lambda left_s: (Mock(), ""))
     assert stream.open().isOpened() and stream.decoder.name == "nvv4l2decoder"

@@ -143,10 +143,11 @@ def test_a_computer_with_a_gpu_gets_tensorrt_in_one_environment(tmp_path):
 
 def test_an_engine_of_ones_own_says_how_it_is_installed(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(
-        "from hotpath.runtime.engines.base import Engine as Base\n"
-        "class Engine(Base):\n"
+        "from hotpath.runtime.engines.base import Engine\n"
+        "class MyEngine(Engine):\n"
         "    name, runs_files, install = 'mine', True, 'pip install mine'\n"
         "    libraries = ('library_of_mine',)\n"
+        "ENGINE = MyEngine\n"
     )
     monkeypatch.setattr(engines, "__path__", list(engines.__path__) + [str(tmp_path)])
     found = detect.Detection()

@@ -23,6 +23,7 @@ from hotpath.runtime.network import Network
 from hotpath.runtime.search.cues import ColoursUnder, ScoreAppearanceColour
 from hotpath.runtime.search.grids import Grids
 from hotpath.runtime.search.neighbours import Neighbours
+from hotpath.runtime.search.rejected import Rejected
 from hotpath.runtime.search.windows import (
     CHECK,
     COLOURED,
@@ -32,13 +33,12 @@ from hotpath.runtime.search.windows import (
     Window,
     prior_of,
 )
-from hotpath.runtime.types import WindowResult
+from hotpath.runtime.types import Box, WindowResult
 
 JUMP = 0.7  # of a box's size: a place farther away from the network's best cell is a jump
 NEAREST = 0.5  # weight of the Hanning window against the classifier, where it chooses among peaks
 SIZE_LEARNT = 0.1  # share of a tracked frame's size in the one that is searched for
 TAKEN = 0.5  # overlap from which a place belongs to another target
-MISSED = 3  # usual windows in succession that do not show a rejected object, until it is forgotten
 
 # Of the windows, while nothing is found: where the target was lost, where its colours are, anywhere
 TURNS = ("here", "proposals", "grid")
@@ -78,6 +78,7 @@ class Search:
         prior: ``SelectionPrior`` of a followed target's window.
         chooses: whether ``choose`` may choose another place than the network's own.
         identity, classifier: as above.
+        rejected: the objects that are not found again.
     """
 
     def __init__(
@@ -109,8 +110,7 @@ class Search:
         self._visited: Deque[Tuple[float, float]] = deque(maxlen=REMEMBERED)
         self._suggested: Deque[np.ndarray] = deque(maxlen=REMEMBERED)
         self._rivals = np.zeros((0, 4))
-        self._rejected: Optional[np.ndarray] = None  # where the object is that the user rejected
-        self._missed = 0  # usual windows in succession that did not show it
+        self.rejected = Rejected(network, classifier)
 
     def begin(self, state: np.ndarray, result: WindowResult, border: np.ndarray) -> None:
         """Start with a new target.
@@ -121,7 +121,7 @@ class Search:
             border: colour of the pixels outside the frame, (3,) uint8, BGR.
         """
         self.active, self.faint, self._neighbours = False, 0, None
-        self._rejected = None
+        self.rejected.clear()
         self._certain[:] = state
         self._colours_under.border = border
         self.classifier.begin(state, result)
@@ -191,7 +191,7 @@ class Search:
         if not is_tracked or identity.since in turns:
             classifier.learn(state, result, learns)
         if is_tracked:
-            self._rejected = None
+            self.rejected.clear()
             x, y, w, h = state.tolist()  # a sixth of the time of arrays
             _, _, kept_w, kept_h = self._certain.tolist()
             kept_w += (w - kept_w) * SIZE_LEARNT
@@ -232,7 +232,7 @@ class Search:
         Args:
             state: float64 [cx, cy, w, h], frame pixels. The array is not kept.
         """
-        self._rejected, self._missed = state.copy(), 0
+        self.rejected.add(state)
         self.start()
 
     def suggest(self, states: np.ndarray) -> None:
@@ -244,6 +244,11 @@ class Search:
         self._suggested.clear()
         self._suggested.extend(states[:REMEMBERED])
 
+    def confirm(self) -> None:
+        """Take the user's word that the target is what is followed, and end the search."""
+        self.active = False
+        self.rejected.clear()
+
     def rescale(self, factors: Sequence[float], certain: Optional[np.ndarray] = None) -> None:
         """Adapt to a new frame size.
 
@@ -253,8 +258,7 @@ class Search:
                 None: as it is known here.
         """
         self._certain *= factors
-        if self._rejected is not None:
-            self._rejected = self._rejected * factors
+        self.rejected.rescale(factors)
         if certain is not None:
             self._certain[:] = certain
         self.identity.rescale()
@@ -271,8 +275,7 @@ class Search:
         """
         self._rivals = boxes
         if len(boxes) and state is not None and self.identity.phase == Phase.TENTATIVE:
-            box = geometry.box_of(self.network, state)
-            if (overlaps([box], boxes) > TAKEN).any():
+            if (overlaps([self._box_of(state)], boxes) > TAKEN).any():
                 self.identity.displace()
                 self.start()
 
@@ -367,13 +370,11 @@ class Search:
         if not math.isfinite(scores[0]):
             return None, math.nan, 0.0
         free, rivals = list(range(len(scores))), self._rivals
-        if self._rejected is not None:
-            self._rejected = self._place_of_rejected(self._rejected, kind, result)
-        if self._rejected is not None:
-            rivals = np.concatenate([rivals, [geometry.box_of(self.network, self._rejected)]])
+        if self.rejected:
+            self.rejected.look(kind, result)
+            free = [index for index in free if not self.rejected.has(self._box_of(states[index]))]
         if len(rivals):  # no other target is there
-            boxes = [geometry.box_of(self.network, each) for each in states]
-            shares = overlaps(boxes, rivals)
+            shares = overlaps([self._box_of(each) for each in states], rivals)
             free = [index for index in free if (shares[index] <= TAKEN).all()]
         if not free:
             return None, scores[0], 0.0
@@ -385,23 +386,10 @@ class Search:
             )
             return states[free[chosen]], scores[0], value
         chosen, looked = self.choose(result) if kind == HERE else (0, None)
-        if self._rejected is not None and chosen not in free:
+        if self.rejected and chosen not in free:
             return None, scores[0], 0.0
         value = cues.of(frame, states[chosen], result, scores[chosen], looked)
         return states[chosen], scores[chosen], value
 
-    def _place_of_rejected(
-        self, rejected: np.ndarray, kind: str, result: WindowResult
-    ) -> Optional[np.ndarray]:
-        """Return where the rejected object is among the places of a window; None to forget it."""
-        boxes = [geometry.box_of(self.network, each) for each in result.states]
-        shares = overlaps(boxes, [geometry.box_of(self.network, rejected)])[:, 0]
-        nearest = int(np.argmax(shares))
-        if shares[nearest] > TAKEN and self.classifier.appearance(result)[nearest] > 0:
-            self._missed = 0
-            return np.array(result.states[nearest])
-        if kind == HERE:
-            self._missed += 1
-            if self._missed >= MISSED:
-                return None
-        return rejected
+    def _box_of(self, state: np.ndarray) -> Box:
+        return geometry.box_of(self.network, state)

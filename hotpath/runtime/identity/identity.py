@@ -12,8 +12,9 @@ reach by chance) to 1. If the mean over at least FRAMES and at most MOST_FRAMES 
 share of REFERENCE, the candidate is verified: it is ``tracked``, and ``track.found`` is true. For
 PROBATION frames nothing is learnt from it. If it is not verified within PATIENCE frames, it is
 given up, and the search begins again, elsewhere first. An object that merely follows the target's
-path (``target_path.py``) is never verified. The bar is the same for all targets, because a bar that
-followed the appearance of the box was lowered by whatever hid the target.
+path (``target_path.py``) is never verified, and none is verified while it is still followed
+backwards (``hotpath.runtime.tracker.trail``). The bar is the same for all targets, because a bar
+that followed the appearance of the box was lowered by whatever hid the target.
 
     CONFIRMED  followed since the first box, or verified after a loss
     VERIFIED   the frame in which it was verified; CONFIRMED from the next one on
@@ -129,6 +130,7 @@ class Identity:
         gone_frames: frames for which the target has been gone.
         probation: frames until something is learnt after the last verification.
         is_disputed: whether a witness follows something else, so that nothing is learnt.
+        is_traced: whether a candidate is still followed backwards, so that it is not verified yet.
         mean_similarity: mean similarity since the last loss until the probation ended, in parts of
             ``REFERENCE``; infinite before a loss.
     """
@@ -136,12 +138,14 @@ class Identity:
     def __init__(self, rules: Rules, cues: Any = None, every: int = 1) -> None:
         self.rules, self.cues, self._every = rules, cues, every
         self._similarities: Deque[float] = deque(maxlen=MOST_FRAMES)  # while tentative
+        # mean similarity and frames of a candidate that reached the bar while it is traced
+        self._alike: Optional[Tuple[float, int]] = None
         self._path = TargetPath()
         self._reset()
 
     def _reset(self) -> None:
         self.phase = Phase.CONFIRMED
-        self.found = self._was_lost = self.is_disputed = False
+        self.found = self._was_lost = self.is_disputed = self.is_traced = False
         self._is_tracked = True
         self.value: Optional[float] = None if self.cues is None else 1.0
         self.since = self.gone_frames = 0
@@ -169,6 +173,7 @@ class Identity:
     def jump(self) -> None:
         """Take note that the next ``observe`` is of another object, which may be a look-alike."""
         self._similarities.clear()  # no evidence for another object
+        self._alike = None
         if self.phase != Phase.TENTATIVE:
             self._forget()
             self.phase = Phase.TENTATIVE
@@ -273,6 +278,7 @@ class Identity:
     def _forget(self) -> None:
         """Drop the evidence for what was followed."""
         self._similarities.clear()
+        self._alike = None
         self._unverified = 0  # frames of a tentative object, with jumps
         self.probation = 0
 
@@ -290,8 +296,11 @@ class Identity:
             self._similarities.append(REFERENCE)
         count = len(self._similarities)
         mean_similarity = sum(self._similarities) / count / REFERENCE
-        if count >= self.rules.frames and mean_similarity >= self.rules.share:
-            self.mean_similarity, self._weighed = mean_similarity, count
+        is_alike = count >= self.rules.frames and mean_similarity >= self.rules.share
+        if is_alike and self._alike is None:
+            self._alike = mean_similarity, count
+        if self._alike is not None and not self.is_traced:
+            self.mean_similarity, self._weighed = self._alike
             self._forget()
             self.phase, self._recent = Phase.VERIFIED, REFERENCE
             self.probation = PROBATION if self.rules.share > 0 else 0

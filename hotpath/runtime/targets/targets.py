@@ -31,6 +31,7 @@ from hotpath.runtime.tracker.frame import (
 from hotpath.runtime.tracker.lock import ExclusiveLock, exclusive
 from hotpath.runtime.tracker.motion import is_time
 from hotpath.runtime.tracker.tracker import NO_BOX, NO_COPY, Tracker, why_no_search_on
+from hotpath.runtime.tracker.trail import end_frame
 from hotpath.runtime.types import Boxes, Track
 
 MANY = 4  # targets; with more, a sentence names the faster network
@@ -290,6 +291,7 @@ class Targets:
             tracks, self.step_ms = judge(trackers, looked), looked.step_ms
             if exclude is not None:
                 exclude([trackers], [tracks], looked.shape)
+            end_frame(trackers, looked, tracks)
         else:
             from hotpath.runtime.tracker.witness import look_and_judge  # few boards have a witness
 

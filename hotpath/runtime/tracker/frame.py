@@ -53,6 +53,7 @@ class Target:
     _decoder: Any  # of a family that searches several sizes
     _prior: SelectionPrior
     _motion: Motion
+    _trail: Any = None  # ``hotpath.runtime.tracker.trail.Trail``, if candidates are traced
 
 
 class Looked(NamedTuple):
@@ -248,12 +249,17 @@ def box_shown(tracker: Target, state: np.ndarray) -> Box:
     return geometry.box_of(tracker.network, state)
 
 
+def state_in(tracker: Target, box: Box) -> np.ndarray:
+    """Return the state that ``box_shown`` shows as a box of the last frame."""
+    height, width = tracker._shape[:2]
+    state = geometry.state_of(tracker.network, box, width, height)
+    return state if tracker._bias is None else state / tracker._bias
+
+
 def propose(tracker: Target, box: Box) -> None:
     """Track what a box of the last frame holds; it must be verified as after a loss."""
     with tracker.lock:
-        height, width = tracker._shape[:2]
-        state = geometry.state_of(tracker.network, box, width, height)
-        tracker._state = state if tracker._bias is None else state / tracker._bias
+        tracker._state = state_in(tracker, box)
         tracker.identity.propose()
         if tracker.search is not None:
             tracker.search.active = False

@@ -7,7 +7,7 @@ windows while the target is lost. The learner recognises the target by its featu
 """
 
 import warnings
-from typing import Any, NoReturn, Optional, Sequence
+from typing import Any, NoReturn, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from hotpath.runtime.tracker.frame import (
 )
 from hotpath.runtime.tracker.lock import ExclusiveLock, exclusive
 from hotpath.runtime.tracker.motion import Motion, is_time
+from hotpath.runtime.tracker.trail import Trail, end_frame
 from hotpath.runtime.types import Box, Boxes, Track, checked_box, checked_boxes, given_track
 
 NO_COPY = (
@@ -97,6 +98,7 @@ class Tracker(Target):
             self.identity = self.search.identity
             if self.searches:
                 self._prior = self.search.prior
+                self._trail = Trail(self._follower)
         else:
             self.identity = Identity(rules_of(network))
 
@@ -167,6 +169,8 @@ class Tracker(Target):
         self._state = self._last = self._drawn = state
         self._bias, self._shape = bias, shape
         self._motion = motion
+        if self._trail is not None:
+            self._trail.begin()
         self.first = given_track(box, taken)
         self.doubt = doubt
         return self.first
@@ -201,7 +205,19 @@ class Tracker(Target):
         alone = {0: self}
         looked = look(alone, frame)
         tracks, self.step_ms = judge(alone, looked), looked.step_ms
+        end_frame(alone, looked, tracks)
         return of_all(alone, tracks)[0]
+
+    @property
+    def _each(self) -> "Tuple[Tracker, ...]":
+        """The trackers of all networks that follow the target."""
+        return (self,)
+
+    def _follower(self) -> "Tracker":
+        """Return another tracker on the same device, which does not search."""
+        follower = Tracker(self.device, recover=False)
+        follower._warns = False
+        return follower
 
     @property
     def state(self) -> Any:
@@ -250,7 +266,9 @@ class Tracker(Target):
             raise NotReady(NO_BOX, what="lost")
         self.identity.confirm()
         if self.search is not None:
-            self.search.active = False
+            self.search.confirm()
+        if self._trail is not None:
+            self._trail.begin()
 
     @exclusive
     def reject(self) -> None:
@@ -277,6 +295,8 @@ class Tracker(Target):
         """Stop following the target. The device stays open, because others may share it."""
         self._closed = True
         self._forget()
+        if self._trail is not None:
+            self._trail.close()
 
     @exclusive
     def close(self) -> None:

@@ -47,6 +47,7 @@ from hotpath.runtime.tracker.first_box import fills_frame
 from hotpath.runtime.tracker.frame import Looked, box_shown, judge, look, of_all, propose
 from hotpath.runtime.tracker.lock import exclusive
 from hotpath.runtime.tracker.tracker import NO_BOX, Tracker
+from hotpath.runtime.tracker.trail import end_frame
 from hotpath.runtime.types import LOST, TRACKED, UNSURE, Box, Boxes, Track
 
 AGREE = 0.4  # area that two boxes of one object share, of the geometric mean of both areas
@@ -74,6 +75,7 @@ class WitnessedTracker(Tracker):
         super().__init__(device, **options)
         self.witness = witness
         witness._warns = False  # its first box has the same doubts
+        witness._trail = None  # this one's follows the candidates of both
         self._shown: Optional[Track] = None  # the last track
         self._pool = _thread_on(device)
         self._begin()
@@ -117,6 +119,9 @@ class WitnessedTracker(Tracker):
             is_falling=all(map(is_below, tracks, self._usual)),
             is_chance=all(t.state == LOST or i.is_chance for t, i in zip(tracks, identities)),
         )
+        if track.state != TRACKED and any(each.is_traced for each in identities):
+            if TRACKED not in (own.state, other.state):  # nothing is known of it yet
+                track = track._replace(presence=min(track.presence or 0.0, MOST_UNVERIFIED))
         self._found = [before or t.found for before, t in zip(self._found, (own, other))]
         if track.state == TRACKED:
             claims = zip(self._found, (own, other))
@@ -130,6 +135,11 @@ class WitnessedTracker(Tracker):
                 lead(tracker, theirs)
         self._shown = track
         return track
+
+    @property
+    def _each(self) -> Tuple[Tracker, ...]:
+        """See ``Tracker._each``."""
+        return self, self.witness
 
     @property
     def box(self) -> Box:
@@ -221,10 +231,12 @@ def look_and_judge(
     tracks = [judge(*pair) for pair in zip(networks, seen)]
     if exclude is not None:
         exclude(networks, tracks, seen[0].shape)
-    step_ms = {step: sum(each.step_ms[step] for each in seen) for step in STEPS}
     own, other = tracks
     both = [number for number in own if number in other]
-    return {n: trackers[n]._agreed(own[n], other[n]) for n in both}, step_ms
+    agreed = {n: trackers[n]._agreed(own[n], other[n]) for n in both}
+    end_frame(trackers, seen[0], agreed)
+    step_ms = {step: sum(each.step_ms[step] for each in seen) for step in STEPS}
+    return agreed, step_ms
 
 
 def _look_at_once(
@@ -245,7 +257,9 @@ def _look_at_once(
 
 def lead(tracker: Tracker, track: Track) -> None:
     """Let a network that follows nothing take what the other one claims as its candidate."""
-    if tracker.identity.phase == Phase.GONE:
+    search = tracker.search
+    is_rejected = search is not None and search.rejected.has(track.box)
+    if tracker.identity.phase == Phase.GONE and not is_rejected:
         propose(tracker, track.box)
 
 

@@ -206,6 +206,23 @@ def test_the_search_brings_an_object_that_is_still_to_prove():
     assert target.phase == Phase.TENTATIVE and see(target)[0] == Phase.VERIFIED
 
 
+def test_no_object_is_verified_while_it_is_traced():
+    target = at(Phase.GONE)
+    target.is_traced = True
+    assert {see(target)[0] for _ in range(MOST_FRAMES)} == {Phase.TENTATIVE}
+    target.is_traced = False
+    assert see(target)[0] == Phase.VERIFIED
+
+
+def test_what_was_alike_while_it_was_traced_is_verified_afterwards():
+    target = at(Phase.GONE)
+    target.is_traced = True
+    for appearance in [1.0] * 4 + [0.1] * 20:
+        assert see(target, appearance=appearance)[0] == Phase.TENTATIVE
+    target.is_traced = False
+    assert see(target, appearance=0.1)[0] == Phase.VERIFIED
+
+
 def test_an_object_of_another_target_is_no_evidence():
     target = at(Phase.TENTATIVE)
     target.displace()

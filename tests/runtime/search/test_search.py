@@ -162,8 +162,9 @@ def test_a_target_that_is_back_elsewhere_is_found(toml):
 def test_a_place_that_a_detector_suggests_is_searched_first(toml):
     film, tracker = lost(toml, True, BACK)
     tracker.suggest(np.array([(500.0, 30.0, 40.0, 40.0), film.boxes[BACK]]))
-    # the wrong place, the right one, and FRAMES of a candidate
-    assert states_of(tracker, film.frames[BACK : BACK + 5]) == [LOST, LOST, *[UNSURE] * 2, FOUND]
+    # the wrong place, the right one, and a candidate that is first followed backwards
+    states = states_of(tracker, film.frames[BACK : BACK + 8])
+    assert states[:4] == [LOST, LOST, UNSURE, UNSURE] and FOUND in states
 
 
 def test_suggestions_do_nothing_while_a_target_is_tracked(toml):

@@ -1,0 +1,241 @@
+"""Where did a candidate come from? It is followed backwards, to where the target was last sure.
+
+A distractor that is found after a loss was often in the picture before it, beside the target: the
+next bottle on a shelf, a team-mate. No appearance tells it from the target, but its path does. So a
+``Trail`` keeps small pictures since the target was last sure, and each candidate (tentative track)
+is followed through them backwards, one picture a frame, by the first network. Meanwhile it is not
+verified. If it is certain in every picture, and ends far from where the target was, it is another
+object: it is rejected, as by the user. If it is lost on the way, as where it was hidden or came
+into the picture, nothing is known, and the identity decides alone. That it ends on the target is no
+evidence: so does whatever hid the target. The last picture is looked at JUDGED times, because a
+followed object is judged in one frame of JUDGED.
+
+This is a forward-backward check (Kalal, Mikolajczyk, Matas: Forward-Backward Error, ICPR 2010).
+"""
+
+import contextlib
+import math
+import time
+from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from hotpath.runtime.errors import BadBox, NetworkFailed
+from hotpath.runtime.frames.pictures import AnyFrame, every_pixel
+from hotpath.runtime.identity.identity import Phase
+from hotpath.runtime.search.search import JUDGED
+from hotpath.runtime.tracker.frame import Looked, Target, box_shown, state_in
+from hotpath.runtime.types import TRACKED, Box, Track
+
+SURE = 0.8  # presence of a target, from which on the paths of candidates are measured
+CERTAIN = 0.8  # presence of a candidate that is followed backwards, in every picture
+AWAY = 0.7  # sizes from the target's place, from which on a candidate is another object
+EVERY = 8  # frames from one picture of a sure target to the next
+MOST = 16  # pictures after it; then every second one is dropped
+SHORT_SIDE = 360  # pixels of a picture, about
+
+
+class SmallPicture:
+    """A frame at a fraction of its size. It is made when it is needed, once for all targets.
+
+    Args:
+        frame: of any kind.
+    """
+
+    def __init__(self, frame: AnyFrame) -> None:
+        self._frame, self.shape = frame, frame.shape
+        self._step = max(round(min(frame.shape[:2]) / SHORT_SIDE), 1)
+        self._pixels: Optional[np.ndarray] = None
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """BGR uint8 (H, W, 3)."""
+        if self._pixels is None:
+            taken = every_pixel(self._frame, self._step)
+            self._pixels = taken.copy() if taken.base is not None else taken
+        return self._pixels
+
+    def scaled(self, box: Box) -> Box:
+        """Return a box of the frame in pixels of this picture."""
+        return Box(*(side / self._step for side in box))
+
+
+class Sure(NamedTuple):
+    """The last picture of a target that was sure.
+
+    Attributes:
+        pixels, box: the picture, and the target's box in it.
+        shape: of the frame.
+    """
+
+    pixels: np.ndarray
+    box: Box
+    shape: Tuple[int, ...]
+
+
+class Candidate:
+    """An object that may be the target.
+
+    Attributes:
+        box: its box in the last frame, frame pixels.
+        ahead: the pictures through which it is still to be followed, the next one at the end; None
+            before it begins. Without any, nothing more can be known.
+    """
+
+    def __init__(self, box: Box) -> None:
+        self.box = box
+        self.ahead: Optional[List[np.ndarray]] = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still turn out to be another object."""
+        return self.ahead is None or bool(self.ahead)
+
+
+class Trail:
+    """Follows the candidates of one target backwards, one picture a frame.
+
+    Args:
+        follower: makes a ``Tracker`` of the same network, without a search; it is called when the
+            first candidate is there.
+    """
+
+    def __init__(self, follower: Callable[[], Any]) -> None:
+        self._make = follower
+        self._follower: Any = None
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget everything: a new target, or the user's word."""
+        self._sure: Optional[Sure] = None
+        self._pictures: List[np.ndarray] = []  # after it
+        self._count, self._apart = 0, 1  # frames since the last picture; from one to the next
+        self._candidates: List[Candidate] = []
+
+    def close(self) -> None:
+        """Release the device's memory."""
+        self.begin()
+        if self._follower is not None:
+            self._follower.release()
+            self._follower = None
+
+    def end_frame(self, small: SmallPicture, track: Track, trackers: Sequence[Target]) -> None:
+        """End a frame, after everything else in it.
+
+        Args:
+            small: of the frame.
+            track: of the target.
+            trackers: of each network that follows it. They wait while their candidates are
+                followed, and reject what is another object.
+        """
+        followed = [
+            (each, box_shown(each, each._state))
+            for each in trackers
+            if each.identity.phase == Phase.TENTATIVE
+        ]
+        self._match([box for _, box in followed])
+        another = self._follow(small)
+        for tracker in trackers:
+            tracker.identity.is_traced = False
+        for tracker, box in followed:
+            tracker.identity.is_traced = any(
+                each.is_open and not _is_away(box, each.box) for each in self._candidates
+            )
+        if another is not None:
+            for tracker in trackers:
+                _refuse(tracker, another)
+        self._keep(small, track)
+
+    def _match(self, boxes: Sequence[Box]) -> None:
+        """Take the candidates of a frame: those of the last frame, in new places, and others."""
+        before, self._candidates = self._candidates, []
+        for box in boxes:
+            if any(not _is_away(box, each.box) for each in self._candidates):
+                continue  # that of the other network
+            same = [each for each in before if not _is_away(box, each.box)]
+            candidate = same[0] if same else Candidate(box)
+            candidate.box = box
+            self._candidates.append(candidate)
+
+    def _follow(self, small: SmallPicture) -> Optional[Box]:
+        """Follow a candidate one picture further; returns its box if it is another object."""
+        begun = [each for each in self._candidates if each.ahead]  # at most one
+        candidate = next(iter(begun + [each for each in self._candidates if each.is_open]), None)
+        if candidate is None:
+            return None
+        box, ahead, candidate.ahead = candidate.box, candidate.ahead, []
+        sure = self._sure
+        if sure is None or sure.shape != small.shape:
+            return None
+        with contextlib.suppress(BadBox, NetworkFailed):  # partly outside
+            if ahead is None:
+                if self._follower is None:
+                    self._follower = self._make()
+                self._follower.init(small.pixels, small.scaled(box))
+                candidate.ahead = [sure.pixels] * JUDGED + self._pictures
+                return None
+            track = self._follower.update(ahead.pop())
+            if track.state != TRACKED or track.presence < CERTAIN:
+                return None
+            if not ahead:
+                return box if _is_away(track.box, sure.box) else None
+            candidate.ahead = ahead
+        return None
+
+    def _keep(self, small: SmallPicture, track: Track) -> None:
+        self._count += 1
+        if self._sure is not None and self._sure.shape != small.shape:
+            self.begin()
+        if track.state == TRACKED and (track.presence or 0.0) >= SURE:
+            if self._pictures:
+                self._pictures, self._count = [], EVERY
+            if self._sure is None or self._count >= EVERY:
+                self._sure = Sure(small.pixels, small.scaled(track.box), small.shape)
+                self._count = 0
+        elif self._sure is not None:
+            if not self._pictures:
+                self._apart, self._count = 1, 1
+            if self._count >= self._apart:
+                self._pictures.append(small.pixels)
+                self._count = 0
+            if len(self._pictures) == MOST:
+                del self._pictures[::2]
+                self._apart *= 2
+
+
+def _is_away(box: Box, other: Box) -> bool:
+    """Whether two boxes are those of different objects: far from each other, and apart."""
+    (x, y), (other_x, other_y) = box.centre, other.centre
+    far = math.hypot(x - other_x, y - other_y) > AWAY * math.sqrt(other.w * other.h)
+    across = min(box.x + box.w, other.x + other.w) - max(box.x, other.x)
+    down = min(box.y + box.h, other.y + other.h) - max(box.y, other.y)
+    return far and (across <= 0 or down <= 0)
+
+
+def _refuse(tracker: Target, box: Box) -> None:
+    """Let a network reject what is in a box; it goes on if it follows something else."""
+    if tracker.search is None:
+        return
+    is_followed = tracker.identity.phase == Phase.TENTATIVE
+    if is_followed and not _is_away(box_shown(tracker, tracker._state), box):
+        tracker.identity.reject()
+        tracker.search.reject(tracker._state)
+    else:
+        tracker.search.rejected.add(state_in(tracker, box))
+
+
+def end_frame(trackers: Mapping[int, Any], looked: Looked, tracks: Mapping[int, Track]) -> None:
+    """End a frame for one or more targets: their candidates are followed backwards.
+
+    Args:
+        trackers: number of a target -> its ``Tracker``.
+        looked: of the frame; its ``step_ms`` gets the time.
+        tracks: number -> the final ``Track`` of the frame.
+    """
+    began, small = time.perf_counter(), None
+    for number, track in tracks.items():
+        tracker = trackers[number]
+        if tracker._trail is not None:
+            small = small or SmallPicture(tracker.device.picture(looked.frame))
+            tracker._trail.end_frame(small, track, tracker._each)
+    looked.step_ms["select"] += (time.perf_counter() - began) * 1e3

@@ -21,7 +21,7 @@ def read(path: str, most: int = -1) -> str:
     Raises:
         OSError: it can't be read.
         ValueError: it has more bytes.
-        UnicodeDecodeError: it is not UTF-8; ``commands.why_unread`` makes a sentence of it.
+        UnicodeDecodeError: it is not UTF-8; ``messages.why_unread`` makes a sentence of it.
     """
     with open(str(path), "rb") as file:
         data = file.read(most + 1 if most >= 0 else -1)

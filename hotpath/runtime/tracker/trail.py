@@ -3,12 +3,12 @@
 A distractor that is found after a loss was often in the picture before it, beside the target: the
 next bottle on a shelf, a team-mate. No appearance tells it from the target, but its path does. So a
 ``Trail`` keeps small pictures since the target was last sure, and each candidate (tentative track)
-is followed through them backwards, one picture a frame, by the first network. Meanwhile it is not
-verified. If it is certain in every picture, and ends far from where the target was, it is another
-object: it is rejected, as by the user. If it is lost on the way, as where it was hidden or came
-into the picture, nothing is known, and the identity decides alone. That it ends on the target is no
-evidence: so does whatever hid the target. The last picture is looked at JUDGED times, because a
-followed object is judged in one frame of JUDGED.
+is followed through them backwards, STEPS pictures a frame, by the first network. Meanwhile it is
+not verified. If it is certain in every picture, and ends far from where the target was, it is
+another object: it is rejected, as by the user. If it is lost on the way, as where it was hidden or
+came into the picture, nothing is known, and the identity decides alone. That it ends on the target
+is no evidence: so does whatever hid the target. The last picture is looked at JUDGED times, because
+a followed object is judged in one frame of JUDGED.
 
 This is a forward-backward check (Kalal, Mikolajczyk, Matas: Forward-Backward Error, ICPR 2010).
 """
@@ -32,6 +32,7 @@ CERTAIN = 0.8  # presence of a candidate that is followed backwards, in every pi
 AWAY = 0.7  # sizes from the target's place, from which on a candidate is another object
 EVERY = 8  # frames from one picture of a sure target to the next
 MOST = 16  # pictures after it; then every second one is dropped
+STEPS = 4  # pictures in a frame, so that most traces end before FRAMES, and delay nothing
 SHORT_SIDE = 360  # pixels of a picture, about
 
 
@@ -93,7 +94,7 @@ class Candidate:
 
 
 class Trail:
-    """Follows the candidates of one target backwards, one picture a frame.
+    """Follows the candidates of one target backwards, some pictures a frame.
 
     Args:
         follower: makes a ``Tracker`` of the same network, without a search; it is called when the
@@ -158,7 +159,7 @@ class Trail:
             self._candidates.append(candidate)
 
     def _follow(self, small: SmallPicture) -> Optional[Box]:
-        """Follow a candidate one picture further; returns its box if it is another object."""
+        """Follow a candidate some pictures further; returns its box if it is another object."""
         begun = [each for each in self._candidates if each.ahead]  # at most one
         candidate = next(iter(begun + [each for each in self._candidates if each.is_open]), None)
         if candidate is None:
@@ -174,11 +175,12 @@ class Trail:
                 self._follower.init(small.pixels, small.scaled(box))
                 candidate.ahead = [sure.pixels] * JUDGED + self._pictures
                 return None
-            track = self._follower.update(ahead.pop())
-            if track.state != TRACKED or track.presence < CERTAIN:
-                return None
-            if not ahead:
-                return box if _is_away(track.box, sure.box) else None
+            for _ in range(STEPS):
+                track = self._follower.update(ahead.pop())
+                if track.state != TRACKED or track.presence < CERTAIN:
+                    return None
+                if not ahead:
+                    return box if _is_away(track.box, sure.box) else None
             candidate.ahead = ahead
         return None
 

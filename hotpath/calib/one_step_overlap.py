@@ -35,13 +35,14 @@ def check_supported(network: Network) -> None:
     """Refuse a network that the pairs do not support.
 
     Raises:
-        BadNetwork: the network has another family.
+        BadNetwork: the network has another family, or windows that are no squares.
     """
-    family = network.family
-    if family not in ("points", "centre", "corners"):
+    family, crop = network.family, network.crop
+    if family not in ("points", "centre", "corners") or crop == "stretched":
         raise BadNetwork(
             f"{network.name}: one-step overlap is defined for the families points, centre and "
-            f"corners, not {family}; run it in fp32, on a GPU in fp16"
+            f"corners with crops that are squares, not {family} with {crop} ones; run it in fp32, "
+            "on a GPU in fp16"
         )
 
 

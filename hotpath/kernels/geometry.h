@@ -15,8 +15,8 @@ HP_FN double hp_min(double a, double b) { return b < a ? b : a; }
 
 // ---- windows ---------------------------------------------------------------------------------
 
-enum { HP_HALF_UP = 0, HP_HALF_EVEN = 1, HP_UP = 2 };  // rounding of a corner
-enum { HP_SQUARE = 0, HP_AREA = 1 };                   // shape of a window
+enum { HP_HALF_UP = 0, HP_HALF_EVEN = 1, HP_UP = 2 };   // rounding of a corner
+enum { HP_SQUARE = 0, HP_AREA = 1, HP_STRETCHED = 2 };  // shape of a window
 
 // In frame pixels; it may lie outside the frame.
 struct hp_window {
@@ -45,6 +45,17 @@ HP_FN hp_window hp_square_window(const hp_geometry* geometry, const double* stat
   return window;
 }
 
+// The box with a margin on each side, `factor` times as large; cut to whole pixels.
+HP_FN hp_window hp_stretched_window(const double* state, double margin, double factor) {
+  const double w = state[2], h = state[3];
+  margin = hp_mul(margin, factor) + (factor - 1.0) / 2.0;
+  const hp_window window = {trunc(state[0] - w / 2.0 - hp_mul(w, margin)),
+                            trunc(state[1] - h / 2.0 - hp_mul(h, margin)),
+                            hp_max(1.0, trunc(hp_mul(w, 1.0 + margin + margin))),
+                            hp_max(1.0, trunc(hp_mul(h, 1.0 + margin + margin)))};
+  return window;
+}
+
 // Side of the square of so many times a box's area.
 HP_FN double hp_area_side(const double* state, double factor) {
   return hp_max(1.0, ceil(hp_mul(hp_root(hp_mul(state[2], state[3])), factor)));
@@ -54,6 +65,12 @@ HP_FN double hp_area_side(const double* state, double factor) {
 // pixel of the usual window.
 HP_FN hp_window hp_search_window(const hp_geometry* geometry, const double* state, double factor,
                                  double* scale) {
+  if (geometry->shape == HP_STRETCHED) {
+    const hp_window window = hp_stretched_window(state, geometry->search_margin, factor);
+    scale[0] = hp_mul(geometry->search, factor) / window.width;
+    scale[1] = hp_mul(geometry->search, factor) / window.height;
+    return window;
+  }
   double side;
   if (geometry->shape == HP_AREA) {
     side = hp_area_side(state, hp_mul(geometry->search_factor, factor));
@@ -69,20 +86,35 @@ HP_FN hp_window hp_search_window(const hp_geometry* geometry, const double* stat
 
 // ---- limits of a box -------------------------------------------------------------------------
 
-enum { HP_CLIP_CENTRE = 0, HP_CLIP_CORNERS = 1, HP_CLIP_NONE = 2 };
-enum { HP_EXACT = 0, HP_FLOOR = 1 };  // whole pixels of a box
+enum { HP_CLIP_CENTRE = 0, HP_CLIP_CORNERS = 1, HP_CLIP_NONE = 2, HP_CLIP_INSIDE = 3 };
+enum { HP_EXACT = 0, HP_FLOOR = 1, HP_ROUND = 2 };  // whole pixels of a box
 
 HP_FN double hp_clip_centre(double value, double high) { return hp_min(hp_max(value, 0.0), high); }
+
+// The near end of a box, `low`, moves in from the left or top; the far end is cut.
+HP_FN void hp_move_inside(double least, double frame, double low, double* centre, double* size) {
+  low = hp_min(hp_max(0.0, low), frame);
+  *size = hp_min(low + hp_max(least, *size), frame) - low;
+  if (*size < least) {
+    *size = least;
+    low -= hp_max(0.0, low + least - frame);
+  }
+  *centre = low + *size / 2.0;
+}
 
 // Brings one axis of a target into the limits. `frame`: the frame's width or height.
 HP_FN void hp_keep(const hp_bounds* bounds, double frame, double* centre, double* size) {
   const double least = bounds->min_size;
   double low = *centre - *size / 2.0;
   if (bounds->pixels != HP_EXACT) {
-    low = floor(low);
-    *size = floor(*size);
+    low = bounds->pixels == HP_ROUND ? rint(low) : floor(low);
+    *size = bounds->pixels == HP_ROUND ? rint(*size) : floor(*size);
     *centre = low + *size / 2.0;
     low = *centre - *size / 2.0;
+  }
+  if (bounds->clip == HP_CLIP_INSIDE) {
+    hp_move_inside(least, frame, low, centre, size);
+    return;
   }
   if (bounds->clip == HP_CLIP_CORNERS) {
     const double high = hp_min(hp_max(least, *centre + *size / 2.0), frame);

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 Border = Union[Sequence[int], "np.ndarray"]  # the colour outside a picture: blue, green, red
 
 # Names of choices, with their numbers in geometry.h and families.h.
-SHAPES = {"square": 0, "area": 1}  # of a window
+SHAPES = {"square": 0, "area": 1, "stretched": 2}  # of a window
 ROUNDINGS = {"half_up": 0, "half_even": 1, "up": 2}  # how a corner becomes a whole pixel
-CLIPS = {"centre": 0, "corners": 1, "none": 2}  # what stays in a frame
-BOX_PIXELS = {"exact": 0, "floor": 1}  # how a box gets whole pixels
+CLIPS = {"centre": 0, "corners": 1, "none": 2, "inside": 3}  # what stays in a frame
+BOX_PIXELS = {"exact": 0, "floor": 1, "round": 2}  # how a box gets whole pixels
 SCORES = {"softmax": 0, "sigmoid": 1, "none": 2}  # what a score map holds
 RELATIVES = {"target": 0, "window": 1}  # what the search region is centred on
 
@@ -30,6 +30,7 @@ class WindowSettings(NamedTuple):
     rounding: str  # a name in ``ROUNDINGS``
     shape: str = "square"  # a name in ``SHAPES``
     search_factor: float = 0.0  # of an area, its side in roots of the box's area
+    search_margin: float = 0.0  # of a stretched window, share of the box on each side
 
 
 class InputSettings(NamedTuple):

@@ -14,6 +14,7 @@ struct hp_bounds {
 struct hp_geometry {
   double context;  // of a square, share of (width + height) that is added to both sides of the box
   double search_factor;  // of an area, its side in roots of the box's area
+  double search_margin;  // of a stretched window, share of the box on each side
   int exemplar;          // sides of the network's two inputs, in pixels
   int search;
   int corner;    // twice the distance from the window's first pixel to its centre, less its side

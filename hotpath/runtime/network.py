@@ -93,6 +93,8 @@ class Network:
     context: float
     exemplar_factor: float
     search_factor: float
+    exemplar_margin: float
+    search_margin: float
     corner: str
     rounding: str
     border: str

@@ -133,6 +133,7 @@ def test_pictures_stay_bytes_without_black_or_white_in_the_clips(done):
     [
         (["--only", "a"], "can't be parted"),
         (["--searches", "0"], "leave nothing to measure"),
+        (["--network", "fear_xs"], "fear_xs: one-step overlap is defined for"),
         (
             ["--network", "siamfc_015"],
             "siamfc_015: one-step overlap is defined for",

@@ -15,7 +15,7 @@ from tests.support.errors import refusal
 pytest.importorskip("onnxruntime")
 
 # network -> how many correlations its search graph has; those by matrix products are not cut
-PUBLISHED = dict.fromkeys(("nanotrack_v1", "nanotrack_v2", "lighttrack"), 0)
+PUBLISHED = dict.fromkeys(("nanotrack_v1", "nanotrack_v2", "fear_xs", "lighttrack"), 0)
 PUBLISHED.update(nanotrack_v3=2, siamfc_015=1)
 
 

@@ -22,6 +22,8 @@ DEFAULTS = {
     "score": "softmax",
     "exemplar_factor": 0.0,
     "search_factor": 0.0,
+    "exemplar_margin": 0.0,
+    "search_margin": 0.0,
     "ratios": (),
     "scales": (8.0,),
     "score_power": 0,

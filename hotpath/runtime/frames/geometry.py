@@ -1,10 +1,11 @@
 """The windows that a tracker searches, what crops them, and the target's state.
 
-All numbers come from the network's TOML (``[input]``). Two kinds of window:
+All numbers come from the network's TOML (``[input]``). Three kinds of window:
 
 - ``square``: the square with the area of the box and its context (Bertinetto et al., "Fully-
   Convolutional Siamese Networks for Object Tracking", 2016, section 2);
-- ``area``: a square of so many times the box's area (Yan et al., "STARK", 2021).
+- ``area``: a square of so many times the box's area (Yan et al., "STARK", 2021);
+- ``stretched``: the box with a margin, x and y resized separately (Borsuk et al., "FEAR", 2022).
 
 The target's state is float64 [cx, cy, w, h], centre and size in frame pixels.
 """
@@ -39,6 +40,7 @@ def window_settings(network: "Network") -> WindowSettings:
         rounding=network.rounding,
         shape=shape,
         search_factor=network.search_factor if shape == "area" else 0.0,
+        search_margin=network.search_margin if shape == "stretched" else 0.0,
     )
 
 
@@ -71,6 +73,8 @@ def exemplar_window(network: "Network", state: np.ndarray) -> Window:
     """
     if network.crop == "square":
         return _square(network, state, max(1, round(context_side(state[2:], network.context))))
+    if network.crop == "stretched":
+        return _stretched(state, network.exemplar_margin, 1.0)
     return _square(network, state, _area_side(state, network.exemplar_factor))
 
 
@@ -105,6 +109,10 @@ def search_window(
         scale = network.exemplar / side
         side = max(1, round(side * network.search / network.exemplar * factor))
         return _square(network, state, side), (scale, scale)
+    if network.crop == "stretched":
+        window = _stretched(state, network.search_margin, factor)
+        x, y = (network.search * factor / window[2 + i] for i in (0, 1))
+        return window, (x, y)
     side = _area_side(state, network.search_factor * factor)
     scale = network.search * factor / side
     return _square(network, state, side), (scale, scale)
@@ -120,6 +128,18 @@ def _square(network: "Network", state: np.ndarray, side: int) -> Window:
     x0, y0 = state[0] - half, state[1] - half
     whole = WHOLE[network.rounding]
     return whole(x0), whole(y0), side, side
+
+
+def _stretched(state: np.ndarray, margin: float, factor: float) -> Window:
+    """The box with a margin on each side, cut to whole pixels as FEAR's authors cut it."""
+    w, h = state[2], state[3]
+    margin = margin * factor + (factor - 1) / 2
+    return (
+        int(state[0] - w / 2 - w * margin),
+        int(state[1] - h / 2 - h * margin),
+        max(1, int(w * (1 + margin + margin))),
+        max(1, int(h * (1 + margin + margin))),
+    )
 
 
 # A window's corner in whole pixels, as the network's authors round it.
@@ -148,6 +168,8 @@ def state_of(
         x, y, w, h = int(x), int(y), max(1, int(w)), max(1, int(h))
     less = 1 if network.box_centre == "(w-1)/2" else 0
     state = np.array([x + (w - less) / 2, y + (h - less) / 2, w, h], np.float64)
+    if getattr(network, "clip", None) == "inside":
+        keep(network, state, frame_width, frame_height)
     return state
 
 
@@ -167,9 +189,10 @@ def clamp_state(network: "Network", state: np.ndarray, frame_width: int, frame_h
         frame_width, frame_height: frame pixels.
     """
     if network.box_pixels != "exact":  # left, top, width and height, each on its own
+        whole: Callable[[float], int] = round if network.box_pixels == "round" else math.floor
         for axis in (0, 1):
-            low = math.floor(float(state[axis] - state[axis + 2] / 2))
-            state[axis + 2] = math.floor(float(state[axis + 2]))
+            low = whole(float(state[axis] - state[axis + 2] / 2))
+            state[axis + 2] = whole(float(state[axis + 2]))
             state[axis] = low + state[axis + 2] / 2
     _CLIPS[network.clip](state, network.min_size, frame_width, frame_height)
 
@@ -192,6 +215,18 @@ def _keep_corners(state: np.ndarray, min_size: float, frame_width: int, frame_he
         state[axis] = low + state[axis + 2] / 2
 
 
+def _keep_inside(state: np.ndarray, min_size: float, frame_width: int, frame_height: int) -> None:
+    """FEAR: moved in from the left and top, cut at the right and bottom."""
+    for axis, limit in ((0, frame_width), (1, frame_height)):
+        low = min(max(0.0, state[axis] - state[axis + 2] / 2), limit)
+        size = min(low + max(min_size, state[axis + 2]), limit) - low
+        if size < min_size:
+            size = min_size
+            low -= max(0.0, low + size - limit)
+        state[axis + 2] = size
+        state[axis] = low + size / 2
+
+
 def _keep_size(state: np.ndarray, min_size: float, frame_width: int, frame_height: int) -> None:
     """OpenCV's VitTrack: enforce the minimum size only."""
     state[2] = max(min_size, state[2])
@@ -202,6 +237,7 @@ _CLIPS = {
     "centre": _keep_centre,
     "corners": _keep_corners,
     "none": _keep_size,
+    "inside": _keep_inside,
 }
 
 

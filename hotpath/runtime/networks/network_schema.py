@@ -55,15 +55,18 @@ SECTIONS: Dict[str, Keys] = {
     "input": {
         "exemplar": SIDE,  # pixels, side of the crop around the first box
         "search": SIDE,  # pixels, side of the crop of every frame
-        # the window, a square. "square": around the box with context. "area": relative to the box's
-        # area
-        "crop": Key(str, "square", ("square", "area")),
+        # the window. "square": around the box with context. "area": a square, relative to the box's
+        # area. "stretched": the box with a margin, both sides cut to whole pixels
+        "crop": Key(str, "square", ("square", "area", "stretched")),
         "context": Key(
             float, 0.5, low=0, high=WIDEST, when=("crop", ("square",))
         ),  # of w + h, each side
         # side of the window, relative to that of a square with the box's area
         "exemplar_factor": Key(float, low=0.1, high=WIDEST, when=("crop", ("area",))),
         "search_factor": Key(float, low=0.1, high=WIDEST, when=("crop", ("area",))),
+        # share of w and of h, on each side
+        "exemplar_margin": Key(float, low=0, high=WIDEST, when=("crop", ("stretched",))),
+        "search_margin": Key(float, low=0, high=WIDEST, when=("crop", ("stretched",))),
         # distance of the window's corner from its centre (s: its side), and how it is rounded
         "corner": Key(str, "(s+1)/2", CORNERS),
         "rounding": Key(str, "half_up", ("half_up", "half_even", "up")),

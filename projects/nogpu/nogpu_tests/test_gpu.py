@@ -82,7 +82,7 @@ def compare(gpu, processor):
 @pytest.mark.parametrize("most", [16 << 10, 4 * 312 + 2 * 28])
 @pytest.mark.parametrize((), COPIES)
 @pytest.mark.parametrize(
-    "changes", [{}, {"crop": "area", "exemplar_factor": 2.0, "search_factor": 4.0}]
+    "changes", [{}, {"crop": "stretched", "exemplar_margin": 0.2, "search_margin": 1.0}]
 )
 def test_boxes_of_every_list_of_windows_are_the_processors(monkeypatch, most, changes):
     monkeypatch.setattr(cuda_windows, "MOST_BYTES", most)

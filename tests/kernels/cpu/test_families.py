@@ -31,12 +31,13 @@ def choices(**values):
 
 
 LIMITS = choices(
-    clip=["centre", "corners", "none"],
-    box_pixels=["exact", "floor"],
+    clip=["centre", "corners", "none", "inside"],
+    box_pixels=["exact", "floor", "round"],
     min_size=st.floats(0.5, 100),
 )
 WINDOWS = st.one_of(
     st.just({}),
+    st.just({"crop": "stretched", "exemplar_margin": 0.2, "search_margin": 2.0}),
     choices(
         crop=["area"],
         exemplar_factor=[2.0],

@@ -44,6 +44,19 @@ def test_siamfc_looks_a_pixel_further_right_and_rounds_to_even(box):
     assert (x0, y0) == tuple(round(float(c - (w - 1) / 2)) for c in state[:2])
 
 
+@given(st.tuples(*[st.integers(0, 500)] * 2, *[st.integers(3, 300)] * 2))
+def test_fear_looks_at_the_box_with_its_margin_stretched(box):
+    network = load_network("fear_xs")
+    x, y, w, h = box
+    state = geometry.state_of(network, box, 2000, 2000)
+    window, scale = geometry.search_window(network, state)
+    assert window == (x - 2 * w, y - 2 * h, 5 * w, 5 * h)
+    assert scale == (256 / (5 * w), 256 / (5 * h))
+    # the exemplar's margin is a fraction: cut towards zero, as astype(int) cuts
+    expected = [int(v) for v in np.array([x - w * 0.2, y - h * 0.2, w * 1.4, h * 1.4])]
+    assert np.abs(np.subtract(geometry.exemplar_window(network, state), expected)).max() <= 1
+
+
 @given(BOXES)
 def test_stark_requests_at_a_square_of_the_boxs_area(box):
     network, state = load_network("stark_s50"), state_of(box)
@@ -89,6 +102,23 @@ def test_corners_stay_inside_as_stark_clips_them(box):
         assert state[axis] - state[axis + 2] / 2 == pytest.approx(first, abs=1e-9)
 
 
+@given(st.tuples(*[st.integers(-80, 700)] * 2, *[st.integers(0, 300)] * 2))
+def test_boxes_move_inside_as_fear_clamps_them(box):
+    x, y, w, h = box
+    expected = []
+    for low, size, limit in ((x, max(3, w), 640), (y, max(3, h), 480)):
+        first = min(max(0, low), limit)
+        size = min(max(0, first + size), limit) - first
+        if size < 3:
+            size = 3
+            first -= max(0, first + size - limit)
+        expected.append((first, size))
+    state = state_of(box)
+    geometry.keep(limits("inside", 3.0, "round"), state, 640, 480)
+    got = [(state[a] - state[a + 2] / 2, state[a + 2]) for a in (0, 1)]
+    assert got == expected
+
+
 @given(BOXES)
 def test_the_centre_stays_inside_and_the_size_within_the_frame(box):
     state = state_of(box)
@@ -112,7 +142,7 @@ def test_the_border_is_the_mean_cut_or_rounded_or_black(border, expected):
     assert colour.tolist() == [expected] * 3
 
 
-@pytest.mark.parametrize("name", ["kestrel", "vittrack", "siamfc_015", "stark_s50"])
+@pytest.mark.parametrize("name", ["kestrel", "fear_xs", "vittrack", "siamfc_015", "stark_s50"])
 def test_window_and_crop_in_one_call_are_those_of_two(name):
     needs_kernels()
     network, kernels = load_network(name), cpu.load()

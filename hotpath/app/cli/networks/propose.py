@@ -43,6 +43,9 @@ COLOURS: Dict[str, Changes] = {
 _AREA = {"crop": "area", "corner": "s/2", "box_centre": "w/2", "rounding": "half_even"}
 CROPS: Dict[str, Changes] = {
     "square, context 0.5": {"crop": "square", "context": 0.5},
+    "stretched, margins 0.2 and 2": dict(
+        crop="stretched", exemplar_margin=0.2, search_margin=2.0, box_centre="w/2"
+    ),
     "area, factors 2 and 4": dict(_AREA, exemplar_factor=2.0, search_factor=4.0),
     "area, factors 2 and 5": dict(_AREA, exemplar_factor=2.0, search_factor=5.0),
     "area, factors 2 and 4.5": dict(_AREA, exemplar_factor=2.0, search_factor=4.5),

@@ -12,9 +12,10 @@ LIMITS: Keys = {
     # smallest width and height of a box, frame pixels
     "min_size": Key(float, 10.0, low=0, high=1000),
     # what is kept inside the frame: "centre": the centre, and the size below the frame's;
-    # "corners": each corner; "none": nothing
-    "clip": Key(str, "centre", ("centre", "corners", "none")),
-    "box_pixels": Key(str, "exact", ("exact", "floor")),  # whole pixels, if the authors do
+    # "corners": each corner; "inside": the whole box, moved in from the left and top and cut at
+    # the right and bottom; "none": nothing
+    "clip": Key(str, "centre", ("centre", "corners", "none", "inside")),
+    "box_pixels": Key(str, "exact", ("exact", "floor", "round")),  # whole pixels, if the authors do
 }
 
 MAP_SIZE = Key(int, low=1, high=LARGEST_MAP)  # cells a side

@@ -77,6 +77,7 @@ states = st.tuples(st.floats(-80, 200), st.floats(-80, 200), st.floats(1, 300), 
 SHAPES = [
     {},
     {"corner": "(s-1)/2"},
+    {"crop": "stretched", "exemplar_margin": 0.2, "search_margin": 2.0},
     {"crop": "area", "exemplar_factor": 2.0, "search_factor": 4.0, "corner": "s/2"},
     {"crop": "area", "exemplar_factor": 2.0, "search_factor": 5.0, "rounding": "up"},
 ]
@@ -95,7 +96,7 @@ SHAPES = [
 # inside of the frame, and so only a part of it is given
 @example((200, 300), ((150, 90, 20, 24), False, 1.0), {}, 63, "float32", "BGR", 2)
 @example((200, 300), ((150.3, 90.6, 20, 24), True, 1.0), SHAPES[1], 63, "float32", "BGR", 2)
-@example((200, 300), ((151.3, 91.6, 20, 24), False, 1.0), SHAPES[3], 33, "float16", "RGB", 3)
+@example((200, 300), ((151.3, 91.6, 20, 24), False, 1.0), SHAPES[4], 33, "float16", "RGB", 3)
 def test_crop_equals_its_definition(shim, shape, aimed, requests, side, dtype, channels, seed):
     """The crop is given no more of the frame than is uploaded for two windows."""
     random, (state, exemplar, widened) = np.random.RandomState(seed), aimed

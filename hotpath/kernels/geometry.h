@@ -40,6 +40,10 @@ HP_FN double hp_whole(double value, int rounding) {
 HP_FN hp_window hp_square_window(const hp_geometry* geometry, const double* state, double side) {
   const double half = (side + geometry->corner) / 2.0;
   hp_window window = {state[0] - half, state[1] - half, side, side};
+  if (geometry->warp) {  // from the first pixel's centre to the last one's
+    window.width = window.height = hp_max(side - 1.0, 1.0);
+    return window;
+  }
   window.x = hp_whole(window.x, geometry->rounding);
   window.y = hp_whole(window.y, geometry->rounding);
   return window;

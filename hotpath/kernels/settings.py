@@ -31,6 +31,7 @@ class WindowSettings(NamedTuple):
     shape: str = "square"  # a name in ``SHAPES``
     search_factor: float = 0.0  # of an area, its side in roots of the box's area
     search_margin: float = 0.0  # of a stretched window, share of the box on each side
+    warp: bool = False  # whether windows have fractions of pixels
 
 
 class InputSettings(NamedTuple):
@@ -123,6 +124,7 @@ class FrameSettings(NamedTuple):
 
     exemplar: int  # sides of the network's two inputs, in pixels
     search: int
+    warp: bool  # whether windows have fractions of pixels
     input: InputSettings  # how the network takes a crop
     select: Optional[SelectSettings]  # how its maps become a box; None where the processor does it
     stride: float = 0.0  # search pixels from one cell of the features to the next; 0: none

@@ -20,6 +20,7 @@ struct hp_geometry {
   int corner;    // twice the distance from the window's first pixel to its centre, less its side
   int rounding;  // a name in ``ROUNDINGS``
   int shape;     // a name in ``SHAPES``
+  int warp;      // whether windows have fractions of pixels
 };
 
 // Select for heads in which every cell votes for a box around its own point.

@@ -97,6 +97,7 @@ class Network:
     search_margin: float
     corner: str
     rounding: str
+    resample: str
     border: str
     channels: str
     mean: Rgb

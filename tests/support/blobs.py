@@ -83,10 +83,12 @@ class BlobGraph:
         """Centre (from the picture's centre) and size of the bright area, pixels: 4 tensors."""
         bright = self.brightness(picture, network)
         mass = self.Add(self.ReduceSum(bright, axes=[2, 3], keepdims=1), 1e-6)
-        place = np.arange(side) + 0.5
+        # a warp puts the first and last pixel's centres on the window's ends
+        place = np.arange(side) + (0.0 if network.resample == "warp" else 0.5)
+        whole = side - 1 if network.resample == "warp" else side
         results = []
         for shape in ((1, 1, 1, side), (1, 1, side, 1)):
-            moment = self.Mul(bright, (place - side / 2).reshape(shape))
+            moment = self.Mul(bright, (place - whole / 2).reshape(shape))
             moment = self.ReduceSum(moment, axes=[2, 3], keepdims=1)
             results.append(self.Div(moment, mass))
         for axis in (2, 3):

@@ -11,6 +11,7 @@ DEFAULTS = {
     "context": 0.5,
     "corner": "(s+1)/2",
     "rounding": "half_up",
+    "resample": "resize",
     "border": "mean",
     "channels": "BGR",
     "mean": (0.0, 0.0, 0.0),

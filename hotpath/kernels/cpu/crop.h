@@ -254,6 +254,10 @@ int hp_crop_around(const hp_crop_job* job, const hp_geometry* geometry, const do
   const double most = window.width + window.height - least;
   const double far = fabs(window.x) + fabs(window.y);  // it is no number where the state is none
   if (!(least > 0 && most <= MOST_SIDE && far < 1e15)) return 0;
+  if (geometry->warp) {
+    hp_warp(job, &window.x);
+    return 1;
+  }
   hp_crop_job one = *job;
   one.x = (i64)window.x, one.y = (i64)window.y;
   one.width = (i64)window.width, one.height = (i64)window.height;

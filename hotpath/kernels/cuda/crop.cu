@@ -83,10 +83,11 @@ struct __align__(16) plan_line {
   int weight0, weight1;
 };
 
-// One axis of a window, in whole pixels.
+// One axis of a window: in whole pixels, or with fractions of them.
 struct axis {
   int from, length;
   hp_scale scale;  // frame pixels per pixel of the output
+  hp_line line;    // where the window has fractions
 };
 
 // What the threads of a block share.
@@ -97,13 +98,22 @@ struct plan {
 
 __device__ axis axis_of(double from, double length, const hp_input* input) {
   axis made;
+  if (input->warp) {
+    made.line = hp_warp_line(from, length, input->side);
+    return made;
+  }
   made.from = (int)from;
   made.length = (int)length;
   made.scale = hp_split_scale(hp_resize_scale(made.length, input->side));
   return made;
 }
 
-__device__ plan_line line_of(const axis* own, int index, bool is_column) {
+__device__ plan_line line_of(const axis* own, int index, bool is_column, int warp) {
+  if (warp) {
+    const hp_tap tap = hp_warp_tap(own->line, index);
+    const plan_line line = {tap.first, tap.first + 1, tap.weight0, tap.weight1};
+    return line;
+  }
   hp_tap tap = hp_resize_tap_whole(index, own->scale);
   if (is_column) tap = hp_clamp_column(tap, own->length);
   const int first = own->from + hp_clamp_row(tap.first, own->length);
@@ -123,9 +133,9 @@ __device__ void plan_block(const hp_input* input, const hp_window_request* look,
   const int columns = blockDim.x, rows = blockDim.y * ROWS;
   for (int i = thread; i < columns + rows; i += blockDim.x * blockDim.y) {
     if (i < columns && column + i < input->side)
-      all->columns[i] = line_of(&all->across, column + i, true);
+      all->columns[i] = line_of(&all->across, column + i, true, input->warp);
     if (i >= columns && row + i - columns < input->side)
-      all->rows[i - columns] = line_of(&all->down, row + i - columns, false);
+      all->rows[i - columns] = line_of(&all->down, row + i - columns, false, input->warp);
   }
   __syncthreads();
 }
@@ -228,6 +238,7 @@ extern "C" __global__ void hp_layout(int* out) {
                          HP_AT(hp_input, side),
                          HP_AT(hp_input, half),
                          HP_AT(hp_input, swap),
+                         HP_AT(hp_input, warp),
                          sizeof(hp_window_request),
                          HP_AT(hp_window_request, around),
                          HP_AT(hp_window_request, window),

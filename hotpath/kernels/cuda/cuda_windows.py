@@ -13,7 +13,7 @@ The network is a ``hotpath.runtime.engines.shared.gpu_engine.GpuEngine``, opened
 
 import ctypes
 import functools
-from math import nan
+from math import ceil, floor, nan
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -479,7 +479,10 @@ class CudaWindows:
 
 
 def around(windows: Sequence[Window]) -> Tuple[int, int, int, int]:
-    """Return the pixels that windows read: left, top, right, bottom."""
+    """Return the pixels that windows read: left, top, right, bottom.
+
+    Windows with fractions read one more pixel.
+    """
     x, y, w, h = windows[0][1][4:8]
     right, bottom = x + w, y + h
     if len(windows) > 1:
@@ -487,4 +490,4 @@ def around(windows: Sequence[Window]) -> Tuple[int, int, int, int]:
             left, top, w, h = numbers[4:8]
             right, bottom = max(right, left + w), max(bottom, top + h)
             x, y = min(x, left), min(y, top)
-    return int(x), int(y), int(right), int(bottom)
+    return floor(x), floor(y), ceil(right) + 1, ceil(bottom) + 1

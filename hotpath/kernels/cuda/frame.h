@@ -24,6 +24,7 @@ struct hp_input {
   int side;                 // pixels
   int half;                 // whether it takes half precision
   int swap;                 // RGB instead of BGR
+  int warp;                 // whether windows have fractions of pixels
 };
 
 enum { HP_MOST_FEATURES = 8 };  // tensors that the exemplar leaves for the frames

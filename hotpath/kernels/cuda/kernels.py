@@ -197,5 +197,5 @@ def _input_of(settings: FrameSettings, side: int, half: bool) -> np.ndarray:
     pixels = settings.input
     record = frame_structures.Input(side=side, half=half)
     record.mean[:], record.scale[:] = list(pixels.mean), list(pixels.scale)
-    record.swap = pixels.swap
+    record.swap, record.warp = pixels.swap, settings.warp
     return frame_structures.array_of(record)

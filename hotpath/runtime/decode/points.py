@@ -1,6 +1,6 @@
 """Decode point-based heads: each cell of the maps proposes one box around its own point.
 
-NanoTrack, SiamBAN and LightTrack differ only in the numbers of their TOML.
+NanoTrack, SiamBAN, SiamFC++, Ocean, LightTrack and FEAR differ only in the numbers of their TOML.
 Equations: Chen et al., "Siamese Box Adaptive Network", CVPR 2020, section 3.4, with the penalties
 of SiamRPN (``shared.voting.Vote``). A cell at (px, py) with distances l, t, r, b proposes
 

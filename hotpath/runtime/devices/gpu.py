@@ -50,6 +50,7 @@ def frame_settings(network: Network) -> FrameSettings:
     return FrameSettings(
         exemplar=network.exemplar,
         search=network.search,
+        warp=network.resample == "warp",
         input=InputSettings(network.mean, network.scale, network.channels == "RGB"),
         select=select(network) if select else None,
         stride=network.stride if select else 0.0,

@@ -41,6 +41,7 @@ def window_settings(network: "Network") -> WindowSettings:
         shape=shape,
         search_factor=network.search_factor if shape == "area" else 0.0,
         search_margin=network.search_margin if shape == "stretched" else 0.0,
+        warp=network.resample == "warp",
     )
 
 
@@ -69,7 +70,8 @@ def exemplar_window(network: "Network", state: np.ndarray) -> Window:
         state: [cx, cy, w, h], centre and size in frame pixels.
 
     Returns:
-        (x0, y0, w, h), ints, 0-based frame pixels; may lie outside the frame.
+        (x0, y0, w, h), 0-based frame pixels, may lie outside the frame; ints, or floats where the
+        network's ``resample`` is "warp".
     """
     if network.crop == "square":
         return _square(network, state, max(1, round(context_side(state[2:], network.context))))
@@ -126,6 +128,8 @@ def _square(network: "Network", state: np.ndarray, side: int) -> Window:
     """The window of an integer side around the target's centre."""
     half = (side + FROM_CENTRE[network.corner]) / 2
     x0, y0 = state[0] - half, state[1] - half
+    if network.resample == "warp":  # from the first pixel's centre to the last one's
+        return float(x0), float(y0), max(side - 1, 1), max(side - 1, 1)
     whole = WHOLE[network.rounding]
     return whole(x0), whole(y0), side, side
 
@@ -291,8 +295,9 @@ class KernelCrops(Crops):
     ) -> None:
         super().__init__(network)
         self._out, self._size, self._packing = out, (out.shape[-1], out.shape[-2]), PLAIN
+        self._has_fractions = network.resample == "warp"
         self._warp = kernels.warp
-        self._crop = kernels.crop
+        self._crop = kernels.warp if self._has_fractions else kernels.crop
         self._around: Optional[Around] = None  # window and crop of an array, in one call
         if is_input:
             is_rgb = network.channels == "RGB"
@@ -309,7 +314,7 @@ class KernelCrops(Crops):
         if scale == 1:
             self._crop(picture, window, border, self._out, self._packing)
         else:
-            reduced = reduced_window(window, self._size, scale)
+            reduced = reduced_window(window, self._size, scale, self._has_fractions)
             self._warp(picture, reduced, border, self._out, self._packing)
 
     def around(
@@ -321,7 +326,7 @@ class KernelCrops(Crops):
 
 
 def reduced_window(
-    window: Window, size: Tuple[int, int], scale: int
+    window: Window, size: Tuple[int, int], scale: int, has_fractions: bool
 ) -> Tuple[float, float, float, float]:
     """Convert a window of a frame to the window of a picture with 1 / ``scale`` of its size.
 
@@ -329,13 +334,16 @@ def reduced_window(
         window: (x, y, w, h) in frame pixels.
         size: (width, height) of the crop.
         scale: how many frame pixels a side of the picture's pixel has.
+        has_fractions: whether the window reaches from the first pixel's centre of the crop to the
+            last one's, as with ``resample = "warp"``; else from edge to edge.
 
     Returns:
         (x, y, w, h) in pixels of the picture, from the first pixel's centre to the last one's.
     """
     x, y, w, h = (float(value) for value in window)
-    step_x, step_y = w / size[0], h / size[1]
-    x, y, w, h = x + (step_x - 1) / 2, y + (step_y - 1) / 2, w - step_x, h - step_y
+    if not has_fractions:
+        step_x, step_y = w / size[0], h / size[1]
+        x, y, w, h = x + (step_x - 1) / 2, y + (step_y - 1) / 2, w - step_x, h - step_y
     return (x + 0.5) / scale - 0.5, (y + 0.5) / scale - 0.5, w / scale, h / scale
 
 

@@ -70,6 +70,7 @@ SECTIONS: Dict[str, Keys] = {
         # distance of the window's corner from its centre (s: its side), and how it is rounded
         "corner": Key(str, "(s+1)/2", CORNERS),
         "rounding": Key(str, "half_up", ("half_up", "half_even", "up")),
+        "resample": Key(str, "resize", ("resize", "warp")),  # "warp" does not round at all
         "border": Key(str, "mean", ("mean", "mean_rounded", "zero")),  # colour outside the frame
         "channels": Key(str, "BGR", ("BGR", "RGB")),
         # (value - mean) * scale, in the order of `channels`, value from 0 to 255
@@ -124,11 +125,10 @@ GONE.update(
     dict.fromkeys(
         (("head", "quality"), ("head", "quality_share"), ("head", "inclusive")),
         "is gone: put the quality and the further pixel into the score and the distances in the "
-        "export, and remove the key",
+        "export, as docs/examples/networks/siamfcpp.toml says, and remove the key",
     )
 )
 GONE["tracking", "window_power"] = "is gone: the Hanning window has the power 1; remove the key"
-GONE["input", "resample"] = "is gone: windows have whole pixels; remove the key"
 GONE["", "engine"] = "is gone: give the option engine (--engine), and remove the key"
 
 # What the files of a network had whose weights were made of the exemplar: parts, and keys.

@@ -41,7 +41,7 @@ def crop(shim, net, picture, windows, exemplar=False, dtype="float32", gap=0):
     side = net.exemplar if exemplar else net.search
     asked = frame_settings(net)
     given = frame_structures.Input(asked.input.mean, asked.input.scale, side)
-    given.half, given.swap = dtype == "float16", asked.input.swap
+    given.half, given.swap, given.warp = dtype == "float16", asked.input.swap, asked.warp
     requests = (frame_structures.WindowRequest * len(windows))()
     for request, window in zip(requests, windows):
         request.window[:], request.border[:] = window, BORDER
@@ -56,7 +56,7 @@ def crop(shim, net, picture, windows, exemplar=False, dtype="float32", gap=0):
 
 def expected_crop(net, frame, window, exemplar=False, dtype="float32"):
     side = net.exemplar if exemplar else net.search
-    image = golden.crop(frame, window, side, BORDER)
+    image = (golden.warp if net.resample == "warp" else golden.crop)(frame, window, side, BORDER)
     return golden.pack(image, net.mean, net.scale, net.channels == "RGB", dtype)
 
 
@@ -76,7 +76,7 @@ def same_bits(found, expected):
 states = st.tuples(st.floats(-80, 200), st.floats(-80, 200), st.floats(1, 300), st.floats(1, 300))
 SHAPES = [
     {},
-    {"corner": "(s-1)/2"},
+    {"resample": "warp", "corner": "(s-1)/2"},
     {"crop": "stretched", "exemplar_margin": 0.2, "search_margin": 2.0},
     {"crop": "area", "exemplar_factor": 2.0, "search_factor": 4.0, "corner": "s/2"},
     {"crop": "area", "exemplar_factor": 2.0, "search_factor": 5.0, "rounding": "up"},

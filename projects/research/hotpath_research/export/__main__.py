@@ -29,6 +29,7 @@ EXPORTERS: dict[str, Callable[..., Parts]] = {
     **AUTHORS,
     **{name: functools.partial(one_stream, kind) for name, kind in KINDS.items()},
 }
+CONFIG_IS_NO_FILE = ("lighttrack", "trackit-siamdw", "trackit-ocean")  # a name, or nothing
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,8 +49,8 @@ def run(options: argparse.Namespace) -> None:
     """Export and check the result."""
     for option in ("config", "checkpoint"):
         value = getattr(options, option)
-        if option == "config" and options.authors in ("lighttrack", "trackit-siamdw"):
-            continue  # a name of an architecture, or nothing
+        if option == "config" and options.authors in CONFIG_IS_NO_FILE:
+            continue
         if not value or not Path(value).is_file():
             raise BadRun(f"--{option} {value} is not a file; name one")
     parts = EXPORTERS[options.authors](

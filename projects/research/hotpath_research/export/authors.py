@@ -10,9 +10,10 @@ import importlib
 import pickle
 import sys
 from collections import namedtuple
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from hotpath.calib.errors import BadRun
 from hotpath_research.pytorch import nn, torch
@@ -196,4 +197,149 @@ def lighttrack(folder: Path, config: Any, checkpoint: Path) -> Any:
     return Parts(Exemplar(model), Search(model, ("cls", "reg")), ("cls", "reg"), table)
 
 
-AUTHORS = {"pysot": pysot, "trackit-siamdw": trackit_siamdw, "lighttrack": lighttrack}
+class Feature(nn.Module):
+    """Runs a method of a model on the exemplar."""
+
+    def __init__(self, model: nn.Module, run: Callable[[torch.Tensor], Any]) -> None:
+        super().__init__()
+        self.model, self.run = model, run
+
+    def forward(self, picture: torch.Tensor) -> Any:
+        features = self.run(picture)
+        return tuple(features) if isinstance(features, (list, tuple)) else features
+
+
+class PointsOf(nn.Module):
+    """Runs a function of the search picture and the features: (score, distances)."""
+
+    def __init__(self, model: nn.Module, run: Callable[..., Any]) -> None:
+        super().__init__()
+        self.model, self.run = model, run
+
+    def forward(self, picture: torch.Tensor, *features: torch.Tensor) -> Any:
+        return tuple(self.run(picture, *features))
+
+
+def trackit_ocean(folder: Path, config: Any, checkpoint: Path) -> Any:
+    """Ocean of TracKit without online update, as its authors run it on OTB2015.
+
+    The object-aware score is left out: a deformable convolution computes it, and the authors'
+    tracker has it for VOT only. The configuration is not needed.
+    """
+    # the constructors move tensors to a GPU
+    with checkout(folder / "lib", "models", "online") as load, mock.patch.object(
+        torch.Tensor, "cuda", lambda tensor, *_: tensor
+    ):
+        model = load_weights(load("models.models").Ocean(align=False), checkpoint)
+    table = {
+        "family": "points",
+        "source": "https://github.com/researchmm/TracKit",
+        "input": {"exemplar": 127, "search": 271, "rounding": "half_even", "box_centre": "w/2"},
+        "head": {"stride": 8, "map_size": 27, "score": "sigmoid", "correlation": "depthwise"},
+        "tracking": dict(penalty=0.087, window_influence=0.366, size_lr=0.408, size_lr_power=2),
+    }
+    return Parts(Exemplar(model), Search(model, (0, 1)), ("cls", "bbox"), table)
+
+
+def video_analyst(folder: Path, config: Any, checkpoint: Path) -> Any:
+    """SiamFC++ of video_analyst; the configuration is a YAML file of experiments/siamfcpp/test.
+
+    The score is multiplied by the centre-ness. A box reaches from pixel centre to pixel centre
+    there, so it gets half a pixel more on each side.
+    """
+    with checkout(folder, "videoanalyst") as load:
+        text = Path(config).read_text(encoding="utf-8")
+        own = load("yaml").safe_load(text)["test"]["track"]
+        builder = load("videoanalyst.model.builder")
+        settings = builder.get_config(["track", "vos"])["track"]
+        settings.merge_from_other_cfg(type(settings)(own["model"]))
+        settings.task_model.SiamTrack.pretrain_model_path = ""
+        model = load_weights(builder.build("track", settings), checkpoint)
+        correlate = load("videoanalyst.model.common_opr.common_block").xcorr_depthwise
+    head, given = settings.task_head.DenseboxHead, own["pipeline"]["SiamFCppTracker"]
+    cells = head.score_size
+
+    def search(picture: torch.Tensor, cls_z: torch.Tensor, box_z: torch.Tensor) -> Any:
+        seen = model.basemodel(picture)
+        maps = correlate(model.c_x(seen), cls_z), correlate(model.r_x(seen), box_z)
+        score, centre, distances = model.head(*maps, 0, True)
+        score = torch.sigmoid(score) * torch.sigmoid(centre)
+        return score.reshape(1, 1, cells, cells), distances + 0.5
+
+    table = {
+        "family": "points",
+        "source": "https://github.com/MegviiDetection/video_analyst",
+        "input": {
+            "exemplar": 127,
+            "search": head.x_size,
+            "corner": "(s-1)/2",
+            "resample": "warp",
+            "box_corner": "(w-1)/2",
+        },
+        "head": {
+            "stride": head.total_stride,
+            "map_size": cells,
+            "score": "none",
+            "correlation": "depthwise",
+        },
+        "tracking": dict(
+            penalty=given["penalty_k"],
+            window_influence=given["window_influence"],
+            size_lr=given["test_lr"],
+        ),
+    }
+    exemplar = Feature(model, lambda picture: model(picture, phase="feature"))
+    return Parts(exemplar, PointsOf(model, search), ("score", "distances"), table)
+
+
+def fear(folder: Path, config: Any, checkpoint: Path) -> Any:
+    """FEAR-XS of FEARTracker; the configuration is model_training/config/model/fear.yaml."""
+    with checkout(folder, "model_training") as load:
+        settings = load("yaml").safe_load(Path(config).read_text(encoding="utf-8"))
+        del settings["_target_"]
+        build = load("model_training.model.fear_net").FEARNet
+        model = load_weights(build(**dict(settings, pretrained=False)), checkpoint)
+    regression, score = "TARGET_REGRESSION_LABEL_KEY", "TARGET_CLASSIFICATION_KEY"
+
+    def search(picture: torch.Tensor, features: torch.Tensor) -> Any:
+        maps = model.track(picture, features)
+        return maps[score], maps[regression]
+
+    table = {
+        "family": "points",
+        "source": "https://github.com/PinataFarms/FEARTracker",
+        "input": {
+            "exemplar": 128,
+            "search": 256,
+            "crop": "stretched",
+            "exemplar_margin": 0.2,
+            "search_margin": 2.0,
+            "border": "mean_rounded",
+            "channels": "RGB",
+            "mean": MEAN,
+            "scale": SCALE,
+            "box_centre": "w/2",
+        },
+        "head": {"stride": 16, "map_size": 16, "score": "sigmoid"},
+        "tracking": dict(
+            penalty=0.0,
+            window_influence=0.0,
+            size_lr=1.0,
+            size_lr_power=0,
+            min_size=3,
+            clip="inside",
+            box_pixels="round",
+        ),
+    }
+    exemplar = Feature(model, model.get_features)
+    return Parts(exemplar, PointsOf(model, search), ("score", "distances"), table)
+
+
+AUTHORS = {
+    "pysot": pysot,
+    "trackit-siamdw": trackit_siamdw,
+    "trackit-ocean": trackit_ocean,
+    "video-analyst": video_analyst,
+    "fear": fear,
+    "lighttrack": lighttrack,
+}

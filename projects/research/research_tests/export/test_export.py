@@ -3,6 +3,7 @@
 import fractions
 import os
 import shutil
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -93,6 +94,91 @@ class LightTrackM_Subnet(nn.Module):
         return {"cls": self.cls(seen), "reg": torch.exp(self.reg(seen))}
 """
 
+OCEAN = """
+
+class Ocean(nn.Module):
+    def __init__(self, align):
+        super().__init__()
+        self.features, self.cls = Backbone(), nn.Conv2d(6, 1, 1)
+        self.reg, self.bias = nn.Conv2d(6, 4, 1), nn.Parameter(torch.ones(1, 4, 1, 1).cuda())
+
+    def template(self, z):
+        self.zf = self.features(z)
+
+    def track(self, x):
+        seen = self.features(x)[:, :, 3:-3, 3:-3] * self.zf.mean((2, 3), keepdim=True)
+        return self.cls(seen), torch.exp(self.reg(seen) + self.bias)
+"""
+
+BUILDER = """
+
+class Config(dict):
+    __getattr__ = dict.get
+
+    def merge_from_other_cfg(self, other):
+        self["task_head"] = Config({"DenseboxHead": Config(other["task_head"]["DenseboxHead"])})
+
+
+def get_config(tasks):
+    return {"track": Config(task_model=Config(SiamTrack=Space(pretrain_model_path="a file")))}
+
+
+class Head(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cls, self.ctr, self.reg = (nn.Conv2d(6, count, 1) for count in (1, 1, 4))
+
+    def forward(self, cls, reg, x_size, raw_output):
+        flat = [f(cls).permute(0, 2, 3, 1).reshape(1, -1, 1) for f in (self.cls, self.ctr)]
+        return [*flat, torch.exp(self.reg(reg)) * 8]
+
+
+class SiamTrack(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.basemodel, self.head = Backbone(), Head()
+        self.c_x, self.r_x, self.c_z_k, self.r_z_k = (nn.Conv2d(6, 6, 1) for _ in range(4))
+
+    def forward(self, z, phase):
+        return [self.c_z_k(self.basemodel(z)), self.r_z_k(self.basemodel(z))]
+
+
+def build(task, settings):
+    assert not settings.task_model.SiamTrack.pretrain_model_path
+    return SiamTrack()
+"""
+CORRELATE = """
+
+def xcorr_depthwise(x, z):
+    return F.conv2d(x, z.transpose(0, 1), groups=6)[:, :, 3:-3, 3:-3]
+"""
+SPACE = "\nfrom types import SimpleNamespace as Space\n"
+
+FEAR = """
+
+class FEARNet(nn.Module):
+    def __init__(self, img_size, pretrained):
+        super().__init__()
+        self.features, self.cls, self.reg = Backbone(16, 7), nn.Conv2d(6, 1, 1), nn.Conv2d(6, 4, 1)
+
+    def get_features(self, z):
+        return self.features(z)
+
+    def track(self, x, zf):
+        seen = self.features(x) * zf.mean((2, 3), keepdim=True)
+        maps = torch.exp(self.reg(seen)), self.cls(seen)
+        return dict(zip(("TARGET_REGRESSION_LABEL_KEY", "TARGET_CLASSIFICATION_KEY"), maps))
+"""
+CONFIGS = {
+    "fear": "_target_: model_training.model.fear_net.FEARNet\nimg_size: 256\npretrained: true\n",
+    "video-analyst": """
+test:
+  track:
+    model: {task_head: {DenseboxHead: {total_stride: 8, score_size: 17, x_size: 303}}}
+    pipeline: {SiamFCppTracker: {test_lr: 0.58, window_influence: 0.21, penalty_k: 0.08}}
+""",
+}
+
 # authors: files of the checkout; folder, module, class and arguments of the model
 CHECKOUTS = {
     "pysot": (
@@ -102,6 +188,21 @@ CHECKOUTS = {
     "trackit-siamdw": (
         {"lib/models/models.py": SIAMESE + SIAMDW},
         ("lib", "models.models", "SiamDW"),
+    ),
+    "trackit-ocean": (
+        {"lib/models/models.py": SIAMESE + OCEAN},
+        ("lib", "models.models", "Ocean", False),
+    ),
+    "video-analyst": (
+        {
+            "videoanalyst/model/builder.py": SIAMESE + SPACE + BUILDER,
+            "videoanalyst/model/common_opr/common_block.py": SIAMESE + CORRELATE,
+        },
+        ("", "videoanalyst.model.builder", "SiamTrack"),
+    ),
+    "fear": (
+        {"model_training/model/fear_net.py": SIAMESE + FEAR},
+        ("", "model_training.model.fear_net", "FEARNet", 256, False),
     ),
     "lighttrack": (
         {"lib/models/models.py": SIAMESE + LIGHTTRACK},
@@ -118,9 +219,10 @@ def write_checkout(folder, authors):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     config, checkpoint = folder / "config.yaml", folder / "model.pth"
-    config.write_text("{}\n")
+    config.write_text(CONFIGS.get(authors, "{}\n"))
     torch.manual_seed(3)
-    with checkout(folder / "code" / place, module.split(".")[0]) as load:
+    on_cpu = mock.patch.object(torch.Tensor, "cuda", lambda tensor: tensor)
+    with on_cpu, checkout(folder / "code" / place, module.split(".")[0]) as load:
         model = getattr(load(module), name)(*arguments)
     state = {"module." + key: value for key, value in model.state_dict().items()}
     torch.save({"state_dict": state, "epoch": 1}, str(checkpoint))

@@ -173,7 +173,7 @@ def state_of(
     less = 1 if network.box_centre == "(w-1)/2" else 0
     state = np.array([x + (w - less) / 2, y + (h - less) / 2, w, h], np.float64)
     if getattr(network, "clip", None) == "inside":
-        keep(network, state, frame_width, frame_height)
+        clamp_state(network, state, frame_width, frame_height)
     return state
 
 

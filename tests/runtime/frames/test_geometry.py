@@ -114,7 +114,7 @@ def test_boxes_move_inside_as_fear_clamps_them(box):
             first -= max(0, first + size - limit)
         expected.append((first, size))
     state = state_of(box)
-    geometry.keep(limits("inside", 3.0, "round"), state, 640, 480)
+    geometry.clamp_state(limits("inside", 3.0, "round"), state, 640, 480)
     got = [(state[a] - state[a + 2] / 2, state[a + 2]) for a in (0, 1)]
     assert got == expected
 

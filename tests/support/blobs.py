@@ -145,7 +145,10 @@ def points(network):
         graph.Concat(graph.Neg(logit), logit, axis=1, output=names[0])
         outputs.append((names[0], (1, 2, size, size)))
     else:
-        graph.Mul(logit, 1.0, output=names[0])
+        if network.score == "none":  # the graph ends in a probability
+            graph.Sigmoid(logit, output=names[0])
+        else:
+            graph.Mul(logit, 1.0, output=names[0])
         outputs.append((names[0], (1, 1, size, size)))
     return {"exemplar": exemplar_graph(network), "search": _search(graph, network, outputs)}
 

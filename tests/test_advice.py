@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import re
 import shlex
 import sys
@@ -11,7 +12,7 @@ import pytest
 from hotpath.app.command import PROGRAMS
 from hotpath.base import projects
 from hotpath.boards import load_board
-from hotpath.runtime import choice, engines
+from hotpath.runtime import bundle_choice, choice, engines
 from hotpath.runtime.networks.bundle import entries_sha256
 from tests.support import tiny
 
@@ -89,8 +90,8 @@ def test_advice_ends_where_something_works_or_the_user_must_act(
 ):
     board, _, command = command.rpartition(": ")
     if board:  # which has no engine of ONNX files
-        monkeypatch.setattr(choice, "_may_have_bundles", lambda: True)
-        monkeypatch.setattr(choice, "boards_here", lambda: [load_board(board)])
+        monkeypatch.setattr(choice, "DEVICE_TREE", os.devnull)
+        monkeypatch.setattr(bundle_choice, "boards_here", lambda: [load_board(board)])
         monkeypatch.setattr(engines, "installed", list)
     if " pynq_z2 " in command:
         pytest.importorskip("hotpath_fpga")

@@ -17,7 +17,7 @@ from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels import cpu
-from hotpath.runtime import choice, engines, loading
+from hotpath.runtime import bundle_choice, choice, engines, loading
 from hotpath.runtime.errors import BundleMismatch, NoEngine
 from hotpath.runtime.networks import bundle, load_network
 from hotpath.runtime.options import Options
@@ -211,7 +211,7 @@ def here(nano, prepared, tmp_path, monkeypatch):
     nano.be("jetson_nano")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(bundle, "HERE", str(tmp_path))
-    monkeypatch.setattr(choice, "_may_have_bundles", lambda: True)
+    monkeypatch.setattr(choice, "DEVICE_TREE", os.devnull)
     return prepared / "tiny.toml"
 
 
@@ -326,7 +326,7 @@ def test_another_board_engine_or_precision_is_one_sentence(made, nano, monkeypat
     with pytest.raises(BundleMismatch, match=told) as caught:
         loading.choose(Options(bundle=made.folder))
     assert COMMAND.replace("jetson_nano", "jetson_tx2") in str(caught.value)
-    monkeypatch.setattr(choice, "boards_here", lambda: [boards.load_board("host")])
+    monkeypatch.setattr(bundle_choice, "boards_here", lambda: [boards.load_board("host")])
     with pytest.raises(BundleMismatch) as caught:  # a computer makes no fp16
         loading.choose(Options(bundle=made.folder))
     host = COMMAND.replace("jetson_nano", "host").replace("fp16", "fp32")

@@ -6,7 +6,7 @@ for it and the engine uses them. So the precision, and with it the boxes, depend
 alone, and never on its load.
 """
 
-from typing import Optional
+from typing import List, Optional
 
 from hotpath.runtime import engines
 from hotpath.runtime.engines.base import Engine, Setup
@@ -136,3 +136,14 @@ def _say_in_floats(engine: str, log: Log) -> None:
         "{} computes INT8 networks in float32 on this processor, which is slower than fp32; take "
         "{}precision fp32".format(engine, "" if other == engine else f"the engine {other}, or ")
     )
+
+
+def subject(names: List[str]) -> str:
+    """The networks and the verb of a sentence that says where they run."""
+    verb = "run" if len(names) > 1 else "runs"
+    return f"{' and its witness '.join(map(plain_name, names))} {verb}"
+
+
+def plain_name(name: str) -> str:
+    """The name of a network without that of its INT8 form."""
+    return name.split(SUFFIX)[0]

@@ -10,7 +10,6 @@ from hotpath.base.libraries import require
 from hotpath.runtime import *  # noqa: F403
 from hotpath.runtime import __all__ as _of_the_runtime
 from hotpath.runtime import __version__  # noqa: F401
-from hotpath.runtime.frames.directions import Bearing as Bearing
 from hotpath.runtime.networks import canonical
 from hotpath.runtime.options import Options, PathLike
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from hotpath import interop as interop
     from hotpath.app.tracking import Tracking
+    from hotpath.runtime.frames.directions import Bearing as Bearing
     from hotpath.runtime.options import Keywords, TrackKeywords
     from hotpath.runtime.targets.targets import Targets as Targets
     from hotpath.runtime.tracker.tracker import Tracker as Tracker
@@ -156,6 +156,7 @@ def draw(frame: Any, tracks: Any, info: Any = None) -> Any:
 
 # Types for the annotations of a user's program. Their files import NumPy, so they load on demand.
 TYPES = {
+    "Bearing": "frames.directions",
     "Box": "types",
     "Targets": "targets.targets",
     "Track": "types",
@@ -165,7 +166,7 @@ TYPES = {
 
 def __dir__() -> List[str]:
     """The public names; without it, those that this file imports."""
-    return sorted([*__all__, *TYPES, "Bearing", "interop"])
+    return sorted([*__all__, *TYPES, "interop"])
 
 
 def __getattr__(name: str) -> Any:  # Python 3.6 never calls it: import the modules there

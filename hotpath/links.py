@@ -50,7 +50,8 @@ from hotpath.base.exit_codes import exit_code
 from hotpath.base.messages import counted, why_unread
 from hotpath.base.messages import missing_package_text as needs
 from hotpath.base.toml import read as read_toml
-from hotpath.base.toml_keys import Key, Mistake, read_section, sentence
+from hotpath.base.toml_checks import read_section, sentence
+from hotpath.base.toml_keys import Key, Mistake
 from hotpath.base.toml_writer import to_toml as write_toml
 
 __all__ = [

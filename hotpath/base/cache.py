@@ -1,11 +1,11 @@
-"""Folders for compiled kernels, and a check of who wrote their files."""
+"""The user's cache: compiled kernels, graphs, checked files; and who wrote them."""
 
 import errno
 import hashlib
 import json
 import os
 import tempfile
-from typing import Sequence, Union
+from typing import Any, Callable, Sequence, Union
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 INSTALLED = bool({"site-packages", "dist-packages"} & set(HERE.split(os.sep)))  # no checkout
@@ -122,6 +122,36 @@ def hash_of(path: str) -> str:
     """The sha256 of a file, hexadecimal; raises ``OSError``."""
     with open(path, "rb") as file:
         return hashlib.sha256(file.read()).hexdigest()
+
+
+def checked(name: str, paths: Sequence[str], check: Callable[[], Any]) -> Any:
+    """Return what ``check`` returns, without a call of it if it was called for the same files.
+
+    Args:
+        name: of the file in the cache.
+        paths: the files on which the result depends, with those of the code.
+        check: a function whose result is JSON, with tuples instead of lists.
+    """
+    path = os.path.join(USERS, "checked", name + ".json")
+    key = digest(None, paths)
+    if is_sealed(path):
+        with open(path, encoding="utf-8") as file:
+            kept = _with_tuples(json.load(file))
+        if kept["key"] == key:
+            return kept["value"]
+    value = check()
+    try:
+        make(os.path.dirname(path))
+        seal(path, json.dumps({"key": key, "value": value}).encode())
+    except OSError:  # a home that can't be written: it is checked each time
+        pass
+    return value
+
+
+def _with_tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _with_tuples(entry) for name, entry in value.items()}
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
 def make(folder: str) -> None:

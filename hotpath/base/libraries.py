@@ -10,9 +10,6 @@ import re
 import sys
 from typing import Sequence
 
-from hotpath.base.broken_libraries import DISTRIBUTIONS, BrokenLibrary, why_broken
-from hotpath.base.messages import HERE, make_command
-
 # what opencv-python, with windows, takes of the system (by `ldd`, with its plugin for X)
 OF_THE_DESKTOP = re.compile(r"lib(GL|glib|gthread|xcb|X|SM|ICE)[\w.+-]*\.so")
 DESKTOP = (
@@ -34,6 +31,8 @@ def require(libraries: Sequence[str], extra: str = "") -> None:
     """
     missing = [name for name in libraries if importlib.util.find_spec(name) is None]
     if missing:
+        from hotpath.base.broken_libraries import DISTRIBUTIONS
+
         names = [DISTRIBUTIONS.get(name, name) for name in missing]
         _end(
             "{} has no {}; {}".format(
@@ -47,6 +46,8 @@ def require(libraries: Sequence[str], extra: str = "") -> None:
     except Exception:  # such as a ValueError of another NumPy
         loaded = None
     if not hasattr(loaded, "imdecode"):
+        from hotpath.base.broken_libraries import BrokenLibrary, why_broken
+
         why, command = why_broken("cv2") or BrokenLibrary("it can't be loaded", "hotpath boards")
         mend = f"{desktop_advice(why)}run `{command}`"
         _end(f"{sys.executable} has an OpenCV that does not work ({why}); {mend}")
@@ -61,6 +62,8 @@ def desktop_advice(why: str) -> str:
 
 def _advice(names: Sequence[str], extra: str) -> str:
     """The command that installs the libraries."""
+    from hotpath.base.messages import HERE, make_command
+
     command = make_command("setup", ALSO=extra) if extra else make_command("setup")
     is_clone = os.path.exists(os.path.join(HERE, "Makefile"))
     if is_clone and command.startswith("make "):

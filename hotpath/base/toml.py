@@ -4,7 +4,6 @@ import pathlib
 import typing
 
 from hotpath.base import text as texts
-from hotpath.base.messages import why_unread
 
 if typing.TYPE_CHECKING:
     from hotpath.base.errors import HotpathError
@@ -41,6 +40,8 @@ def read(path: pathlib.Path, error: "typing.Type[HotpathError]") -> "typing.Dict
     except OSError as problem:
         raise error(f"{path} can't be read: {problem.strerror}; name another file") from None
     except UnicodeDecodeError as problem:
+        from hotpath.base.messages import why_unread
+
         raise error(f"{path}: {why_unread(problem)}") from None
     except (ValueError, RecursionError) as problem:
         raise error(f"{path} can't be read as TOML: {problem}; correct the file") from None

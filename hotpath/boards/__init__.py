@@ -9,7 +9,6 @@ import os
 import pathlib
 from typing import Any, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Tuple, Union
 
-from hotpath.base.messages import did_you_mean
 from hotpath.boards.errors import BadBoard, UnknownBoard
 
 if "." not in __name__:  # by the link at the root of a clone
@@ -124,19 +123,33 @@ def load_board(name_or_path: Union[str, pathlib.Path]) -> Board:
     path = pathlib.Path(text) if text.endswith(".toml") else FOLDER / (text + ".toml")
     if not os.path.isfile(str(path)):
         _refuse(text)
+    if path.parent != FOLDER:  # the user's own
+        return Board(path.stem, path, **_checked_values(path))
+    from hotpath.base import cache  # not for who only needs the names
+
+    code = [FOLDER / JETPACKS, FOLDER / "board_schema.py", cache.HERE + "/toml_checks.py"]
+    files = [str(file) for file in [path, *code]]
+    values = cache.checked(f"board-{path.stem}", files, lambda: _checked_values(path))
+    return Board(path.stem, path, **values)
+
+
+def _checked_values(path: pathlib.Path) -> Dict[str, Any]:
+    """The values of a profile; raises ``BadBoard``."""
     from hotpath.base import toml
-    from hotpath.boards import board_schema  # not for who only needs the names
+    from hotpath.boards import board_schema
 
     table = toml.read(path, BadBoard)
     values, mistakes = board_schema.read(table, jetpacks() if "jetpack" in table else None)
     if mistakes:
         more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
         raise BadBoard(f"{path}: {mistakes[0]}{more}; correct the file", what="wrong keys")
-    return Board(path.stem, path, **values)
+    return values
 
 
 def _refuse(text: str) -> NoReturn:
     """Raise ``UnknownBoard`` with the names that are near to a wrong one."""
+    from hotpath.base.messages import did_you_mean
+
     choices = ", ".join(names())
     if text.endswith(".toml"):
         raise UnknownBoard(

@@ -7,7 +7,8 @@ the board.
 
 from typing import Any, Dict, List, Optional, Tuple
 
-from hotpath.base.toml_keys import Key, Keys, Mistake, Name, read_section, sentence
+from hotpath.base.toml_checks import read_section, sentence
+from hotpath.base.toml_keys import Key, Keys, Mistake, Name
 
 PRECISIONS = ("fp32", "fp16", "int8", "fp8", "fp4")
 DECODERS = ("cuda", "qsv", "vaapi", "amf", "v4l2m2m", "nvv4l2decoder", "mppvideodec")

@@ -5,7 +5,7 @@ frame call ``track = tracker.update(frame, time_s)``, which has ``track.box``, `
 ``track.presence`` and ``track.velocity``. The errors of these calls can be imported from here.
 """
 
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Optional, Sequence
 
 from hotpath.base.errors import (
     BadOverlay,
@@ -34,7 +34,6 @@ from hotpath.runtime.errors import (
     NotReady,
     UnknownNetwork,
 )
-from hotpath.runtime.frames.directions import bearing
 from hotpath.runtime.networks import DEFAULT_NETWORK
 from hotpath.runtime.options import Options, PathLike
 
@@ -47,6 +46,7 @@ if "." not in __name__:  # by the link at the root of a clone
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from hotpath.runtime.frames.directions import Bearing
     from hotpath.runtime.options import Keywords
     from hotpath.runtime.targets.targets import Targets
     from hotpath.runtime.tracker.tracker import Tracker
@@ -125,3 +125,18 @@ def load_targets(network: Optional[PathLike] = None, **options: "Unpack[Keywords
     from hotpath.runtime.targets.targets import open_targets
 
     return open_targets(chosen)
+
+
+def bearing(box: Sequence[float], frame_size: Sequence[int], fov: Any) -> "Bearing":
+    """Return the direction from the camera to the middle of a box, (right, down) in degrees.
+
+    Arguments and errors are those of ``hotpath.runtime.frames.directions.bearing``.
+
+    Example:
+        >>> right, down = bearing((440, 270, 60, 90), (640, 480), fov=60)
+        >>> f"{right:.1f} degrees to the right, {down:.1f} below"
+        '15.1 degrees to the right, 7.4 below'
+    """
+    from hotpath.runtime.frames import directions
+
+    return directions.bearing(box, frame_size, fov)

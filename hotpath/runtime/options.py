@@ -13,8 +13,6 @@ from typing import (
     Union,
 )
 
-from hotpath.base.messages import counted, did_you_mean
-from hotpath.base.toml_keys import Key, convert
 from hotpath.runtime.errors import BadOption
 
 PathLike = Union[str, pathlib.Path]
@@ -78,6 +76,8 @@ class Options(NamedTuple):
         """
         for name in given:
             if name not in cls._fields:
+                from hotpath.base.messages import did_you_mean
+
                 names = (*cls._fields, *others)
                 hint = did_you_mean(name, names) or "there are: " + ", ".join(names)
                 raise TypeError(f"{function} takes no argument {name}; {hint}")
@@ -123,9 +123,10 @@ def checked(options: Options) -> Options:
     Raises:
         BadOption: an option cannot have its value.
     """
-    problem = None if options.recover is None else convert(options.recover, Key(bool))[1]
-    if problem:
-        raise BadOption(f"recover {problem}", what="wrong value")
+    if not isinstance(options.recover, (bool, type(None))):
+        raise BadOption(
+            f"recover must be true or false, not {options.recover!r:.60}", what="wrong value"
+        )
     if options.log is not None and not callable(options.log):
         raise BadOption(
             f"log must be a function of one sentence, such as print, not {options.log}",
@@ -147,6 +148,8 @@ def check_threads(threads: object) -> None:
         )
     cores = usable_cores()
     if threads > cores:
+        from hotpath.base.messages import counted
+
         raise BadOption(
             f"threads is {threads}, but this process may use {counted(cores, 'core')}; give at "
             f"most {cores}",

@@ -8,7 +8,8 @@ from typing import Any, Dict, List
 from hotpath.base import toml
 from hotpath.base.messages import advice_for_unknown, did_you_mean
 from hotpath.base.text import file_name
-from hotpath.base.toml_keys import Key, convert
+from hotpath.base.toml_checks import convert
+from hotpath.base.toml_keys import Key
 from hotpath.runtime.errors import BadOption
 
 

@@ -14,7 +14,8 @@ from hotpath.app.detect.detector import Detector
 from hotpath.app.detect.session import open_session
 from hotpath.base import toml
 from hotpath.base.messages import did_you_mean
-from hotpath.base.toml_keys import FileName, Key, Keys, Mistake, read_section, sentence
+from hotpath.base.toml_checks import read_section, sentence
+from hotpath.base.toml_keys import FileName, Key, Keys, Mistake
 from hotpath.runtime import decode, networks
 from hotpath.runtime.decode.shared.keys import LARGEST_SIDE
 from hotpath.runtime.errors import BadNetwork

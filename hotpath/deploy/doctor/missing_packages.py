@@ -203,7 +203,7 @@ def _for_computer(situation: Situation) -> List[MissingPackage]:
     engine = engines.find(name)
     lacking = () if engine.is_installed() else engine.libraries
     return needs + [
-        MissingPackage(module, "runs the networks", engine.install) for module in lacking
+        MissingPackage(module, "runs the networks", engine.install_command()) for module in lacking
     ]
 
 

@@ -4,14 +4,16 @@ If there is a compiler, ``hotpath.kernels.cpu.load`` gives the same interface in
 """
 
 import platform
-from typing import Any, Callable, Optional, Sequence, Tuple, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Tuple, TypeVar
 
 import cv2
 import numpy as np
 
 from hotpath.kernels.cpu.arguments import Frame, check_frame, planes_of
-from hotpath.kernels.planes import Planes
 from hotpath.kernels.settings import Border, InputSettings, WindowSettings
+
+if TYPE_CHECKING:
+    from hotpath.kernels.planes import Planes
 
 PLAIN = InputSettings((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), False)  # the pixels as they are
 
@@ -76,7 +78,7 @@ class CpuKernels:
         check_frame(frame, width, height)
         planes = planes_of(out)
         is_small = width * height <= MAX_PADDED_PIXELS
-        if RESIZE_IS_EXACT and is_small and not isinstance(frame, Planes):
+        if RESIZE_IS_EXACT and is_small and isinstance(frame, np.ndarray):
             image = _padded(frame, x, y, width, height, border)
             if image.shape[:2] != planes.shape[1:]:
                 image = cv2.resize(image, planes.shape[:0:-1], interpolation=cv2.INTER_LINEAR)
@@ -104,7 +106,7 @@ class CpuKernels:
         rows, columns = planes.shape[1:]
         steps = width / max(columns - 1, 1), height / max(rows - 1, 1)
         image = cv2.warpAffine(
-            self.to_bgr(frame) if isinstance(frame, Planes) else frame,
+            frame if isinstance(frame, np.ndarray) else self.to_bgr(frame),
             np.array([[steps[0], 0, x], [0, steps[1], y]]),
             (columns, rows),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
@@ -119,7 +121,7 @@ class CpuKernels:
         """Crop windows around a target: window and ``crop`` in one call; None as for ``new``."""
         return None
 
-    def to_bgr(self, picture: Planes) -> np.ndarray:
+    def to_bgr(self, picture: "Planes") -> np.ndarray:
         """Convert a whole picture: (H, W, 3) uint8, as ``golden.bgr_from_planes``."""
         from hotpath.kernels import golden
 

@@ -10,12 +10,10 @@ A network's TOML names its family, which is the name of a file here. The module 
 ``shared/`` has what families share.
 """
 
-import difflib
 import importlib
 import pkgutil
 import typing
 
-from hotpath.base.messages import ALIKE, did_you_mean
 from hotpath.runtime.decode.shared.family import Family
 from hotpath.runtime.errors import BadNetwork
 
@@ -54,12 +52,18 @@ def scales(network: "Network") -> "typing.Tuple[float, ...]":
 
 def nearest_family(family: str, there: "typing.Sequence[str]") -> "typing.Optional[str]":
     """The family that a misspelt name resembles; None if it resembles none."""
+    import difflib
+
+    from hotpath.base.messages import ALIKE
+
     near = difflib.get_close_matches(family, there, n=1, cutoff=ALIKE)
     return near[0] if near else None
 
 
 def unknown_family_text(family: str, there: "typing.Sequence[str]") -> str:
     """What is wrong with the name of a family that is not there."""
+    from hotpath.base.messages import did_you_mean
+
     hint = did_you_mean(family, there) or "there are: " + ", ".join(there)
     return f"{family!r} is not known; {hint}"
 

@@ -11,8 +11,6 @@ import pkgutil
 import re
 from typing import Iterator, List, Mapping, Optional, Tuple, Type
 
-from hotpath.base.broken_libraries import why_broken
-from hotpath.base.messages import NO_MEMORY
 from hotpath.base.python_end import uninterrupted
 from hotpath.runtime.engines.base import THREADS, Engine, Setup
 from hotpath.runtime.errors import BadNetwork, NoEngine
@@ -91,7 +89,7 @@ def create(
     if not engine.is_installed():
         raise NoEngine(
             "{} is not installed; run `{}`, or take the engine {}".format(
-                name, engine.install, (installed() + ["auto after installing one"])[0]
+                name, engine.install_command(), (installed() + ["auto after installing one"])[0]
             )
         )
     return open_engine(name, setup)
@@ -108,8 +106,13 @@ def open_engine(name: str, setup: Setup) -> Engine:
     try:
         return engine(setup)
     except MemoryError:
+        from hotpath.base.messages import NO_MEMORY
+
         raise NoEngine(f"the engine {name} can't be loaded: {NO_MEMORY}") from None
     except (ImportError, ValueError, AttributeError) as error:  # two of another NumPy
+        from hotpath.base.broken_libraries import why_broken
+        from hotpath.base.messages import NO_MEMORY
+
         if NO_MAPPING.search(str(error)):
             raise NoEngine(f"the engine {name} can't be loaded ({error}): {NO_MEMORY}") from None
         for library in engine.libraries:
@@ -123,7 +126,7 @@ def open_engine(name: str, setup: Setup) -> Engine:
             raise
         raise NoEngine(
             f"the engine {name} can't be loaded: {error}; install its libraries again with "
-            f"`{engine.install}`"
+            f"`{engine.install_command()}`"
         ) from None
 
 
@@ -144,7 +147,9 @@ def _first_that_opens(setup: Setup) -> Engine:
                 setup.options.log(f"{error}; the next engine is tried")
     if refusal is not None:
         raise refusal
-    ways = dict.fromkeys(find(name).install for name in PREFERRED)  # each one once, in their order
+    ways = dict.fromkeys(
+        find(name).install_command() for name in PREFERRED
+    )  # each one once, in their order
     raise NoEngine(
         "; ".join(reasons) or "no engine is installed; run `{}`".format("` or `".join(ways)),
         what="none installed",

@@ -14,7 +14,6 @@ import importlib.util
 import pathlib
 from typing import TYPE_CHECKING, Any, List, Mapping, NamedTuple, Optional, Tuple
 
-from hotpath.base.messages import make_command
 from hotpath.base.toml_keys import Table
 from hotpath.runtime.errors import NoEngine
 from hotpath.runtime.networks import Network, canonical
@@ -63,7 +62,7 @@ class Engine:
         runs_files: whether it runs a network's own ONNX files.
         precisions: of the bundles that can be built for it; empty for all that the board has.
         libraries: modules that it imports and that do not come with this project.
-        install: the command that installs them.
+        install: the command that installs them; "" for what every computer gets (the extra host).
 
     Attributes:
         network, bundle: as in ``setup``.
@@ -112,6 +111,8 @@ class Engine:
             NoEngine: there is none, and this engine runs only bundles.
         """
         if setup.bundle is None:
+            from hotpath.base.messages import make_command
+
             raise NoEngine(
                 f"{cls.name} runs bundles only; build one with "
                 f"`{make_command('engine', BOARD='…', NETWORK=setup.network.name)}`"
@@ -122,6 +123,13 @@ class Engine:
     def is_installed(cls) -> bool:
         """Whether all of its libraries can be found. This imports none of them."""
         return all(importlib.util.find_spec(library) is not None for library in cls.libraries)
+
+    @classmethod
+    def install_command(cls) -> str:
+        """Return the command that installs its libraries."""
+        from hotpath.base.messages import make_command
+
+        return cls.install or make_command("setup", ALSO="host")
 
     @classmethod
     def computes_int8(cls) -> bool:

@@ -4,7 +4,6 @@ import importlib
 from types import ModuleType
 from typing import Any, Dict, List, Union
 
-from hotpath.base.messages import make_command
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.shared.cpu_engine import CpuEngine, numbers_of
 from hotpath.runtime.errors import BadNetwork
@@ -56,7 +55,6 @@ class OnnxRuntimeEngine(CpuEngine):
 
     name = "onnxruntime"
     libraries = ("onnxruntime", "onnx")
-    install = make_command("setup", ALSO="host")
     exact_from = (1, 13)  # the first version that knows EXACT
 
     def __init__(self, setup: Setup) -> None:

@@ -13,7 +13,6 @@ import threading
 from types import ModuleType
 from typing import Any, Callable, Dict, Iterator, Optional, Union
 
-from hotpath.base.messages import make_command
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.shared import arithmetic
 from hotpath.runtime.engines.shared.arithmetic import LIMIT, OLD_LIMIT
@@ -40,7 +39,6 @@ class OpenVinoEngine(CpuEngine):
 
     name = "openvino"
     libraries = ("openvino", "onnx")
-    install = make_command("setup", ALSO="host")
     exact_from = (2023, 1)  # the first version that obeys INTEGERS for one model
 
     def __init__(self, setup: Setup) -> None:

@@ -9,7 +9,7 @@ import pathlib
 import zlib
 from typing import TYPE_CHECKING, Any, List, Tuple
 
-from hotpath.base import toml_keys
+from hotpath.base import json_forms
 from hotpath.base.errors import FabricFailed
 from hotpath.base.messages import PYNQ, make_command
 from hotpath.base.toml_keys import FileName, Key, Table
@@ -119,10 +119,10 @@ class OverlayEngine(Engine):
 
     @classmethod
     def check_bundle(cls, run: Table, settings: Table) -> List[str]:
-        toml_keys.check_json(run, RUN, "run")
-        toml_keys.check_json(settings, SETTINGS, "settings")
+        json_forms.check_json(run, RUN, "run")
+        json_forms.check_json(settings, SETTINGS, "settings")
         if run.get("seen"):
-            toml_keys.check_json(run["seen"], SEEN, "run.seen")
+            json_forms.check_json(run["seen"], SEEN, "run.seen")
         for entry in filter(None, [*run["maps"], run.get("seen")]):
             if _ends(entry) > run["work_bytes"]:
                 raise ValueError("a map lies beyond the memory of a target")

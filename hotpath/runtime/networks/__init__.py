@@ -6,11 +6,19 @@ networks.
 
 import os
 import pathlib
-from typing import TYPE_CHECKING, List, Optional, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Union
 
-from hotpath.base.messages import did_you_mean
+from hotpath.base import cache
 from hotpath.runtime.errors import BadNetwork, UnknownNetwork
-from hotpath.runtime.network import CACHE, DETECTORS, INT8_FORMS, Network, NetworkFile, sha256_of
+from hotpath.runtime.network import (
+    CACHE,
+    DETECTORS,
+    INT8_FORMS,
+    AuxiliaryFile,
+    Network,
+    NetworkFile,
+    sha256_of,
+)
 
 if TYPE_CHECKING:
     from hotpath.boards import Board
@@ -61,19 +69,33 @@ def load_network(name_or_path: Union[str, pathlib.Path]) -> Network:
         UnknownNetwork: there is no such name or file.
         BadNetwork: the TOML can't be read, or a key is missing, unknown or wrong.
     """
-    from hotpath.base import toml, toml_keys  # not for who only needs the names
+    path = find_toml(name_or_path)
+    if path.parent not in (FOLDER, INT8_FORMS):  # the user's own
+        values, files = _checked_values(path)
+    else:
+        families = sorted((FOLDER.parent / "decode").rglob("*.py"))
+        code = [FOLDER / "network_schema.py", FOLDER.parent / "network.py", *families]
+        paths = [str(file) for file in [path, cache.HERE + "/toml_checks.py", *code]]
+        values, files = cache.checked(f"network-{path.stem}", paths, lambda: _checked_values(path))
+    for made in ("negatives", "point_prompt"):
+        values[made] = values[made] and AuxiliaryFile(*values[made])
+    return Network(path.stem, path, values, [NetworkFile(*file) for file in files])
+
+
+def _checked_values(path: pathlib.Path) -> Tuple[Dict[str, Any], List[NetworkFile]]:
+    """The values and the files of a TOML; raises ``BadNetwork``."""
+    from hotpath.base import toml, toml_checks
     from hotpath.runtime.networks import network_schema
 
-    path = find_toml(name_or_path)
     values, files, mistakes = network_schema.read(toml.read(path, BadNetwork))
     if mistakes:
         more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
         raise BadNetwork(
-            f"{path}: {toml_keys.sentence(mistakes[0])}{more}; `hotpath networks check "
+            f"{path}: {toml_checks.sentence(mistakes[0])}{more}; `hotpath networks check "
             f"{path}` lists all",
             what="wrong keys",
         )
-    return Network(path.stem, path, values, files)
+    return values, files
 
 
 def find_toml(
@@ -103,5 +125,7 @@ def find_toml(
         raise UnknownNetwork(
             f"{text} is a detector, not a {what}; give it to --detector", what="detector"
         )
+    from hotpath.base.messages import did_you_mean
+
     hint = did_you_mean(text, names(folder) + names(forms) + detectors) or f"there are: {there}"
     raise UnknownNetwork(f"no {what} is called {text!r}; {hint}", what="unknown name")

@@ -16,7 +16,7 @@ import pathlib
 import shlex
 from typing import Dict, List, Mapping, NoReturn, Optional, Sequence, Union
 
-from hotpath.base import toml_keys
+from hotpath.base import json_forms
 from hotpath.base.messages import HERE, error_text, make_command
 from hotpath.base.text import read_json
 from hotpath.base.toml_keys import FileName, Key, Sha256, Table, form_problem
@@ -255,7 +255,7 @@ class Bundle:
         if values["sha256"] != entries_sha256(values):
             self.damaged("an entry was changed")
         try:
-            toml_keys.check_json(values, FORM, FILE)
+            json_forms.check_json(values, FORM, FILE)
         except ValueError as error:
             self.damaged(str(error))
         parts = values["parts"]

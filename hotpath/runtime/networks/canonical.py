@@ -28,12 +28,10 @@ from typing import (
     Tuple,
 )
 
-from hotpath.base import cache, toml_keys
-from hotpath.base.messages import make_command
+from hotpath.base import cache
 from hotpath.base.toml_keys import FileName, Key
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import NETWORKS, sha256_of
-from hotpath.runtime.networks import onnx_budget
 
 if TYPE_CHECKING:
     from hotpath.runtime.network import Network
@@ -140,6 +138,8 @@ def load(
     own = os.path.join(folder, f"{network.name}-{cache.digest(facts, code)}")
     if not cache.is_whole(os.path.join(own, DESCRIPTION)):
         if _writer is None:
+            from hotpath.base.messages import make_command
+
             raise BadNetwork(
                 f"{network.name} is not ready for engines, and nothing here can make it so; run "
                 "`{}` on a computer".format(make_command("engine", NETWORK=network.given)),
@@ -148,38 +148,46 @@ def load(
         own = _writer(network, paths, form != FLOATS, form == PIXELS, own, DESCRIPTION)
         if log is not None and NETWORKS not in network.path.parents:
             log(f"{network.name} was made ready for engines, in {own}")
+        return read(own)
     with contextlib.suppress(OSError):  # a folder of another user, or on a disk that is read-only
         os.utime(own)  # those that were used longest ago go first
-    return read(own)
+    with open(os.path.join(own, DESCRIPTION), encoding="utf-8") as file:
+        return _models(own, json.load(file))  # as it was written and checked, says its seal
 
 
 def read(folder: str) -> CanonicalModels:
-    """The models in a folder.
+    """Check the models in a folder, which may be a stranger's, and return them.
 
     Raises:
         BadNetwork: the description is not as it was written, or a file is over the budget.
     """
+    from hotpath.base import json_forms
+    from hotpath.runtime.networks import onnx_budget
+
     description = os.path.join(folder, DESCRIPTION)
     try:
         with open(description, encoding="utf-8") as file:
-            return _graphs(folder, json.load(file))
+            values = json.load(file)
+        json_forms.check_json(values, FORM, DESCRIPTION)
+        models = _models(folder, values)
     except (ValueError, RecursionError) as error:
         raise BadNetwork(
             f"{description} is not as it was written ({error}); remove {folder} and make it again",
             what="damaged",
         ) from None
+    for model in (models.exemplar, models.search):
+        onnx_budget.check(model.path)
+    return models
 
 
-def _graphs(folder: str, values: Dict[str, Any]) -> CanonicalModels:
+def _models(folder: str, values: Dict[str, Any]) -> CanonicalModels:
     """The ``CanonicalModels`` of a description; raises ``ValueError`` for a wrong entry."""
-    toml_keys.check_json(values, FORM, DESCRIPTION)
 
     def model(entry: Dict[str, Any]) -> CanonicalModel:
         path = os.path.join(folder, entry["path"])
         inside = os.path.dirname(os.path.realpath(path)) == os.path.realpath(folder)
         if not inside or not os.path.isfile(path):
             raise ValueError("{!r} is not a file of it".format(entry["path"]))
-        onnx_budget.check(path)
         pictures = tuple(entry["bytes"]), tuple(entry["pixels"])
         return CanonicalModel(path, *pictures, entry["keeps_floats"], entry["shapes"])
 

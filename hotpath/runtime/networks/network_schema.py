@@ -7,6 +7,7 @@ not use.
 
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from hotpath.base.toml_checks import read_section, shortened_repr
 from hotpath.base.toml_keys import (
     REQUIRED,
     FileName,
@@ -18,8 +19,6 @@ from hotpath.base.toml_keys import (
     Sha256,
     Table,
     form_problem,
-    read_section,
-    shortened_repr,
 )
 from hotpath.runtime import decode
 from hotpath.runtime.decode.shared.keys import LARGEST_SIDE

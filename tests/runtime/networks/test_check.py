@@ -9,7 +9,7 @@ import pytest
 
 from hotpath.app.cli.networks import examine
 from hotpath.app.cli.networks.__main__ import main
-from hotpath.base import toml_keys
+from hotpath.base import toml_checks
 from hotpath.graphs.counting import count, read_parts
 from hotpath.runtime import decode, engines, load_tracker
 from hotpath.runtime.errors import BadNetwork
@@ -234,7 +234,7 @@ def test_counts_come_near_what_the_authors_publish(networks_dir, name, published
 
 def test_an_unknown_family_is_named_with_those_there_are():
     _, _, mistakes = network_schema.read({"family": "dots", "head": {"anything": 1}})
-    sentences = [toml_keys.sentence(mistake) for mistake in mistakes]
+    sentences = [toml_checks.sentence(mistake) for mistake in mistakes]
     assert any("'dots'" in s and "anchors, centre" in s for s in sentences)
     assert not any("anything" in s for s in sentences)  # the unknown family may have this key
 

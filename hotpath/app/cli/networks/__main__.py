@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional
 
 from hotpath.app import detect
 from hotpath.app.cli.networks import fetch
-from hotpath.base import projects, toml, toml_keys
+from hotpath.base import projects, toml, toml_checks
 from hotpath.base.cli import Parser, wrap_for_terminal
 from hotpath.base.common_options import add_networks_dir
 from hotpath.base.exit_codes import exit_code
@@ -176,7 +176,7 @@ def check(options: argparse.Namespace) -> int:
     table = toml.read(path, BadNetwork)
     values, files, mistakes = network_schema.read(table)
     for mistake in mistakes:
-        print(f"{path}: {toml_keys.sentence(mistake)}")
+        print(f"{path}: {toml_checks.sentence(mistake)}")
     wrong = len(mistakes)
 
     network = Network(path.stem, path, values, files)

@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tup
 import numpy as np
 from onnx import ModelProto
 
-from hotpath.base import toml_keys
+from hotpath.base import toml_checks
 from hotpath.graphs import lifting, models, normalise, pair_of_parts
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network
@@ -298,7 +298,7 @@ def network_for(table: Table, path: pathlib.Path) -> Network:
     """
     values, files, mistakes = network_schema.read(table)
     if mistakes:
-        raise BadNetwork(f"{path}: {toml_keys.sentence(mistakes[0])}; {BY_HAND}")
+        raise BadNetwork(f"{path}: {toml_checks.sentence(mistakes[0])}; {BY_HAND}")
     return Network(path.stem, path, values, files)
 
 

@@ -7,7 +7,7 @@ tensors in the converted models' order.
 
 from typing import TYPE_CHECKING, Dict, List, NamedTuple, Sequence, Tuple
 
-from hotpath.base import toml_keys
+from hotpath.base import json_forms
 from hotpath.base.toml_keys import Key, Table
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.shared.cpu_engine import CpuEngine
@@ -49,7 +49,7 @@ class ConvertedEngine(CpuEngine):
 
     @classmethod
     def check_bundle(cls, run: Table, settings: Table) -> List[str]:
-        toml_keys.check_json(run, RUN, "run")
+        json_forms.check_json(run, RUN, "run")
         exemplar, search = (run["models"][name] for name in IMAGES)
         inputs, outputs, features = (
             {name for name, _ in tensors}

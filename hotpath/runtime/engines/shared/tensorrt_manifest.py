@@ -9,7 +9,7 @@ import math
 import operator
 from typing import List, Sequence, Tuple
 
-from hotpath.base import toml_keys
+from hotpath.base import json_forms
 from hotpath.base.toml_keys import FileName, Key, Table
 
 MOST_NUMBERS = 1 << 28  # of a tensor; 1 GiB of float32
@@ -38,7 +38,7 @@ RUN = {
 
 def check(run: Table) -> None:
     """Raise ``ValueError`` unless the entries of a ``run`` have their types and fit together."""
-    toml_keys.check_json(run, RUN, "run")
+    json_forms.check_json(run, RUN, "run")
     shapes, parts, seen = run["shapes"], run["parts"], run.get("seen")
     names = [*PICTURES, *run["features"], *run["maps"], *([] if seen is None else [seen])]
     steps = [step for level in run["steps"] for step in level]

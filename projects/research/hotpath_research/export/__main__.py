@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from hotpath.base import toml_keys, toml_writer
+from hotpath.base import toml_checks, toml_writer
 from hotpath.calib import command_line
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.errors import BadNetwork
@@ -90,7 +90,7 @@ def write(parts: Parts, name: str, folder: Path) -> Path:
     ]
     _, _, mistakes = network_schema.read(table)
     if mistakes:
-        raise BadNetwork(f"the configuration gives {toml_keys.sentence(mistakes[0])}")
+        raise BadNetwork(f"the configuration gives {toml_checks.sentence(mistakes[0])}")
     path = folder / (name + ".toml")
     path.write_text(
         toml_writer.to_toml(table, "Written by `python -m hotpath_research.export`."),

@@ -2,7 +2,8 @@
 
 import pytest
 
-from hotpath.base.toml_keys import Key, check_json
+from hotpath.base.json_forms import check_json
+from hotpath.base.toml_keys import Key
 
 FORM = {
     "parts": {"bytes": Key(int, low=0), "note": Key(str, default=None), "kind": Key(str, "onnx")},

@@ -32,6 +32,7 @@ NOT_RUN = {  # what a command needs: such commands, which `test_calls` has parse
     "Rockchip's toolkit, 6 GB": "BOARD=rk3588",
     "an installation of ROS 2": "/opt/ros|ros:/",
     "a stream and a display": "udpsrc|ffplay",
+    "weights that were trained": r"out/new/NAME|train\.ship|bringup\.reference",
     "a data set, pictures, or the authors' files": "--data DIR|--images|--checkout|runs/NAME|"
     "out/best/NAME|TRAIN_CLIPS|CANDIDATE|negatives",
     "many minutes, up to hours": "--films",

@@ -102,7 +102,7 @@ def range_of(picture: np.ndarray) -> Tuple[float, float]:
 
 
 def _without_far_groups(values: np.ndarray) -> np.ndarray:
-    """The values of the largest group that has a spread, where wide gaps part it from all others."""
+    """The values of the largest group with a spread, if wide gaps part it from all others."""
     steps = np.sort(values)[np.linspace(0, values.size - 1, STEPS).astype(int)].astype(np.float64)
     order = np.argsort(steps[:-1] - steps[1:])  # the widest gap first
     for count in range(1, MOST_GAPS + 1):

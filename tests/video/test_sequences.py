@@ -131,7 +131,7 @@ def test_the_rate_is_that_of_the_benchmark_s_own_file(tmp_path, name, text, fps)
         (OTB, "1,1,9,9\nhello world\n", f"{OTB}: line 2"),
         (OTB, "1,1,9,9\n1,2,3\n", f"{OTB}: line 2"),
         (OTB, "1,1,9,9\n1,2,3,4,5\n", f"{OTB}: line 2"),
-        ("boxes.csv", "0,1,2,3,4\n10,1,2,3,4\n20,1,2,3,4\n", "no row of frames 1 to 9, .* frame 10"),
+        ("boxes.csv", "0,1,2,3,4\n10,1,2,3,4\n20,1,2,3,4\n", "no row of frames 1 to 9, .* 10;"),
         ("boxes.csv", "0,1,2,3,4\n2,1,2,3,4\n", "no row of frame 1, .* each frame from 0 on"),
         ("boxes.csv", "3,1,2,3,4\n0,1,2,3,4\n1,1,2,3,4\n", "no row of frame 2,"),
         ("boxes.csv", "1,1,2,3,4\n2,1,2,3,4\n", "no row of frame 0, and the next is of frame 1"),

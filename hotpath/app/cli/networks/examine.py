@@ -10,7 +10,7 @@ from typing import Any, List, Mapping, Optional, Tuple
 import cv2
 import numpy as np
 
-from hotpath.graphs import canonical_models, convert, models, picture_values
+from hotpath.graphs import canonical_models, convert, models, picture_values, score_values
 from hotpath.kernels.golden import pack
 from hotpath.runtime import engines, load_tracker
 from hotpath.runtime.errors import BadNetwork, HotpathError
@@ -59,11 +59,16 @@ def maps(network: Network, paths: Paths) -> Tuple[List[str], List[str]]:
         problem = _problem(first, second)
         if problem:
             mistakes.append(f"map {index + 1} {problem}")
-    if not mistakes and getattr(network, "score", "") == "none":
-        score = results[0][0]
-        if score.min() < -0.01 or score.max() > 1.01:
+    kind = getattr(network, "score", None)
+    if not mistakes and kind is not None:
+        scores = results[0][network.family == "corners"]  # the box comes before its score
+        if kind != "none":
+            is_squashed = scores.min() >= 0 and scores.max() <= 1
+            if is_squashed or score_values.are_probabilities(network, paths):
+                mistakes.append(score_values.advice(kind))
+        elif scores.min() < -0.01 or scores.max() > 1.01:
             mistakes.append(
-                f"map 1 has scores from {score.min():.3g} to {score.max():.3g}, which are no "
+                f"map 1 has scores from {scores.min():.3g} to {scores.max():.3g}, which are no "
                 'probabilities; score must be "sigmoid" or "softmax"'
             )
     return report, mistakes

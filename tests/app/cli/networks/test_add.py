@@ -328,7 +328,8 @@ def with_last(folder, *nodes):
         if part == "search" and nodes:
             for node in graph.node:
                 node.output[:] = ["logit" if name == "score" else name for name in node.output]
-            models.add_constant(graph, "half", np.array(0.5, np.float32))
+            for constant, value in {"half": 0.5, "k": 30000, "inverse": 1 / 30000}.items():
+                models.add_constant(graph, constant, np.array(value, np.float32))
             graph.node.extend(onnx.helper.make_node(*node) for node in nodes)
             channels = 2 if nodes[-1][0] == "Softmax" else 1
             score = next(value for value in graph.output if value.name == "score")
@@ -368,6 +369,16 @@ def test_a_sigmoid_inside_an_export_is_not_followed_by_another(tmp_path, capsys,
         assert main(["check", str(path)]) == 2
         words = capsys.readouterr().out
         assert "holds probabilities already" in words and 'write score = "none"' in words
+
+
+def test_check_says_what_overflows_in_half_precision(tmp_path, capsys):
+    pytest.importorskip("onnx.reference")
+    nodes = ("Mul", ["logit", "k"], ["wide"]), ("Mul", ["wide", "inverse"], ["score"])
+    assert add(map(str, with_last(tmp_path, *nodes)), "--like", "kestrel_small") == 0
+    assert main(["check", str(tmp_path / "mine.toml")]) == 0
+    words = capsys.readouterr().out
+    assert re.search(r"fp16 +the activations reach [\d.e+]+ \(\S*wide\)", words)
+    assert "PRECISION=fp32" in words and words.strip().endswith("all is well, but not in FP16")
 
 
 def test_a_softmax_inside_an_export_is_warned_of(tmp_path, capsys):

@@ -85,7 +85,7 @@ class Outputs:
     Args:
         options: the ``RunOptions``.
         targets, source: what is followed, and where.
-        stop: object whose attribute ``requested`` ends the run.
+        stop: the ``StopRequest`` that ends the run.
         first_frame: the first frame, of any kind.
         first_window: ``DesktopWindow`` in which the first target was drawn, or None.
 
@@ -245,6 +245,7 @@ class Outputs:
                 selection=self.selection,
             )
         )
+        self._stop.has_links = bool(self._links)
 
     def write(self, tracked: TrackedFrame) -> None:
         """Write one frame, whose times are those of the source now, to every output."""

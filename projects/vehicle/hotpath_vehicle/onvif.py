@@ -161,19 +161,16 @@ class OnvifCamera:
     def _read_clocks(self) -> List[float]:
         """What an answer of the camera calls UTC, its local time, and the time of HTTP.
 
-        Seconds ahead of our monotonic clock. A token has UTC, but a camera that was told its local
-        time as UTC, or that answers with it, checks tokens by another of these.
+        Seconds ahead of our monotonic clock. Cameras that mistake one for another check tokens by
+        any of these.
         """
         root = self._ask_once(DEVICE_PATH, DEVICE, "GetSystemDateAndTime", str)
-        times = []
-        for name in ("UTCDateTime", "LocalDateTime"):
-            now = root.find(f".//{name}")
-            if now is not None:
-                names = "Date/Year Date/Month Date/Day Time/Hour Time/Minute Time/Second".split()
-                times.append([int(now.findtext(name)) for name in names] + [0, 0, 0])
-        times.append(parsedate(root.get("Date", "")))
+        names = "Date/Year Date/Month Date/Day Time/Hour Time/Minute Time/Second".split()
+        told = filter(None.__ne__, map(root.find, (".//UTCDateTime", ".//LocalDateTime")))
+        times: List[Any] = [[int(now.findtext(n)) for n in names] for now in told]
         clocks_s: List[float] = []
-        for ahead_s in [calendar.timegm(each) - time.monotonic() for each in times if each]:
+        for each in filter(None, [*times, parsedate(root.get("Date", ""))]):
+            ahead_s = calendar.timegm((*each, 0, 0, 0)) - time.monotonic()
             if all(abs(ahead_s - other_s) > SAME_CLOCK_S for other_s in clocks_s):
                 clocks_s.append(ahead_s)
         return clocks_s

@@ -98,35 +98,23 @@ def test_control_is_taken_for_a_target_and_given_back_after_it(talk):
     assert abs(talk.gimbal.rate).max() == 0.0 and talk.sentences == []
 
 
-OBSTACLES = {  # what is changed -> why the gimbal stands
-    "another system": (
-        lambda talk: heartbeats(talk, 5, 7),
-        "no gimbal manager of system 1 answers; vehicles heard: 5, 7 (--mavlink-system)",
-    ),
-    "no manager": (lambda talk: heartbeats(talk, 1), "no gimbal manager of system 1 answers"),
-    "another has it": (
-        lambda talk: vars(talk.gimbal).update(claims=m.FAILED, primary=OTHER),
-        "its manager refuses control",
-    ),
-    "another keeps it": (
-        lambda talk: vars(talk.gimbal).update(claims=m.IN_PROGRESS, primary=OTHER),
-        "component 255/190 has control",
-    ),
-    "busy": (lambda talk: vars(talk.gimbal).update(claims=1), "its manager is busy"),
-    "promises": (lambda talk: vars(talk.gimbal).update(claims=5), "its manager gives no control"),
-    "denied": (lambda talk: vars(talk.gimbal).update(claims=2), "its manager refuses control"),
+NOBODY = "no gimbal manager of system 1 answers"
+OBSTACLES = {  # (systems that are heard instead, what the manager answers, who has control) -> why
+    ((5, 7), 0, (0, 0)): NOBODY + "; vehicles heard: 5, 7 (--mavlink-system)",
+    ((1,), 0, (0, 0)): NOBODY,
+    ((), m.IN_PROGRESS, OTHER): "component 255/190 has control",
+    ((), m.TEMPORARILY_REJECTED, (0, 0)): "its manager is busy",
+    ((), m.IN_PROGRESS, (0, 0)): "its manager gives no control",
+    ((), m.UNSUPPORTED, (0, 0)): "its manager refuses control",
+    ((), m.DENIED, OTHER): "its manager refuses control",
 }
 
 
-def heartbeats(talk, *systems):
-    talk.silent = True
+@pytest.mark.parametrize("systems, claims, primary, why", [(*k, v) for k, v in OBSTACLES.items()])
+def test_what_keeps_the_gimbal_from_being_ours_is_said(talk, systems, claims, primary, why):
+    talk.gimbal.claims, talk.gimbal.primary, talk.silent = claims, primary, bool(systems)
     for system in systems:
         talk.us.receive(Message("HEARTBEAT", {}, system, 1), 0.0)
-
-
-@pytest.mark.parametrize("change, why", OBSTACLES.values(), ids=OBSTACLES)
-def test_what_keeps_the_gimbal_from_being_ours_is_said(talk, change, why):
-    change(talk)
     assert rates(talk.go(6.0, number=0)) == []
     assert talk.sentences == [f"gimbal holds: {why}"] and talk.holds == {"gimbal": why}
     talk.go(10.0, number=0)

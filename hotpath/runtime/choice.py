@@ -21,9 +21,6 @@ from hotpath.runtime.engines.shared.precision import SUFFIX
 from hotpath.runtime.errors import BadBundle, NoEngine, UnknownNetwork
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import (
-    DEFAULT_NETWORK,
-    FASTER_PAIR,
-    SHARE,
     default_of,
     load_network,
 )
@@ -119,9 +116,6 @@ def describe_choice(
             text += f", {why}"
         if setup.missing:
             return f"{setup.missing}; until then {text}, on the processor, which takes far longer"
-        is_named = setup.options.network or setup.options.witness
-        if witness is not None and not is_named and setup.network.name == DEFAULT_NETWORK:
-            text += f"; {FASTER_PAIR} takes {SHARE:g} of its time"
         return text
     parts = [each.bundle for each in (setup, witness) if each is not None and each.bundle]
     names = [bundle.network["name"] for bundle in parts]

@@ -219,9 +219,9 @@ class StopRequest:
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
                 self._handlers[number] = signal.signal(number, self._request)
         for names, handler in ((self.OTHERS, self._request), (self.STOPS, self._pause)):
-            for number in [getattr(signal, "SIG" + name, None) for name in names]:
-                if number is not None and signal.getsignal(number) == signal.SIG_DFL:
-                    self._handlers[number] = signal.signal(number, handler)
+            for other in [getattr(signal, "SIG" + name, None) for name in names]:
+                if other is not None and signal.getsignal(other) == signal.SIG_DFL:
+                    self._handlers[other] = signal.signal(other, handler)
         if self._hook:
             sys.unraisablehook = self._report
         return self

@@ -1,5 +1,6 @@
 """Whether a graph's score map holds probabilities already, because the export ends in a Sigmoid."""
 
+import pathlib
 from typing import Mapping, Set
 
 from onnx import ModelProto, NodeProto
@@ -14,7 +15,7 @@ KEEPS |= {"Slice", "Gather", "Split", "Clip", "Min", "Max", "Mul", "Pow", "Sqrt"
 KEEPS |= {"QuantizeLinear", "DequantizeLinear", "Resize"}
 
 
-def are_probabilities(network: Network, paths: Mapping[str, object]) -> bool:
+def are_probabilities(network: Network, paths: Mapping[str, pathlib.Path]) -> bool:
     """Whether the score map of a network's files is the result of a Sigmoid or a Softmax.
 
     Args:

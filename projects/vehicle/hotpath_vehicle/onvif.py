@@ -329,7 +329,7 @@ class _Connection(HTTPConnection):
         super().connect()
         self.sock = _TimedConnection(self.sock.family, fileno=self.sock.detach())
         self.sock.settimeout(self.timeout)
-        self.sock.ends_s = time.monotonic() + self.timeout
+        self.sock.ends_s = time.monotonic() + (self.timeout or ANSWER_S)
 
 
 class _InTime(urllib.request.HTTPHandler):

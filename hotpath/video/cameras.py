@@ -271,8 +271,8 @@ class NetworkStream:
         self._sdp = rtp.sniff_sdp(self.address, self.open_timeout_s)
         capture, why = self._by_gstreamer(), ""
         if self.address.lower().startswith(("http:", "https:")):
-            timeouts = self.open_timeout_s, self.read_timeout_s, FIRST_PICTURE_S
-            capture = open_parts(self.address, *timeouts, self.planes, self.insecure)
+            times = self.open_timeout_s, self.read_timeout_s, FIRST_PICTURE_S
+            capture = open_parts(self.address, *times, self.planes, insecure=self.insecure)
         if capture is None:
             left_s = self.open_timeout_s - (time.monotonic() - began_s)
             capture, why = self._by_ffmpeg(max(LEAST_OPEN_S, left_s))
@@ -303,8 +303,8 @@ class NetworkStream:
             return self._by_sdp(timeouts)
         if not pyav.pyav():
             return _open_with_timeouts(self.address, *timeouts), ""
-        how = self.planes, self.decoder, self.insecure
-        return pyav.open_stream(self.address, *timeouts, FIRST_PICTURE_S, *how)
+        how: Dict[str, Any] = dict(planes=self.planes, decoder=self.decoder, insecure=self.insecure)
+        return pyav.open_stream(self.address, *timeouts, FIRST_PICTURE_S, **how)
 
     def _by_sdp(self, timeouts: Tuple[float, float]) -> Tuple[Any, str]:
         """As ``_by_ffmpeg``, of bare RTP. Where no picture comes, its datagrams are asked again."""

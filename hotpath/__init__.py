@@ -137,8 +137,8 @@ def track(
     from hotpath.app.option_records import SourceOptions
     from hotpath.app.tracking import TargetRequest, Tracking, start_seconds
 
-    own = ("source", "box", "point", "snug", "detector", "classes")
-    own += ("fps", "depth", "start", "insecure")
+    own = ["source", "box", "point", "snug", "detector", "classes"]
+    own += ["fps", "depth", "start", "insecure"]
     chosen = Options.of("hotpath.track", network, options, *own)
     selected = TargetRequest(box, point, snug, detector, classes)
     where: Any = source

@@ -85,6 +85,7 @@ def track(
     fps: Optional[float] = None,
     depth: Optional[int] = None,
     start: Union[float, str, None] = None,
+    insecure: bool = False,
     network: Optional[PathLike] = None,
     **options: "Unpack[Keywords]",
 ) -> "Tracking[Any]":
@@ -112,8 +113,8 @@ def track(
         classes: names of the classes that the detector finds, such as ``["person"]``.
         start: position in a recording at which tracking begins: seconds, or a text such as "1:20".
 
-    ``fps`` and ``depth`` are those of ``hotpath.video.sources.open_source``. ``network`` and
-    the other arguments are fields of ``hotpath.runtime.options.Options``.
+    ``fps``, ``depth`` and ``insecure`` are those of ``hotpath.video.sources.open_source``.
+    ``network`` and the other arguments are fields of ``hotpath.runtime.options.Options``.
 
     Returns:
         A ``hotpath.app.tracking.Tracking`` to iterate over. ``close()`` ends it early, as does
@@ -136,12 +137,13 @@ def track(
     from hotpath.app.option_records import SourceOptions
     from hotpath.app.tracking import TargetRequest, Tracking, start_seconds
 
-    own = ("source", "box", "point", "snug", "detector", "classes", "fps", "depth", "start")
+    own = ["source", "box", "point", "snug", "detector", "classes"]
+    own += ["fps", "depth", "start", "insecure"]
     chosen = Options.of("hotpath.track", network, options, *own)
     selected = TargetRequest(box, point, snug, detector, classes)
     where: Any = source
     begin = None if start is None else start_seconds(start)
-    return Tracking(SourceOptions(where, fps, depth, begin), selected, chosen)
+    return Tracking(SourceOptions(where, fps, depth, begin, insecure=insecure), selected, chosen)
 
 
 def draw(frame: Any, tracks: Any, info: Any = None) -> Any:

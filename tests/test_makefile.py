@@ -70,6 +70,17 @@ def test_a_quote_in_a_variable_does_not_end_a_command(checkout, target, variable
     assert not list(checkout.rglob("harm"))
 
 
+@pytest.mark.parametrize("is_ready", [True, False])
+def test_a_checkout_that_can_not_be_written_runs_if_nothing_is_missing(checkout, is_ready):
+    if is_ready:
+        make(checkout, "setup")
+        shutil.rmtree(checkout / ".cache")
+    (checkout / ".cache").write_text("not a folder, so that nobody can write there")
+    _, messages = make(checkout, "setup", code=0 if is_ready else 2)
+    assert "Traceback" not in messages
+    assert is_ready or f"can't set up {checkout}" in messages
+
+
 def test_a_dollar_sign_is_refused(checkout):
     _, messages = make(checkout, "track", "VIDEO=a$HOME.mp4", code=2)
     assert "dollar sign in VIDEO" in messages

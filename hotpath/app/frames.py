@@ -21,7 +21,7 @@ def opened_source(
     options: SourceOptions, log: Callable[[str], None], cleanup: contextlib.ExitStack
 ) -> "Source":
     """Open the source that the options name, until ``cleanup`` closes it."""
-    how = options.fps, options.depth, True, options.decoder
+    how = options.fps, options.depth, True, options.decoder, options.insecure
     return cleanup.enter_context(open_source(options.video, log, *how))
 
 

@@ -128,6 +128,7 @@ class SourceOptions(NamedTuple):
     start: Optional[float] = None
     frames: Optional[int] = None
     decoder: str = "auto"
+    insecure: bool = False
 
 
 SOURCE = Group(
@@ -144,6 +145,8 @@ SOURCE = Group(
 --frames N: stop after N frames
 --decoder NAME: auto (default: the board's video hardware, if it has some), software, cuda, qsv,
     vaapi, amf, v4l2m2m, nvv4l2decoder or mppvideodec; falls back to software
+--insecure: accept any certificate of an https:// or rtsps:// address, such as a camera's own; the
+    login goes to whoever answers there
 """,
     kinds={
         "fps": number(0.001, 100000),

@@ -179,21 +179,30 @@ def doubts_of(targets: "Targets", tracks: Dict[int, Track]) -> List[str]:
 
 
 class StopRequest:
-    """Ctrl-C, SIGTERM, SIGHUP or SIGQUIT asks the loop to end; a second one ends the process.
+    """A signal that would end the process asks the loop to end; a second one ends the process.
 
     Until ``begin`` the first one raises KeyboardInterrupt. A library that is being loaded may take
     that for a fault of its own, and a callback of the interpreter can only print it, which it does
     not here, so ``begin`` raises it again.
 
+    A signal that stops the process, such as Ctrl-Z, does so ``REST_S`` later where a link is open:
+    without new frames, what is steered comes to rest until then.
+
     Attributes:
         requested: whether the loop is to end.
         exit_code: 128 + the signal's number, as shells do; 0 without a signal.
+        has_links: whether a link is open.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+    # these are handled only where nobody, such as a profiler, handles or ignores them; an abort of
+    # a library ends the process all the same
+    OTHERS = "USR1 USR2 ALRM VTALRM PROF XCPU PWR IO ABRT".split()
+    STOPS = "TSTP TTIN TTOU".split()
+    REST_S = 1.0  # longer than what steers takes to stand still without new frames
 
     def __init__(self) -> None:
-        self.requested = False
+        self.requested = self.has_links = False
         self.exit_code = 0
         self._handlers: Dict[int, Any] = {}
         self._is_loading = True
@@ -209,6 +218,10 @@ class StopRequest:
         for number in self.SIGNALS:
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
                 self._handlers[number] = signal.signal(number, self._request)
+        for names, handler in ((self.OTHERS, self._request), (self.STOPS, self._pause)):
+            for other in [getattr(signal, "SIG" + name, None) for name in names]:
+                if other is not None and signal.getsignal(other) == signal.SIG_DFL:
+                    self._handlers[other] = signal.signal(other, handler)
         if self._hook:
             sys.unraisablehook = self._report
         return self
@@ -219,11 +232,18 @@ class StopRequest:
 
     def _request(self, number: int, _: Optional[FrameType]) -> None:
         for other in self._handlers:  # a second one ends the process, whatever hangs
-            signal.signal(other, signal.SIG_DFL)
+            if signal.getsignal(other) == self._request:
+                signal.signal(other, signal.SIG_DFL)
         self.requested = True
         self.exit_code = 128 + number
         if self._is_loading:
             raise KeyboardInterrupt
+
+    def _pause(self, number: int, _: Optional[FrameType]) -> None:
+        """Stop the process, as the signal would have done; it goes on from here."""
+        if self.has_links:
+            time.sleep(self.REST_S)
+        os.kill(os.getpid(), signal.SIGSTOP)
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._handlers.items():

@@ -12,6 +12,7 @@ INSTALLED = bool({"site-packages", "dist-packages"} & set(HERE.split(os.sep)))  
 HOME = os.path.expanduser("~")
 if not os.path.isabs(HOME):  # a user without a home; nothing can be made below this path
     HOME = os.path.join(os.devnull, "no-home")
+    os.environ["HOME"] = HOME  # libraries ask for it when they are imported, and fail
 USERS = os.path.join(HOME, ".cache", "hotpath")
 SEAL = ".sha256"  # ending of the file that holds the hash of another one
 

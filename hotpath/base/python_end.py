@@ -1,4 +1,4 @@
-"""Let no thread be inside a library when Python ends.
+"""Let no thread be inside a library when Python ends, and know of a fork, which copies no threads.
 
 At its end Python stops daemon threads that ask for the interpreter. One that is in the C++ code of
 an engine or of OpenCV aborts the process there. So the end waits until no thread is inside such a
@@ -7,6 +7,7 @@ call, and lets no further one begin.
 
 import atexit
 import functools
+import os
 import threading
 import time
 from typing import Any, Callable, Dict, List, TypeVar, cast
@@ -16,6 +17,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 _inside: Dict[int, int] = {}  # a thread's number -> how many calls it is inside of
 _ending: List[int] = []  # the thread that ends Python
+_forks: List[int] = [0]  # how often this process and those before it were forked
 
 
 def begin_library_call() -> None:
@@ -32,6 +34,21 @@ def end_library_call() -> None:
     _inside[thread] -= 1
     if not _inside[thread]:
         del _inside[thread]
+
+
+def forks() -> int:
+    """A number that is another one in a process that was forked since: other threads are gone."""
+    return _forks[0]
+
+
+def _begin_child() -> None:
+    _forks[0] += 1
+    for thread in set(_inside).difference([threading.get_ident()]):
+        del _inside[thread]
+
+
+if hasattr(os, "register_at_fork"):  # since Python 3.7, on Unix
+    os.register_at_fork(after_in_child=_begin_child)
 
 
 @atexit.register

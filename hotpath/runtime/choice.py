@@ -16,9 +16,6 @@ from hotpath.runtime.engines.base import Engine, Setup
 from hotpath.runtime.engines.shared.precision import subject
 from hotpath.runtime.errors import BadBundle, UnknownNetwork
 from hotpath.runtime.networks import (
-    DEFAULT_NETWORK,
-    FASTER_PAIR,
-    SHARE,
     default_of,
     load_network,
 )
@@ -115,9 +112,6 @@ def describe_choice(
             text += f", {why}"
         if setup.missing:
             return f"{setup.missing}; until then {text}, on the processor, which takes far longer"
-        is_named = setup.options.network or setup.options.witness
-        if witness is not None and not is_named and setup.network.name == DEFAULT_NETWORK:
-            text += f"; {FASTER_PAIR} takes {SHARE:g} of its time"
         return text
     from hotpath.runtime import bundle_choice
 

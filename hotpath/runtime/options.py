@@ -112,6 +112,7 @@ if TYPE_CHECKING:
         fps: Optional[float]
         depth: Optional[int]
         start: Union[float, str, None]
+        insecure: bool
         network: Optional[PathLike]
 
 

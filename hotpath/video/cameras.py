@@ -20,7 +20,14 @@ from hotpath.video.base import is_utf8, without_password
 from hotpath.video.gstreamer import BGR, NV12, NVVIDCONV, SINK, has_gstreamer
 from hotpath.video.hardware import Decoder
 from hotpath.video.http_mjpeg import open_parts
-from hotpath.video.probe import LOGIN, RTP, check_redirects, login_refused, why_no_stream
+from hotpath.video.probe import (
+    LOGIN,
+    RTP,
+    check_certificate,
+    check_redirects,
+    login_refused,
+    why_no_stream,
+)
 
 # FFmpeg before 5 listens to a transport stream for 4 to 6 s; a slow camera starts its encoder first
 OPEN_TIMEOUT_S = 10.0
@@ -231,6 +238,7 @@ class NetworkStream:
         open_timeout_s, read_timeout_s: seconds.
         planes: whether frames may be ``Picture``s, where PyAV or GStreamer is installed.
         decoder: see ``hardware.Decoder``; None for software.
+        insecure: whether any certificate is accepted, as that of a camera.
     """
 
     def __init__(
@@ -240,8 +248,9 @@ class NetworkStream:
         read_timeout_s: float = READ_TIMEOUT_S,
         planes: bool = False,
         decoder: Optional[Decoder] = None,
+        insecure: bool = False,
     ) -> None:
-        self.address, self.decoder = address, decoder
+        self.address, self.decoder, self.insecure = address, decoder, insecure
         in_real_time = address.lower().startswith(STAMPED)
         self.stamps = SENDER if in_real_time else NONE
         self.name = without_password(address)
@@ -256,12 +265,14 @@ class NetworkStream:
         if not is_utf8(self.address):
             raise BadSource(f"{self.name!a}: an address must be UTF-8; write any other byte as %FF")
         began_s = time.monotonic()
+        if not self.insecure:
+            check_certificate(self.address, self.open_timeout_s)
         check_redirects(self.address)
         self._sdp = rtp.sniff_sdp(self.address, self.open_timeout_s)
         capture, why = self._by_gstreamer(), ""
         if self.address.lower().startswith(("http:", "https:")):
-            timeouts = self.open_timeout_s, self.read_timeout_s
-            capture = open_parts(self.address, *timeouts, FIRST_PICTURE_S, self.planes)
+            times = self.open_timeout_s, self.read_timeout_s, FIRST_PICTURE_S
+            capture = open_parts(self.address, *times, self.planes, insecure=self.insecure)
         if capture is None:
             left_s = self.open_timeout_s - (time.monotonic() - began_s)
             capture, why = self._by_ffmpeg(max(LEAST_OPEN_S, left_s))
@@ -292,8 +303,8 @@ class NetworkStream:
             return self._by_sdp(timeouts)
         if not pyav.pyav():
             return _open_with_timeouts(self.address, *timeouts), ""
-        patience_s, decoder = FIRST_PICTURE_S, self.decoder
-        return pyav.open_stream(self.address, *timeouts, patience_s, self.planes, decoder)
+        how: Dict[str, Any] = dict(planes=self.planes, decoder=self.decoder, insecure=self.insecure)
+        return pyav.open_stream(self.address, *timeouts, FIRST_PICTURE_S, **how)
 
     def _by_sdp(self, timeouts: Tuple[float, float]) -> Tuple[Any, str]:
         """As ``_by_ffmpeg``, of bare RTP. Where no picture comes, its datagrams are asked again."""

@@ -13,6 +13,10 @@ from hotpath.runtime.frames.pictures import is_deep
 
 OUTLIERS = 1  # per cent of a picture's values at each end, which may become 0 or 255
 HEADROOM = 0.1  # of the range, that is left at each end for what is beyond it
+# a group of values is no part of the picture if the gap beside it is so many times the spread of
+# all groups; one that has a spread itself may be hot, and needs more
+FAR, FAR_SPREAD = 4, 16
+STEPS, MOST_GAPS = 257, 4  # quantiles among which gaps are looked for, and how many gaps
 VALUES = 1 << 16  # of a picture that are looked at
 NOT_DEEP = "--depth is for pictures of 16 bits, and these have 8; leave it out"
 NO_BITS = "; --depth is for whole numbers, and these are floats; leave it out"
@@ -79,9 +83,10 @@ def scale_to_8_bits(picture: np.ndarray, low: float, high: float) -> np.ndarray:
 def range_of(picture: np.ndarray) -> Tuple[float, float]:
     """The lowest and highest value of what a deep picture shows.
 
-    Left out are single dead pixels, ``OUTLIERS``, and the least and the greatest value of the type
-    and numbers that are none, which stand for no data, a border or burnt-in text. What is left out
-    becomes darker or brighter than the rest, by ``HEADROOM``.
+    Left out are single dead pixels, ``OUTLIERS``, and what stands for no data, a border or burnt-in
+    text: numbers that are none, the least and the greatest value of the type, and values that are
+    far apart from all others, such as -9999, however many there are. What is left out becomes
+    darker or brighter than the rest, by ``HEADROOM``.
     """
     values = cv2.medianBlur(picture, 3).reshape(-1)
     values = values[:: max(1, values.size // VALUES)]
@@ -89,7 +94,25 @@ def range_of(picture: np.ndarray) -> Tuple[float, float]:
     shown = values[np.isfinite(values) & (values > ends.min) & (values < ends.max)]
     if not shown.size:
         return 0.0, float(ends.max) if values.dtype == np.uint16 else 0.0
+    shown = _without_far_groups(shown)
     least, most = float(shown.min()), float(shown.max())
     low, high = np.percentile(shown.astype(np.float64), (OUTLIERS, 100 - OUTLIERS))
     room = HEADROOM * (high - low)
     return max(least, low - room), min(most, high + room)
+
+
+def _without_far_groups(values: np.ndarray) -> np.ndarray:
+    """The values of the largest group with a spread, if wide gaps part it from all others."""
+    steps = np.sort(values)[np.linspace(0, values.size - 1, STEPS).astype(int)].astype(np.float64)
+    order = np.argsort(steps[:-1] - steps[1:])  # the widest gap first
+    for count in range(1, MOST_GAPS + 1):
+        cuts = np.sort(order[:count]) + 1
+        groups = np.split(steps, cuts)
+        spreads = [group[-1] - group[0] for group in groups]
+        scene = max(range(len(groups)), key=lambda n: (spreads[n] > 0, len(groups[n])))
+        far = FAR_SPREAD if np.count_nonzero(spreads) > 1 else FAR
+        gap = (steps[cuts] - steps[cuts - 1]).min()
+        if spreads[scene] > 0 and gap > far * max(spreads):
+            low, high = groups[scene][0] - spreads[scene], groups[scene][-1] + spreads[scene]
+            return values[(values >= low) & (values <= high)]
+    return values

@@ -208,10 +208,9 @@ def open_parts(
     read_timeout_s: float,
     patience_s: float,
     planes: bool = True,
+    insecure: bool = False,
 ) -> Optional[PartsCapture]:
     """A capture of Motion JPEG over HTTP; None if the answer is of another type, or there is none.
-
-    As with FFmpeg, a server with a certificate of its own is believed, such as a camera.
 
     Raises:
         LoginRefused: the server refuses the user or the password, or asks for them.
@@ -222,7 +221,8 @@ def open_parts(
     if url.username is not None:
         users.add_password(None, bare, unquote(url.username), unquote(url.password or ""))
     context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if insecure:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     handlers: List[Any] = [urllib.request.HTTPSHandler(context=context)]
     handlers += [urllib.request.HTTPBasicAuthHandler(users)]
     handlers += [Digest(users)]

@@ -368,10 +368,16 @@ def open_camera(spec: str, camera: Any, log: Log, depth: Optional[int], planes: 
 
 
 def open_address(
-    spec: str, log: Log, depth: Optional[int], planes: bool, decoder: Optional[Decoder]
+    spec: str,
+    log: Log,
+    depth: Optional[int],
+    planes: bool,
+    decoder: Optional[Decoder],
+    insecure: bool = False,
 ) -> Source:
     """A stream, or a recording on a server, which states its frames or its length."""
-    stream = NetworkStream(spec, planes=planes, decoder=decoder)
+    how: Any = dict(planes=planes, decoder=decoder, insecure=insecure)
+    stream = NetworkStream(spec, **how)
     capture = open_in_background(stream, log)
     by_pyav = isinstance(capture, pyav.AvCapture)
     is_opencv = isinstance(capture, cv2.VideoCapture)
@@ -380,9 +386,7 @@ def open_address(
     if frames is None and not getattr(capture, "file_bytes", 0) and not is_still:
         return LiveSource(stream, log, opened=capture, depth=depth)
     capture.release()
-    patient = NetworkStream(
-        spec, read_timeout_s=RECORDING_READ_TIMEOUT_S, planes=planes, decoder=decoder
-    )
+    patient = NetworkStream(spec, read_timeout_s=RECORDING_READ_TIMEOUT_S, **how)
     again: Any = open_in_background(patient) if by_pyav else None
     again = again or opencv.CvCapture(lambda: open_in_background(patient))
     source = RecordedVideo(stream.name, again, log, depth=depth)

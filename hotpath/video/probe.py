@@ -1,14 +1,17 @@
-"""What to say of an address that gives no stream, and how often an RTSP server may redirect."""
+"""What to say of an address that gives no stream; certificates, and redirects of RTSP."""
 
+import os
 import re
 import socket
-from typing import Optional
+import ssl
+from typing import Dict, Optional
 from urllib.parse import urlsplit
 
 from hotpath.runtime.errors import BadSource, LoginRefused
 from hotpath.video.base import without_password
 
-RTSP_PORT = 554
+RTSP_PORT, RTSPS_PORT = 554, 322
+AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"
 KEY_FRAMES = (
     "if it is H.264 or H.265, let the sender repeat the parameter sets (SPS, PPS) with each key "
     "frame, and send one every second (GStreamer: x264enc key-int-max=30 ! h264parse "
@@ -52,6 +55,43 @@ def login_refused(name: str, answer: str) -> LoginRefused:
         "address, and how many viewers it allows",
         what="wrong login",
     )
+
+
+def check_certificate(address: str, open_timeout_s: float) -> None:
+    """Verify the certificate behind an address by TLS. No answer at all is told by who reads.
+
+    Raises:
+        BadSource: it is not one of that host, signed by an authority that this computer trusts.
+    """
+    try:
+        parts = urlsplit(address)
+        ports, host = {"https": 443, "rtsps": RTSPS_PORT}, parts.hostname or ""
+        if parts.scheme.lower() not in ports:
+            return
+        place = host, parts.port or ports[parts.scheme.lower()]
+        with socket.create_connection(place, open_timeout_s) as connection:
+            context = ssl.create_default_context()
+            with context.wrap_socket(connection, server_hostname=host):
+                return
+    except (ssl.SSLError, ssl.CertificateError) as error:
+        why = getattr(error, "verify_message", "") or error
+        if "CERTIFICATE" not in str(error).upper() and not isinstance(error, ssl.CertificateError):
+            return
+        raise BadSource(
+            f"{without_password(address)}: its certificate is not trusted ({why}), so no login was "
+            "sent; check the address. A camera often has a certificate of its own: --insecure "
+            "accepts any, and sends the login to whoever answers",
+            what="certificate",
+        ) from None
+    except (OSError, ValueError):
+        return
+
+
+def verifying_options() -> Dict[str, str]:
+    """FFmpeg's options that verify certificates; none where this computer has no list of them."""
+    places = ssl.get_default_verify_paths().cafile, *AUTHORITIES
+    found = [place for place in places if place and os.path.isfile(place)]
+    return {"tls_verify": "1", "ca_file": found[0]} if found else {}
 
 
 def check_redirects(address: str) -> None:

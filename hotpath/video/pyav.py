@@ -12,6 +12,7 @@ from hotpath.video.base import without_password
 from hotpath.video.containers import is_playlist
 from hotpath.video.hardware import Decoder
 from hotpath.video.limits import DECODER_LIMITS
+from hotpath.video.probe import verifying_options
 from hotpath.video.pyav_capture import EACH_FRAME, ONE_FRAME, AvCapture
 
 INDEX_AT_END = (
@@ -75,6 +76,7 @@ def open_stream(
     patience_s: float,
     planes: bool = True,
     decoder: Optional[Decoder] = None,
+    insecure: bool = False,
 ) -> Tuple[Optional[AvCapture], str]:
     """A capture of a stream, or None if nobody answers in time or no picture comes; and why not.
 
@@ -82,6 +84,8 @@ def open_stream(
     """
     options = {"rtsp_flags": "prefer_tcp"} if address.lower().startswith("rtsp") else {}
     options = HTTP if address.lower().startswith("http") else options
+    if not insecure and address.lower().startswith(("https:", "rtsps:")):
+        options = dict(options, **verifying_options())
     timeouts = open_timeout_s, read_timeout_s
     how: Dict[str, Any] = dict(thread_type=ONE_FRAME, planes=planes, decoder=decoder)
     how["patience_s"] = patience_s

@@ -434,7 +434,10 @@ def _without_absent(boxes: List[Box], path: str, is_table: bool) -> List[Box]:
 
 
 def _read_csv(path: str) -> List[Box]:
-    """``boxes.csv``: header frame,x,y,w,h; empty fields where the target is absent."""
+    """``boxes.csv``: header frame,x,y,w,h; a row a frame, with empty fields for an absent target.
+
+    Rows may be missing at the end alone: a file of keyframes is refused.
+    """
     boxes: Dict[int, Box] = {}
     lines: Dict[int, int] = {}  # frame -> its line
     rows = csv.DictReader(io.StringIO(_text_of(path)))
@@ -459,7 +462,20 @@ def _read_csv(path: str) -> List[Box]:
                 what="frame twice",
             )
         boxes[index], lines[index] = box, rows.line_num
-    return [boxes.get(index) for index in range(max(boxes) + 1)] if boxes else []
+    frames = sorted(boxes)
+    for before, index in zip([-1, *frames], frames):
+        if index != before + 1:
+            raise BadSource(
+                f"{path}: no row of {_frames_text(before + 1, index - 1)}, and the next is of "
+                f"frame {index}; write a row for each frame from 0 on, with empty fields where the "
+                "target is absent",
+                what="rows missing",
+            )
+    return [boxes[index] for index in frames]
+
+
+def _frames_text(first: int, last: int) -> str:
+    return f"frame {first}" if first == last else f"frames {first} to {last}"
 
 
 def _checked(box: Sequence[float]) -> Box:

@@ -77,6 +77,7 @@ def open_source(
     depth: Optional[int] = None,
     planes: bool = False,
     decoder: str = AUTO,
+    insecure: bool = False,
 ) -> Source:
     """Open the source that ``spec`` names.
 
@@ -90,6 +91,7 @@ def open_source(
             kernels support that. Otherwise all frames are BGR arrays.
         decoder: what decodes H.264 and the like: ``auto`` takes the board's hardware where there
             is some, ``software`` none; or a name of ``hotpath.video.hardware.DECODERS``.
+        insecure: whether an address by TLS may have any certificate, as cameras have.
 
     Returns:
         A ``Source``. ``read()`` returns the next frame, BGR uint8 (H, W, 3) or a ``Picture``. It
@@ -114,13 +116,15 @@ def open_source(
 
         opened: Source = FrameFolder(spec, log, depth)
     else:
-        opened = _opened(spec, log, depth, planes, decoder)
+        opened = _opened(spec, log, depth, planes, decoder, insecure)
     if fps and not opened.live:
         opened.fps, opened.by_rate = fps, True
     return opened
 
 
-def _opened(spec: str, log: Log, depth: Optional[int], planes: bool, decoder: str) -> Source:
+def _opened(
+    spec: str, log: Log, depth: Optional[int], planes: bool, decoder: str, insecure: bool
+) -> Source:
     if camera_of(spec) or _is_csi(spec):
         from hotpath.video.live import open_camera
 
@@ -142,7 +146,7 @@ def _opened(spec: str, log: Log, depth: Optional[int], planes: bool, decoder: st
             )
         from hotpath.video.live import open_address
 
-        return open_address(spec, log, depth, planes, _decoder(decoder, log, spec))
+        return open_address(spec, log, depth, planes, _decoder(decoder, log, spec), insecure)
     return _open_path(_path_of(spec), log, depth, planes, decoder)
 
 

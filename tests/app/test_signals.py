@@ -14,7 +14,7 @@ from tests.support.signalled import signalled
 __all__ = ["world"]
 pytest.importorskip("onnxruntime")
 OLDER = "my older file\n"
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGKILL")
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGXCPU", "SIGABRT", "SIGKILL")
 PHASES = 8  # equal parts of the calls of a run
 
 

@@ -1,7 +1,9 @@
 """One tracker belongs to one thread at a time, and to one process; it says so."""
 
 import copy
+import itertools
 import multiprocessing
+import os
 import pickle
 import threading
 
@@ -10,6 +12,7 @@ import pytest
 
 from hotpath.runtime import load_targets, load_tracker
 from hotpath.runtime.errors import NotReady
+from hotpath.runtime.tracker.one_thread import OneThread
 from hotpath.runtime.types import Box, Track
 from tests.support import tiny
 
@@ -68,6 +71,85 @@ def test_what_cannot_be_copied_or_sent_says_what_to_do_instead(network, load):
                 way(tracker)
         with pytest.raises(TypeError, match="load_targets"):
             multiprocessing.get_context("spawn").Process(target=print, args=(tracker,)).start()
+
+
+def in_child(work):
+    """What ``work`` returns in a process that is forked now, or the error's class and sentence."""
+    ours, theirs = multiprocessing.Pipe()
+
+    def run():
+        try:
+            theirs.send(work())
+        except Exception as error:
+            theirs.send(f"{type(error).__name__}: {error}")
+
+    child = multiprocessing.get_context("fork").Process(target=run)
+    child.start()
+    try:
+        assert ours.poll(60), "the child hangs"
+        return ours.recv()
+    finally:
+        child.kill()
+        child.join()
+
+
+@pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="fork is not known of")
+@pytest.mark.parametrize("frames, threads, witness", itertools.product((0, 1), (1, 2), (0, 1)))
+def test_a_forked_process_follows_or_says_what_to_do(network, frames, threads, witness):
+    pictures, boxes = tiny.film(4)
+    networks = {"network": "kestrel_small", "witness": "kestrel_fast"}
+    with load_tracker(
+        **(networks if witness else {"network": network}), threads=threads
+    ) as tracker:
+        tracker.init(pictures[0], boxes[0])
+        for picture in pictures[1 : 1 + frames]:
+            tracker.update(picture)
+
+        def follow():
+            tracker.init(pictures[0], boxes[0])
+            return [tracker.update(picture).box for picture in pictures[1:]][-1]
+
+        answer = in_child(follow)
+        if frames and threads > 1 and witness:
+            assert answer.startswith("NotReady: ") and "load_tracker in each process" in answer
+        else:
+            assert answer == follow()
+
+
+@pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="fork is not known of")
+@pytest.mark.parametrize("call", ["init", "update"])
+def test_a_process_that_is_forked_inside_a_frame_does_not_wait_for_it(network, monkeypatch, call):
+    inside, may_go, frame = threading.Event(), threading.Event(), np.zeros((120, 160, 3), np.uint8)
+    with load_tracker(network=network) as tracker:
+        tracker.init(frame, (40, 40, 30, 30))
+        run = tracker.device.run
+
+        def waits(*values):
+            inside.set()
+            assert may_go.wait(60)
+            return run(*values)
+
+        monkeypatch.setattr(tracker.device, "run", waits)
+        first = threading.Thread(target=tracker.update, args=(frame,))
+        first.start()
+        assert inside.wait(60)
+        try:
+            arguments = [frame, (40, 40, 30, 30)][: 1 + (call == "init")]
+            answer = in_child(lambda: getattr(tracker, call)(*arguments))
+        finally:
+            may_go.set()
+            first.join()
+    assert "load_tracker in each process" in answer
+
+
+@pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="fork is not known of")
+def test_a_detector_in_the_background_is_not_waited_for_in_a_forked_process():
+    pool = OneThread()
+    assert in_child(lambda: pool.submit(int).result()) == 0
+    assert pool.submit(int).result() == 0
+    for call in (pool.check, lambda: pool.submit(int)):
+        assert "load_tracker in each process" in in_child(call)
+    pool.shutdown()
 
 
 def test_a_track_can_be_sent():

@@ -16,6 +16,10 @@ ROWS, COLUMNS = np.mgrid[:120, :160]
 SCENE = (29000 + 6 * ROWS + 300 * np.sin(COLUMNS / 9)).astype(np.uint16)
 
 
+NO_DATA = {"mode": "constant", "constant_values": -9999}
+NOISE = np.random.default_rng(2).integers(1, 9, (9, 160)).astype(np.uint16)
+
+
 def ramp(low, high):
     return np.linspace(low, high, 64 * 48).reshape(48, 64).astype(np.uint16)
 
@@ -107,7 +111,37 @@ def with_dead_pixels(scene):
     return np.where(random.random(scene.shape) < 0.02, scene.dtype.type(60000), scene)
 
 
+def bordered(*sides, share=0.05):
+    """Degrees, as floats, with one value at each of so many sides of the picture."""
+
+    def change(scene):
+        picture = scene.astype(np.float32) / 100 - 273.15
+        width = int(share * picture.shape[1])
+        for turns, value in enumerate(sides):
+            np.rot90(picture, turns)[:width] = value
+        return picture
+
+    return change
+
+
+def shifted(scene):
+    """Moved by OpenCV, which mixes the values of the border with those of the scene."""
+    degrees = scene.astype(np.float32) / 100 - 273.15
+    move = np.array([[1, 0, 5.5], [0, 1, 0]])
+    return cv2.warpAffine(degrees, move, degrees.shape[::-1], borderValue=-9999)
+
+
 LIES = {
+    "-9999 above": bordered(-9999),
+    "-9999 above and 9999 beside": bordered(-9999, 9999),
+    "-32768 on all sides": bordered(-32768, -32768, -32768, -32768),
+    "1e20 above": bordered(1e20),
+    "-3.4e38, which is not quite the least": bordered(-3.4e38),
+    "-9999 in two thirds of it": lambda scene: np.pad(bordered()(scene), 60, **NO_DATA),
+    "-9999, moved by OpenCV": shifted,
+    "0 kelvin": lambda scene: bordered(-273.15)(scene) + 273.15,
+    "0 above, with noise": lambda scene: with_(scene, slice(0, 9), slice(None), NOISE),
+    "a fourteenth bit": lambda scene: with_(scene // 10, slice(0, 9), slice(None), 16383),
     "letterboxed": letterboxed,
     "labelled": labelled,
     "rectified": rectified,
@@ -126,6 +160,17 @@ def test_what_is_no_scene_takes_no_contrast_away(lie):
         frame = reduce_to_8_bits(picture)[margin + 40 : margin + 90, margin + 40 : margin + 120]
         contrasts.append(np.median(np.abs(frame - np.median(frame))))
     assert contrasts[1] > 0.75 * contrasts[0] > 10
+
+
+@pytest.mark.parametrize(
+    "value, spread", [(33000, 600), (60000, 0), (60000, 3000)], ids=["warm", "one value", "hot"]
+)
+def test_a_large_target_is_brighter_than_the_scene_and_keeps_it(value, spread):
+    texture = np.random.default_rng(3).integers(-spread, spread + 1, (30, 40))
+    target = cv2.blur((value + texture).astype(np.float32), (3, 3)).astype(np.uint16)
+    frame = reduce_to_8_bits(with_(SCENE, slice(50, 80), slice(60, 100), target))
+    assert frame[52:78, 62:98].min() > frame[:40].max() > frame[:40].min()
+    assert value > 33000 or np.ptp(frame[52:78, 62:98]) > 20
 
 
 def test_a_hot_target_is_brighter_than_all_and_the_scene_is_seen():

@@ -1,6 +1,8 @@
 """The options of ``hotpath track``: a parser made of the groups of ``option_records``."""
 
 import argparse
+import os
+import re
 import shlex
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
@@ -19,6 +21,7 @@ DESCRIPTION = (
     "Give the target as a box in the first frame (--box) or a point (--point), draw it with the "
     "mouse (--show), or select it in a browser (--page)."
 )
+BARE_BOX = re.compile(r"\d+(\.\d+)?%?(,\d+(\.\d+)?%?){3}$")
 PLUGS = projects.load_plugs()
 OTHERS = tuple(group for plug in PLUGS for group in plug.groups)
 GROUPS: Tuple[option_records.Group, ...] = (
@@ -61,6 +64,9 @@ def parse(arguments: List[str]) -> argparse.Namespace:
         names = [name[2:] for name in actions if name[:2] == "--"]
         hint = advice_for_unknown(word, names) or did_you_mean(word, names, "--")
         cli.error("unrecognized arguments: " + " ".join(unknown) + (hint and f" ({hint})"))
+    for word in words:
+        if BARE_BOX.match(word) and not os.path.exists(word):
+            cli.error(f"{word}: no such file; if it is a box, write --box {word}")
     if words:  # which overrule a file's
         if "--video" in [word.split("=")[0] for word in arguments]:
             words = [options.video, *words]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence,
 
 from hotpath.app.cli.drawing_output import DrawingOutput
 from hotpath.app.cli.option_parser import command_of
+from hotpath.app.cli.other_programs import OtherPrograms
 from hotpath.app.cli.profile import STEPS, Profile
 from hotpath.app.cli.progress import Progress, say
 from hotpath.app.cli.summary import Figures, Summary, lines_of, place_of, print_json
@@ -17,6 +18,7 @@ from hotpath.kernels import cpu
 from hotpath.runtime import __version__
 from hotpath.runtime.errors import BadOutput, HotpathError
 from hotpath.runtime.frames.pictures import AnyFrame, Picture
+from hotpath.runtime.networks import DEFAULT_NETWORK, FASTER_PAIR, SHARE
 from hotpath.video import results
 from hotpath.video.base import Output, TrackedFrame
 from hotpath.video.output_file import check_ending, check_folder
@@ -85,7 +87,7 @@ class Outputs:
     Args:
         options: the ``RunOptions``.
         targets, source: what is followed, and where.
-        stop: object whose attribute ``requested`` ends the run.
+        stop: the ``StopRequest`` that ends the run.
         first_frame: the first frame, of any kind.
         first_window: ``DesktopWindow`` in which the first target was drawn, or None.
 
@@ -127,6 +129,7 @@ class Outputs:
         self._report: Optional[Report] = None
         self._files: List[Output] = []  # those that write a file
         self._links: List[Link] = []
+        self._busy = OtherPrograms()
         self._summary = Summary(self._network, self._engine, self.profile, say)
         has_files = source.file_of(0) is not None
         self.rows = results.Rows(
@@ -245,6 +248,7 @@ class Outputs:
                 selection=self.selection,
             )
         )
+        self._stop.has_links = bool(self._links)
 
     def write(self, tracked: TrackedFrame) -> None:
         """Write one frame, whose times are those of the source now, to every output."""
@@ -352,6 +356,7 @@ class Outputs:
         """The lines of the summary."""
         options, live = self._options, self._source.live
         lines = lines_of(figures, live)
+        lines += filter(None, [self._busy.text(), self._faster(figures)])
         if self._kernels == cpu.NUMPY:
             cpu.load(lines.append)  # it says why
         if self._left_out:
@@ -364,6 +369,17 @@ class Outputs:
         if options.profile and self.profile.frames:
             lines.append(self.profile.table(live))
         return lines
+
+    def _faster(self, figures: Figures) -> str:
+        """Name a faster pair of networks, where the default one is slower than the source."""
+        network, fps, ms = self._run_options.network, self._source.fps, figures["ms"]
+        is_default = self._network.startswith(DEFAULT_NETWORK)
+        if network.network or network.witness or not (is_default and fps and ms):
+            return ""
+        if ms["median"] * fps <= 1000.0:
+            return ""
+        slow = f"a frame takes longer than the source's {1000 / fps:.0f} ms"
+        return f"{slow}; {FASTER_PAIR} takes {SHARE:g} of the time"
 
     def close(self) -> None:
         """Finish every file; what fails is in ``failed``."""

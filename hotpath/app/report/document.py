@@ -64,7 +64,8 @@ figure.unsure{border-color:var(--warn)}
 summary{display:block;cursor:pointer}figure img.whole{width:min(480px,84vw);height:auto}
 figcaption{padding:7px 11px;font-weight:600;font-size:.92rem}figcaption span{font-weight:400}
 .none{display:grid;place-content:center;text-align:center;color:var(--soft);font-size:.85rem}
-.first{width:100%;max-width:720px;height:auto;border-radius:8px;display:block}
+.first{width:100%;max-width:720px;height:auto;border-radius:8px;display:block;max-height:62vh;
+object-fit:contain;object-position:0 0}
 pre{overflow:auto;padding:12px 14px;background:var(--ground);border-radius:8px;margin:0 0 12px;
 white-space:pre-wrap;overflow-wrap:anywhere}table{border-collapse:collapse}
 td{padding:3px 18px 3px 0;vertical-align:top}td:first-child{color:var(--soft)}

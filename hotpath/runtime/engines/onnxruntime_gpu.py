@@ -4,10 +4,14 @@ This engine owns the device memory of all tensors, and all work goes to its one 
 passes through the host between the steps of a frame. It is the engine for the GPU of a computer.
 """
 
+import ctypes
 import importlib
+import os
+import re
 from types import ModuleType
 from typing import Any, Dict
 
+from hotpath.base.errors import NoGpu
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.onnxruntime import float_layer_options
 from hotpath.runtime.engines.shared.gpu_engine import GpuEngine
@@ -38,7 +42,11 @@ class OnnxRuntimeGpuEngine(GpuEngine):
         if hasattr(self._library, "preload_dlls"):  # from 1.21 on: CUDA's libraries from pip
             self._library.preload_dlls()
         self._check_provider(setup.settings.get("provider"))
-        super().__init__(setup)
+        try:
+            super().__init__(setup)
+        except NoGpu as error:
+            lacking = missing_library(self._library)
+            raise NoGpu(f"{lacking}; then {error}") if lacking else error from None
         try:
             self._load(setup)
         except Exception:
@@ -87,6 +95,22 @@ class OnnxRuntimeGpuEngine(GpuEngine):
 
 
 ENGINE = OnnxRuntimeGpuEngine
+
+
+def missing_library(library: ModuleType) -> str:
+    """Say which library ONNX Runtime's CUDA provider lacks; "" if none. Only after it failed."""
+    folder = os.path.join(os.path.dirname(library.__file__ or ""), "capi")
+    path = os.path.join(folder, "libonnxruntime_providers_cuda.so")
+    try:
+        ctypes.CDLL(path)
+    except OSError as error:
+        name = re.match(r"(\S+\.so[.\d]*): cannot open", str(error))
+        if name and os.path.exists(path):
+            return (
+                f"the CUDA provider of ONNX Runtime lacks {name.group(1)}; run `pip install "
+                "'onnxruntime-gpu[cuda,cudnn]'`, or install CUDA and cuDNN"
+            )
+    return ""
 
 
 class _OnStream:
@@ -138,9 +162,10 @@ class _OnStream:
                 f"{str(error).strip().splitlines()[0]}"
             ) from None
         if engine.provider not in session.get_providers():
+            lacking = missing_library(library) or "CUDA's or cuDNN's libraries do not load"
             raise NoEngine(
-                f"ONNX Runtime {library.__version__} can't use {engine.provider}: CUDA's or "
-                "cuDNN's libraries do not load; run `python -m hotpath boards`"
+                f"ONNX Runtime {library.__version__} can't use {engine.provider}: {lacking}; run "
+                "`python -m hotpath boards`"
             )
         return session
 

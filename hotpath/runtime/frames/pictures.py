@@ -34,6 +34,10 @@ class Picture:
     def __init__(self) -> None:
         self._bgr: Optional[np.ndarray] = None
 
+    def __repr__(self) -> str:
+        size = "{1}x{0}".format(*self.shape)
+        return f"<{type(self).__name__} {size}: frame.bgr() is its array>"
+
     def bgr(self) -> np.ndarray:
         """The whole frame: BGR uint8 (H, W, 3). Converted once; do not change it."""
         if self._bgr is None:

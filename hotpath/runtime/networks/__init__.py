@@ -127,5 +127,8 @@ def find_toml(
         )
     from hotpath.base.messages import did_you_mean
 
-    hint = did_you_mean(text, names(folder) + names(forms) + detectors) or f"there are: {there}"
+    hint = did_you_mean(text, names(folder) + names(forms)) or f"there are: {there}"
+    near = did_you_mean(text, detectors)
+    if near:
+        hint = f"{near} That is a detector, for --detector; the networks are: {there}"
     raise UnknownNetwork(f"no {what} is called {text!r}; {hint}", what="unknown name")

@@ -14,7 +14,7 @@ its appearance is not learnt from it; the target neither owns that object nor co
 target on it. Without a detection on its box, an unsure target is treated like a lost one.
 """
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
@@ -24,6 +24,7 @@ from hotpath.runtime.frames.boxes import overlaps
 from hotpath.runtime.frames.pictures import AnyFrame, bgr_of
 from hotpath.runtime.targets import appearance
 from hotpath.runtime.targets.detections import Detections
+from hotpath.runtime.tracker.one_thread import OneThread
 from hotpath.runtime.types import (
     GIVEN,
     TRACKED,
@@ -81,7 +82,7 @@ class TargetFinder:
     ) -> None:
         self._targets, self._find = targets, find
         self._every, self._everything = every, everything
-        self._pool = ThreadPoolExecutor(1) if background else None
+        self._pool = OneThread() if background else None
         self._waiting: Optional[Tuple[_Look, Future[Detections]]] = None
         self._since = 0  # frames since the last look
         # target that was found here -> looks without a detection; those of the user never end
@@ -128,6 +129,7 @@ class TargetFinder:
                 return tracks
             self._since = 0
             return self._apply(now, self._detect(frame), now)
+        self._pool.check()
         if self._waiting is not None and self._waiting[1].done():
             look, future = self._waiting
             self._waiting = None

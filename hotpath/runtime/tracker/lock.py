@@ -8,10 +8,14 @@ import functools
 import threading
 from typing import Any, Callable, TypeVar, cast
 
-from hotpath.base.python_end import begin_library_call, end_library_call
+from hotpath.base.python_end import begin_library_call, end_library_call, forks
 from hotpath.runtime.errors import NotReady
 
 BUSY = "another thread uses this tracker now; give each thread its own one, or a lock"
+FORKED = (
+    "this process was forked after its tracker had begun a thread, which is not in it; call "
+    "load_tracker in each process"
+)
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -20,13 +24,14 @@ class ExclusiveLock:
 
     def __init__(self) -> None:
         self._inside, self._next = threading.RLock(), threading.Lock()
+        self._forks = forks()
 
     def acquire(self) -> None:
         """Enter at once; raises ``NotReady`` where another thread is inside or waits."""
         begin_library_call()
         if self._next.locked() or not self._inside.acquire(False):
             end_library_call()
-            raise NotReady(BUSY)
+            raise NotReady(BUSY if forks() == self._forks else FORKED)
 
     def release(self) -> None:
         """Let the next thread in."""
@@ -37,6 +42,8 @@ class ExclusiveLock:
         begin_library_call()
         try:
             if not self._inside.acquire(False):
+                if forks() != self._forks:  # whoever is inside is in another process
+                    raise NotReady(FORKED)
                 with self._next:  # whoever takes turns in a loop lets this one in
                     self._inside.acquire()
         except BaseException:  # Ctrl-C

@@ -30,7 +30,7 @@ its candidate, and verifies it by its own memory.
 
 import contextlib
 import math
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from hotpath.runtime.devices.base import STEPS, Device, StepMs
@@ -46,6 +46,7 @@ from hotpath.runtime.identity.identity import (
 from hotpath.runtime.tracker.first_box import fills_frame
 from hotpath.runtime.tracker.frame import Looked, box_shown, judge, look, of_all, propose
 from hotpath.runtime.tracker.lock import exclusive
+from hotpath.runtime.tracker.one_thread import OneThread
 from hotpath.runtime.tracker.tracker import NO_BOX, Tracker
 from hotpath.runtime.tracker.trail import end_frame
 from hotpath.runtime.types import LOST, TRACKED, UNSURE, Box, Boxes, Track
@@ -197,11 +198,11 @@ class WitnessedTracker(Tracker):
         super().close()
 
 
-def _thread_on(device: Device) -> Optional[ThreadPoolExecutor]:
+def _thread_on(device: Device) -> Optional[OneThread]:
     """Return a thread for the witness, if the network is on a processor with two or more."""
     engine = device.engine
     is_processor = engine.device is None and engine.fabric is None
-    return ThreadPoolExecutor(1) if is_processor and engine.threads > 1 else None
+    return OneThread() if is_processor and engine.threads > 1 else None
 
 
 def look_and_judge(
@@ -240,7 +241,7 @@ def look_and_judge(
 
 
 def _look_at_once(
-    networks: Sequence[Mapping[int, Tracker]], frame: Any, pool: Optional[ThreadPoolExecutor]
+    networks: Sequence[Mapping[int, Tracker]], frame: Any, pool: Optional[OneThread]
 ) -> List[Looked]:
     """Let both networks look at a frame, the witness in a thread of its own if there is one."""
     later = None

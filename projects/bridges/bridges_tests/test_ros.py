@@ -17,7 +17,7 @@ import pytest
 import hotpath_bridges
 from hotpath.runtime.errors import BadOutput, BadSource, NoCamera
 from hotpath.runtime.types import Box, Track
-from hotpath.video.base import Header, TrackedFrame
+from hotpath.video.base import WAITING, Header, TrackedFrame
 from hotpath.video.sources import open_source
 from hotpath_bridges import ros
 from hotpath_bridges.ros_link import RosLink
@@ -124,6 +124,85 @@ def test_what_can_not_be_read_is_told():
         read(ros.IMAGE, image("bgr8", PICTURE[:, :4], 10, padding=0))
     with refusal(BadSource, "wrong size"):
         read(ros.IMAGE, image("nv12", np.zeros((9, 12), np.uint8), 11))
+
+
+@pytest.mark.parametrize(
+    "step, words",
+    [(30, "has a step of 30 bytes, and its rows have 36"), (40, "has 216 bytes instead of 236")],
+)
+def test_a_wrong_step_is_named_as_one(step, words):
+    message = SimpleNamespace(
+        header=SimpleNamespace(stamp=SimpleNamespace(sec=1, nanosec=0), frame_id=""),
+        **dict(encoding="bgr8", width=12, height=6, step=step, is_bigendian=0, data=bytes(216)),
+    )
+    with pytest.raises(BadSource, match=words):
+        ros.picture_in(ros.IMAGE, message, False)
+
+
+BAD = {"short": {"data": b"12"}, "unknown": {"encoding": "x"}, "no size": {"width": 0}}
+
+
+class Bus:
+    """What ``open_bus`` gives, of which each picture in ``bad`` is wrong; it counts the joins."""
+
+    Image = CompressedImage = None
+
+    def __init__(self, bad, how):
+        self.bad, self.how, self.joined, self.sent = bad, how, 0, -1
+
+    def __call__(self):
+        self.joined += 1
+        return self, self
+
+    def reader(self, *_, **__):
+        return None
+
+    def take(self, _, timeout_s):
+        time.sleep(0.02)
+        self.sent += 1
+        stamp = SimpleNamespace(sec=10 + self.sent // 50, nanosec=self.sent % 50 * 2 * 10**7)
+        fields = dict(encoding="mono8", width=8, height=4, step=8, is_bigendian=0)
+        fields["data"] = bytes([self.sent % 256]) * 32
+        fields.update(BAD[self.how] if self.bad(self.sent) else {})
+        return SimpleNamespace(header=SimpleNamespace(stamp=stamp, frame_id="c"), **fields)
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("how", BAD)
+@pytest.mark.parametrize("bad", [lambda n: n % 10 == 9, lambda n: n < 4, lambda n: 9 < n < 20])
+def test_bad_pictures_of_a_topic_are_left_out_and_the_topic_is_kept(monkeypatch, how, bad):
+    bus, found = Bus(bad, how), []
+    monkeypatch.setattr(ros, "open_bus", bus)
+    with open_source("ros:/cam") as source:
+        while bus.sent < 40:
+            frame = source.read(0.2)
+            found += [] if frame is WAITING else [int(frame[0, 0, 0])]
+        assert source.skipped == sum(map(bad, range(40))) * (not bad(0)) and not source.gaps
+    assert bus.joined == 1 and not any(map(bad, found)) and len(found) > 20
+
+
+def test_a_topic_without_any_good_picture_says_what_is_wrong(monkeypatch):
+    monkeypatch.setattr(ros, "READ_S", 0.2)
+    monkeypatch.setattr(ros, "open_bus", Bus(lambda n: True, "unknown"))
+    with pytest.raises(BadSource, match="pictures of ROS in 'x' are not read"):
+        open_source("ros:/cam")
+
+
+@pytest.mark.parametrize("bad, skipped", [({2}, 1), ({1, 2, 5}, 3), ({1, 2, 3}, None)])
+def test_damaged_pictures_of_a_bag_are_left_out_and_counted(tmp_path, bad, skipped):
+    pictures = numbered(0) + numbered(4)
+    for n in bad:
+        pictures[n] = (*pictures[n][:2], image("bgr8", PLAIN[:, :4], 10, padding=0))
+    write_bag(tmp_path / "bag", "MCAP", pictures)
+    with open_source(str(tmp_path / "bag")) as source:
+        if skipped is None:
+            with pytest.raises(BadSource, match="broke at frame 1 .* bytes"):
+                list(source)
+        else:
+            found = [int(frame[0, 0, 0]) for frame in source]
+            assert found == sorted(set(range(8)) - bad) and source.skipped == skipped
 
 
 def write_bag(path, plugin, pictures, version=9):

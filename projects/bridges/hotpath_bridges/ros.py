@@ -5,6 +5,7 @@ Messages are sensor_msgs/Image and sensor_msgs/CompressedImage. A bag needs no R
 
 import os
 import re
+import time
 from collections import deque
 from typing import Any, Deque, List, Optional, Tuple
 
@@ -32,6 +33,7 @@ TOPIC = re.compile(PREFIX + r"((?:/[A-Za-z_]\w*)+)", re.ASCII)  # as ROS names t
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 JPEG, PNG = b"\xff\xd8", b"\x89PNG"  # the first bytes
 COMPRESSED_DEPTH = 12  # bytes before the PNG of image_transport's compressedDepth
+MOST_BAD = 3  # pictures in a row that can't be read
 READ_S = 2.0  # that a topic may be silent; finding the sender takes about one
 PLANES = {"yuv422_yuy2": "YUYV", "yuv422": "UYVY", "uyvy": "UYVY", "yuyv": "YUYV", "nv12": "NV12"}
 TO_BGR = {"rgb8": cv2.COLOR_RGB2BGR, "rgba8": cv2.COLOR_RGBA2BGR}
@@ -93,11 +95,14 @@ def _picture(
     if encoding in PLANES:
         needed = row_bytes_of(PLANES[encoding], width)[0]
     is_odd = encoding == "nv12" and (width % 2 or height % 2)  # its colours are shared by 2x2
-    if not height or not width or step < needed or data.size < step * (rows - 1) + needed or is_odd:
-        raise BadSource(
-            f"a picture of ROS, {width}x{height} {encoding}, has {data.size} bytes",
-            what="wrong size",
-        )
+    least = step * (rows - 1) + needed
+    if not height or not width or step < needed or data.size < least or is_odd:
+        why = f"has {data.size} bytes instead of {least}"
+        if not height or not width or is_odd:
+            why = "has no such size"
+        elif step < needed:
+            why = f"has a step of {step} bytes, and its rows have {needed}; correct its sender"
+        raise BadSource(f"a picture of ROS, {width}x{height} {encoding}, {why}", what="wrong size")
     if encoding in PLANES:
         missing = step * rows - data.size  # the last row may end early
         data = np.pad(data, (0, missing)) if missing > 0 else data
@@ -128,14 +133,14 @@ def open_source(
 
 
 class Topic:
-    """A topic of a running system, for ``LiveSource``.
+    """A topic of a running system, for ``LiveSource``. Pictures that can't be read are left out.
 
     Args:
         spec: ``ros:/camera/image_raw``. Names that end with ``/compressed`` are compressed.
         planes: whether frames may be ``Picture``s.
     """
 
-    stamps, read_timeout_s = SENDER, READ_S
+    stamps = SENDER
 
     def __init__(self, spec: str, planes: bool) -> None:
         named = TOPIC.fullmatch(spec)
@@ -156,18 +161,31 @@ class Topic:
             NoCamera: see ``open_bus``.
         """
         self.header: Optional[Header] = None
+        self.skipped = 0  # pictures that can't be read
         bus, self._end = open_bus()
         kind = bus.CompressedImage if self.kind == COMPRESSED else bus.Image
         self._reader = self._end.reader(self._topic, kind, newest=True)
         return self
 
     def read(self) -> Tuple[bool, Any]:
-        """(True, frame), or (False, None) where none came in time."""
-        message = self._end.take(self._reader, READ_S)
-        if message is None:
-            return False, None
-        self.header, frame = picture_in(self.kind, message, self._planes)
-        return True, frame
+        """(True, frame), or (False, None) where none came in time.
+
+        Raises:
+            BadSource: no picture of the last ``READ_S`` seconds, and of ``MOST_BAD``, can be read.
+        """
+        bad, began_s = 0, time.monotonic()
+        while True:
+            message = self._end.take(self._reader, READ_S)
+            if message is None:
+                return False, None
+            try:
+                self.header, frame = picture_in(self.kind, message, self._planes)
+                return True, frame
+            except BadSource:
+                bad += 1
+                self.skipped += 1
+                if bad >= MOST_BAD and time.monotonic() - began_s > READ_S:
+                    raise
 
     def get(self, what: int) -> float:
         """The stamp of the last frame, milliseconds; 0 for everything else."""
@@ -322,16 +340,23 @@ class Bag(Source):
 
     def _decode(self) -> bool:
         """Decode one more picture ahead. Returns whether there was one."""
-        if self._broken is not None:
-            return False
-        try:
-            _, received_ns, data = next(self._messages)
-            message = self._bag.deserialize(data, self._kind)
-            header, frame = picture_in(self._kind, message, self._planes)
-        except StopIteration:
-            return False
-        except Exception as error:  # of many kinds, where a file is damaged
-            self._broken = error
+        bad = 0
+        while self._broken is None:
+            try:
+                _, received_ns, data = next(self._messages)
+                message = self._bag.deserialize(data, self._kind)
+                header, frame = picture_in(self._kind, message, self._planes)
+                break
+            except StopIteration:
+                return False
+            except Exception as error:  # of many kinds, where a file is damaged
+                bad += 1
+                is_picture = isinstance(error, BadSource) and error.what != "unknown encoding"
+                if is_picture and bad < MOST_BAD:
+                    self.skipped += 1
+                else:
+                    self._broken = error
+        else:
             return False
         self._ahead.append((frame, seconds_of(header) or received_ns * 1e-9, header))
         return True

@@ -14,6 +14,7 @@ import os
 import pickle
 import platform
 import queue
+import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +34,7 @@ from hotpath_lab.provenance import code_identity
 from hotpath_lab.trackers import Spec, identified, loaded
 
 ANSWER_S = 10  # until the scheduler answers
-PATIENCE_S = 30  # without a worker
+PATIENCE_S = 30  # without a worker, or without a sign of one
 BROKE = "the connection broke"
 GO_ON = "what is done is kept, and the same command goes on"
 
@@ -244,15 +245,48 @@ def _round(
     ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for future in futures:
         future.add_done_callback(ended.put)
+    silence = Silence(client)
     for _ in tqdm(pairs, unit=" tracks", disable=None, desc="tracking"):
-        done = _next(client, address, ended)
+        done = _next(client, address, ended, silence)
         error = done.exception()
         killed = isinstance(error, distributed.KilledWorker)
         yield waiting.pop(done.key), error if killed else done.result()
         done.release()
 
 
-def _next(client: Any, address: str, ended: "queue.SimpleQueue[Any]") -> Any:
+class Silence:
+    """Takes the tasks of workers that give no sign for ``PATIENCE_S``, such as stopped ones.
+
+    Dask itself waits for minutes, because the connection of a stopped process stays open.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._signs: dict[str, tuple[float, float]] = {}  # worker -> its last sign, our time of it
+        self._looked_s = 0.0
+
+    def check(self) -> None:
+        """Look for such workers, at most once a second."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s < 1.0:
+            return
+        self._looked_s = now_s
+        for worker, facts in self._client.scheduler_info(n_workers=-1)["workers"].items():
+            sign = facts["last_seen"]
+            if self._signs.get(worker, (None,))[0] != sign:
+                self._signs[worker] = sign, now_s
+            elif now_s - self._signs[worker][1] > PATIENCE_S:
+                del self._signs[worker]
+                say(f"worker {worker} gives no sign for {PATIENCE_S} s; others follow its clips")
+                self._client.run_on_scheduler(_remove, worker=worker)
+
+
+async def _remove(dask_scheduler: Any, worker: str) -> None:
+    """In the scheduler: give the tasks of a worker to others."""
+    await dask_scheduler.remove_worker(worker, stimulus_id="no sign", close=False)
+
+
+def _next(client: Any, address: str, ended: "queue.SimpleQueue[Any]", silence: Silence) -> Any:
     """The next future that is done.
 
     Raises:
@@ -260,6 +294,7 @@ def _next(client: Any, address: str, ended: "queue.SimpleQueue[Any]") -> Any:
     """
     idle = 0
     while idle < PATIENCE_S:
+        silence.check()
         try:
             return ended.get(timeout=1)
         except queue.Empty:

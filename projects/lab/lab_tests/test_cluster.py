@@ -130,6 +130,37 @@ def test_a_killed_worker_changes_no_box(three, place, tmp_path):
     assert three.scheduler.task_prefixes["run_pair"].suspicious >= 1  # it had a task
 
 
+def stop_one(workers, stopped):
+    """Stop the first worker that has a task; others have to do it."""
+    while not stopped:
+        for nanny in list(workers.workers.values()):
+            state = workers.scheduler.workers.get(nanny.worker_address)
+            if state is not None and state.processing:
+                os.kill(nanny.pid, signal.SIGSTOP)
+                stopped.append(nanny.pid)
+                return
+        time.sleep(0.001)
+
+
+@slow
+def test_the_tasks_of_a_stopped_worker_are_done_by_others(
+    three, place, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(cluster, "PATIENCE_S", 4)
+    here, there, stopped = tmp_path / "here", tmp_path / "there", []
+    assert run(place, here) == 0
+    in_thread(stop_one, three, stopped)
+    began_s = time.monotonic()
+    try:
+        assert run(place, there, "--cluster", three.scheduler_address) == 0
+    finally:
+        for process in stopped:
+            os.kill(process, signal.SIGCONT)
+    assert kept(there) == kept(here) and len(kept(here)) == 8 and stopped
+    assert time.monotonic() - began_s < 60
+    assert "gives no sign for 4 s; others follow its clips" in "".join(capsys.readouterr())
+
+
 @slow
 def test_long_films_are_judged_as_on_one_computer(three, place, tmp_path, capsys):
     results = []

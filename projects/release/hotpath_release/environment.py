@@ -11,10 +11,12 @@ It needs the standard library alone, because it runs before anything is installe
 PYTHON names the Python that .venv is made with (default: the one that runs this).
 """
 
+import errno
 import fcntl
 import hashlib
 import os
 import pathlib
+import pwd
 import re
 import shutil
 import subprocess
@@ -97,6 +99,25 @@ def opencv():
         subprocess.run([str(ROOT / "tests/headless.sh"), python], check=True)
 
 
+def is_ready(names, python):
+    """Whether nothing has to be written: .venv is of these requirements and has all names."""
+    record = RECORD.read_text().split() if RECORD.exists() else []
+    return record[:1] == [fingerprint(python)] and set(names) <= set(record)
+
+
+def unwritten(error):
+    """Say why the checkout can't be written, and what to do."""
+    why = f"can't set up {ROOT}: {error.filename or ROOT}: {error.strerror or error}"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        try:
+            owner = pwd.getpwuid(ROOT.stat().st_uid).pw_name
+        except KeyError:
+            owner = f"user {ROOT.stat().st_uid}"
+        why = f"{why}; it belongs to {owner}"
+        return f"{why}: set it up as that user, or clone it to a folder of yours"
+    return f"{why}; correct that, such as a full disk, and run `make` again"
+
+
 def set_up(names, python):
     """Install what is missing. The old environment comes back where a new one can't be made."""
     record = RECORD.read_text().split() if RECORD.exists() else []
@@ -160,16 +181,19 @@ def main(words):
     if is_question:
         print(*("projects/" + name for name in names if name in projects()))
         return 0
-    (ROOT / ".cache").mkdir(exist_ok=True)
-    with open(ROOT / ".cache" / "set-up.lock", "w") as lock:  # two targets of `make --jobs 2`
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            set_up(names, python)
-        except subprocess.CalledProcessError as error:
-            command = " ".join(map(str, error.cmd))
-            return refused(OFFLINE if "pip" in error.cmd else f"failed: {command}")
-        except KeyboardInterrupt:
-            return refused("stopped; the next `make` goes on with what is missing", 130)
+    try:
+        if not is_ready(names, python):
+            (ROOT / ".cache").mkdir(exist_ok=True)
+            with open(ROOT / ".cache" / "set-up.lock", "w") as lock:  # of `make --jobs 2`
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                set_up(names, python)
+    except subprocess.CalledProcessError as error:
+        command = " ".join(map(str, error.cmd))
+        return refused(OFFLINE if "pip" in error.cmd else f"failed: {command}")
+    except OSError as error:
+        return refused(unwritten(error))
+    except KeyboardInterrupt:
+        return refused("stopped; the next `make` goes on with what is missing", 130)
     return 0
 
 

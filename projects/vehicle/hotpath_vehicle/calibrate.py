@@ -50,6 +50,7 @@ def parser(kind: str) -> argparse.ArgumentParser:
     add = command.add_argument
     text = "the camera's live stream, exactly as `hotpath track --video` will get it"
     add("--video", required=True, metavar="SOURCE", help=text)
+    add("--insecure", action="store_true", help="accept any certificate of that stream")
     add("--out", required=True, metavar="FILE.toml", help="the file to write")
     if kind == "ptz":
         add("--gimbal", required=True, metavar="onvif://USER@HOST:PORT", help="the camera")
@@ -74,7 +75,7 @@ def calibrate(kind: str, options: argparse.Namespace) -> None:
     check_ending(options.out, (".toml",))
     check_folder(options.out)
     with contextlib.ExitStack() as cleanup:
-        source = cleanup.enter_context(open_source(options.video, say))
+        source = cleanup.enter_context(open_source(options.video, say, insecure=options.insecure))
         if not source.live:
             raise BadSource(f"{source.name}: is not a live stream, so nothing in it can answer")
         fov = options.fov if kind == "ptz" else FOV_DEG

@@ -42,6 +42,9 @@ HIGH_S, HIGH_FRAMES, ORDER = 0.12, 1.5, 3
 FORGET, SHARE = 4.0, 0.1
 GAINS, SLOW_GAINS = (0.6, 1.8), (0.1, 10.0)
 CLEAR, OPPOSITE, LEAST = 2.0, 1.2, 5.0
+# A lens that was zoomed in since the calibration: the picture answers by more, and the box's way
+# from the middle is divided by that. What counts and is said, how fast it is learnt, the most
+ZOOMED, LEARN, MOST_ZOOM = 1.3, 0.02, 8.0
 LEAP, LEAP_DEG = 1.5, 0.3  # a faster motion of the box counts as this, in turns; the least, degrees
 WRONG_S = 0.08  # a measured delay is tried, and so much less and more
 DELAYS = tuple(0.1 * n for n in range(9))  # that are tried without a calibration
@@ -95,6 +98,7 @@ class Follow:
         self.control = Control(settings, fov, own_s)
         self.calibration, self._width, self._assumed = calibration, fov[0], assumed
         self._age_s = 0.0 if calibration is None else calibration.age_s
+        self._zoom, self._is_zoom_told = 1.0, False
         self._band = max(SLOW_BAND * self._width, settings["limits"]["dead_band"])
         self.why: Optional[str] = None
         self.note = None if calibration else "goes slowly: it has no calibration"
@@ -155,6 +159,7 @@ class Follow:
             box: (x, y, w, h) of the target, pixels.
             size: (width, height) of the frame.
         """
+        box = self._unzoomed(box, size)
         error = error_of((box[0], box[1], box[2], box[3]), size, self._width)
         if self._at is not None and not 0.0 < at - self._at <= LOST_S:
             if at == self._at:
@@ -216,7 +221,23 @@ class Follow:
             or clear[best] <= -OPPOSITE * clear.min()
         ):
             return False
-        return bool(self._gains[0] <= gains[best] <= self._gains[1])
+        is_answered = bool(self._gains[0] <= gains[best] <= self._gains[1])
+        if is_answered and self.calibration is not None:
+            self._learn_zoom(float(gains[best]))
+        return is_answered
+
+    def _learn_zoom(self, gain: float) -> None:
+        """The picture answers by that gain: by more than 1, the lens was zoomed in since."""
+        if gain > ZOOMED or self._zoom > 1.0:
+            self._zoom = min(MOST_ZOOM, max(1.0, self._zoom * max(gain, 0.1) ** LEARN))
+        if self._zoom > ZOOMED and not self._is_zoom_told:
+            self._is_zoom_told = True
+            self.note = "turns more slowly: it was zoomed in since its calibration"
+
+    def _unzoomed(self, box: Sequence[float], size: Tuple[int, int]) -> Sequence[float]:
+        """The box where it would be in the picture of the calibration."""
+        (x, y, w, h), share = box, 1.0 - 1.0 / self._zoom
+        return x + share * (size[0] / 2 - x - w / 2), y + share * (size[1] / 2 - y - h / 2), w, h
 
     def _forgive(self, at: float) -> None:
         """The picture answers the turn until that frame: only what it can't show yet counts."""
@@ -238,6 +259,7 @@ class Follow:
         if self.calibration is None:
             wanted = self._slow_rates(box, size)
         else:
+            box = self._unzoomed(box, size)
             up, right = self.control.update(now, at - self._age_s, box, size)
             wanted = math.degrees(right), math.degrees(up)
         speed = math.hypot(*wanted)

@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 import urllib.request
+from email.utils import parsedate
 from http.client import HTTPConnection, HTTPException
 from typing import Any, Callable, Dict, List, Optional, Tuple
 from urllib.error import HTTPError
@@ -51,6 +52,7 @@ TOKEN = (
 )
 Body = Callable[[], str]  # of a request, made anew for each try
 ANSWER_S = 5.0  # longest wait for the camera
+LAST_ANSWER_S = 1.0  # for that to a last stop; a run that ends waits for all of them
 MOST_BYTES = 1 << 20  # of an answer
 MOVE_S = 1  # the camera stops by itself so long after the last command
 LONGEST_S = 10  # a camera that stops later is told ``MOVE_S`` all the same
@@ -83,6 +85,7 @@ class OnvifCamera:
 
     Attributes:
         name: its address, to show.
+        answer_s: longest wait for an answer.
         timeout_s: after so long without a command it stops by itself.
         stops_itself: whether it took a timeout; None until it has moved.
 
@@ -94,6 +97,8 @@ class OnvifCamera:
         self.name, self._host = _parsed(address, login[0])
         self._login = login
         self._ahead_s = 0.0  # of the camera's clock, to our monotonic one
+        self._clock, self._is_open = 0, False  # which of its clocks it means
+        self.answer_s = ANSWER_S
         self.stops_itself: Optional[bool] = None
         passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
         passwords.add_password(None, "http://" + self._host, *login)
@@ -137,6 +142,7 @@ class OnvifCamera:
         """The paths of the services Media and PTZ; a service that is missing has none."""
         asked = "<Category>All</Category>"
         services = self._ask(DEVICE_PATH, DEVICE, "GetCapabilities", lambda: asked)
+        self._is_open = True
         urls = [services.findtext(f".//{name}/XAddr") or "" for name in ("Media", "PTZ")]
         return [urlsplit(url)._replace(scheme="", netloc="").geturl() for url in urls]
 
@@ -147,13 +153,27 @@ class OnvifCamera:
 
     def _read_clock(self) -> bool:
         """Read the camera's time, which needs no login; returns whether its clock was set."""
-        root = self._ask_once(DEVICE_PATH, DEVICE, "GetSystemDateAndTime", str)
-        now, before_s = root.find(".//UTCDateTime"), self._ahead_s
-        if now is not None:
-            names = "Date/Year Date/Month Date/Day Time/Hour Time/Minute Time/Second".split()
-            parts = [int(now.findtext(name)) for name in names]
-            self._ahead_s = calendar.timegm((*parts, 0, 0, 0)) - time.monotonic()
+        before_s, clocks_s = self._ahead_s, self._read_clocks()
+        if clocks_s:
+            self._ahead_s = clocks_s[min(self._clock, len(clocks_s) - 1)]
         return abs(self._ahead_s - before_s) > SAME_CLOCK_S
+
+    def _read_clocks(self) -> List[float]:
+        """What an answer of the camera calls UTC, its local time, and the time of HTTP.
+
+        Seconds ahead of our monotonic clock. Cameras that mistake one for another check tokens by
+        any of these.
+        """
+        root = self._ask_once(DEVICE_PATH, DEVICE, "GetSystemDateAndTime", str)
+        names = "Date/Year Date/Month Date/Day Time/Hour Time/Minute Time/Second".split()
+        told = filter(None.__ne__, map(root.find, (".//UTCDateTime", ".//LocalDateTime")))
+        times: List[Any] = [[int(now.findtext(n)) for n in names] for now in told]
+        clocks_s: List[float] = []
+        for each in filter(None, [*times, parsedate(root.get("Date", ""))]):
+            ahead_s = calendar.timegm((*each, 0, 0, 0)) - time.monotonic()
+            if all(abs(ahead_s - other_s) > SAME_CLOCK_S for other_s in clocks_s):
+                clocks_s.append(ahead_s)
+        return clocks_s
 
     def move(self, newest: Callable[[], Velocity]) -> Velocity:
         """Move with a velocity until the next command, or stop; returns it. Raises ``BadOutput``.
@@ -198,18 +218,22 @@ class OnvifCamera:
     def _ask(self, path: str, service: str, name: str, body: Body = str) -> Any:
         """The answer to a request, with names without namespaces; raises ``BadOutput``.
 
-        A camera whose clock, or ours, was set since refuses a right login. It gets one more.
+        A camera whose clock, or ours, was set since refuses a right login. It gets one more, and
+        before the first one that is right one for each clock that it may mean.
         """
-        try:
-            return self._ask_once(path, service, name, self._token, body)
-        except WrongLogin as refused:
+        while True:
             try:
-                may_be_right = self._read_clock()
-            except (BadOutput, AttributeError, TypeError, ValueError):
-                raise refused from None
-            if not may_be_right:
-                raise
-        return self._ask_once(path, service, name, self._token, body)
+                return self._ask_once(path, service, name, self._token, body)
+            except WrongLogin as refused:
+                try:
+                    was_set = self._read_clock()
+                    if not was_set and not self._is_open:
+                        self._clock += 1
+                        was_set = self._read_clock()
+                except (BadOutput, AttributeError, TypeError, ValueError):
+                    raise refused from None
+                if not was_set:
+                    raise
 
     def _ask_once(self, path: str, service: str, name: str, head: Body, body: Body = str) -> Any:
         """As ``_ask``, with a head."""
@@ -221,7 +245,7 @@ class OnvifCamera:
         request.data = request.make()
         try:
             try:
-                answer = self._http.open(request, timeout=ANSWER_S)
+                answer = self._http.open(request, timeout=self.answer_s)
                 code = answer.getcode()
             except HTTPError as error:
                 answer, code = error, error.code
@@ -244,6 +268,7 @@ class OnvifCamera:
             root = ElementTree.Element("Fault")
         for element in root.iter():
             element.tag = element.tag.rpartition("}")[2]
+        root.set("Date", answer.headers.get("Date") or "")
         if code == 401 or (code != 200 and b"NotAuthorized" in data):
             raise WrongLogin(
                 f"{self.name}: the camera refuses the user {self._login[0]!r} or the password; "
@@ -286,7 +311,7 @@ class _Stay(urllib.request.HTTPRedirectHandler):
 
 
 class _TimedConnection(socket.socket):
-    """A connection whose answer has ``ANSWER_S`` in all: each byte of it may come late."""
+    """A connection whose answer has a time in all: each byte of it may come late."""
 
     ends_s = 0.0
 
@@ -294,7 +319,7 @@ class _TimedConnection(socket.socket):
         """Receive what comes in the time that is left."""
         left_s = self.ends_s - time.monotonic()
         if left_s <= 0:
-            raise socket.timeout(f"it takes longer than {ANSWER_S:g} s")
+            raise socket.timeout("it takes too long")
         self.settimeout(left_s)
         return super().recv_into(*into)
 
@@ -303,8 +328,8 @@ class _Connection(HTTPConnection):
     def connect(self) -> None:
         super().connect()
         self.sock = _TimedConnection(self.sock.family, fileno=self.sock.detach())
-        self.sock.settimeout(ANSWER_S)
-        self.sock.ends_s = time.monotonic() + ANSWER_S
+        self.sock.settimeout(self.timeout)
+        self.sock.ends_s = time.monotonic() + (self.timeout or ANSWER_S)
 
 
 class _InTime(urllib.request.HTTPHandler):
@@ -335,7 +360,7 @@ class PtzLink(Link):
         self.done = self.failed = 0
         self._camera, self._follower, self._say, self._pause_s = camera, follower, say, pause_s
         self._told: Dict[str, float] = {}
-        self._moved = self._is_refused = False
+        self._moved = self._is_refused = self._is_unstopped = False
         self._wish: Optional[Velocity] = None  # that was just computed
         self._closing = threading.Event()
         self.threads = (LinkThread("onvif", self._run),)
@@ -351,9 +376,25 @@ class PtzLink(Link):
         return [f"gimbal: {counted(self.done, 'command')}{lost}"]
 
     def close(self) -> None:
-        """Stop the camera."""
+        """Stop the camera.
+
+        Raises:
+            BadOutput: it answered no stop.
+        """
+        if self._closing.is_set():
+            return
         self._closing.set()
-        self.threads[0].join(2 * ANSWER_S)  # for the answer that is waited for, and the stops'
+        # for the answer that is waited for, and the stops'
+        self.threads[0].join(ANSWER_S + (STOPS + 1) * LAST_ANSWER_S)
+        if self._is_unstopped or (self._moved and self.threads[0].is_alive()):
+            raise BadOutput(f"{self._camera.name}: answers no stop; {self._end}", what="no stop")
+
+    @property
+    def _end(self) -> str:
+        """What becomes of a camera that answers no stop."""
+        if self._camera.stops_itself:
+            return f"it stops by itself after {self._camera.timeout_s:g} s"
+        return "switch it off, or stop it by its own page"
 
     def _run(self) -> None:
         """The thread: repeat the velocity while it is not zero; however that ends, stop."""
@@ -406,17 +447,14 @@ class PtzLink(Link):
     def _leave(self) -> None:
         """Stop the camera, several times, if it was moved; once if it refuses the login."""
         stops = 1 if self._is_refused else STOPS
-        for left in reversed(range(stops if self._moved else 0)):
+        self._camera.answer_s = LAST_ANSWER_S
+        for _ in range(stops if self._moved else 0):
             try:
                 self._camera.move(lambda: REST)
-                self.done += 1
+                self.done, self._is_unstopped = self.done + 1, False
             except BadOutput as error:
-                self.failed += 1
-                if not left:
-                    end = "switch it off, or stop it by its own page"
-                    if self._camera.stops_itself:
-                        end = f"it stops by itself after {self._camera.timeout_s:g} s"
-                    self._say(f"gimbal: {error}; {end}")
+                self.failed, self._is_unstopped = self.failed + 1, True
+                self._tell(f"gimbal: {error}; {self._end}", time.monotonic())
 
 
 def _timeout_in(options: Any) -> float:

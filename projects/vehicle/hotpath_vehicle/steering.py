@@ -190,7 +190,7 @@ class Ramp:
         command = tuple(share * value for value in self._last)
         self._last = self._last if share else self._zero  # a clock may come there again
         if not share and not 0.0 <= now - self._why_s < RAMP_S:  # not of a state of one frame
-            self._hold(now, why)
+            self.hold(now, why)
         return command
 
     def stop(self) -> None:
@@ -198,7 +198,8 @@ class Ramp:
         self._last = self._zero
         self._holds.pop(self._what, None)
 
-    def _hold(self, now: float, why: str) -> None:
+    def hold(self, now: float, why: str) -> None:
+        """Nothing is commanded, for that reason: it is shown, and said every ``AGAIN_S``."""
         self._holds[self._what] = why
         if why != self._told_why or not 0.0 <= now - self._told_s < AGAIN_S:
             self._told_why, self._told_s = why, now

@@ -64,7 +64,7 @@ class LateStream:
 
 
 def run(kind, monkeypatch, stream, tmp_path, *words):
-    monkeypatch.setattr(calibrate, "open_source", lambda *_: stream)
+    monkeypatch.setattr(calibrate, "open_source", lambda *_, **__: stream)
     out = tmp_path / "camera.toml"
     words = [kind, "calibrate", "--video", stream.name, "--out", out, *words]
     return calibrate.main(list(map(str, words))), out

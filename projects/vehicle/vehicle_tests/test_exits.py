@@ -9,14 +9,14 @@ import pytest
 pytest.importorskip("pymavlink")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("psutil")
+import psutil
 
 from tests.support import tiny
 from vehicle_tests.support import http_camera
 from vehicle_tests.support.mavlink_client import connected
-from vehicle_tests.support.onvif_camera import FakeOnvifCamera, part
+from vehicle_tests.support.onvif_camera import FakeOnvifCamera
 
 LOGIN = ("eye", "of:<needle>")
-slow = pytest.mark.slow("runs of ten seconds")
 
 
 @pytest.fixture
@@ -39,10 +39,7 @@ def run(tmp_path):
             yield program, camera
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["SIGTERM", "SIGINT"] + [pytest.param(name, marks=slow) for name in ("SIGHUP", "SIGQUIT")],
-)
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGXCPU"])
 def test_a_signal_for_the_end_stops_the_camera_three_times(run, name):
     program, camera = run
     asked = len(camera.names())
@@ -55,22 +52,14 @@ def test_a_signal_for_the_end_stops_the_camera_three_times(run, name):
     assert "follows the target" in text and "gimbal: " in text and LOGIN[1] not in text
 
 
-@slow
-@pytest.mark.parametrize("name", ["SIGKILL", "SIGABRT"])
-def test_after_a_signal_that_ends_at_once_the_camera_stops(run, name):
+def test_ctrl_z_stops_the_camera_and_then_the_process(run):
     program, camera = run
-    program.process.send_signal(getattr(signal, name))
-    program.process.wait(60)
-    moves = [each for each in camera.asked if each.tag.endswith("ContinuousMove")]
-    assert part(moves[-1], "Timeout").text == "PT1S"
-
-
-@slow
-def test_a_run_that_stood_still_moves_nothing_when_it_goes_on(run):
-    program, camera = run
-    program.process.send_signal(signal.SIGSTOP)
-    time.sleep(3.0)
+    program.process.send_signal(signal.SIGTSTP)
+    camera.wait_for(lambda: camera.names()[-1] == "Stop")
+    ends = time.monotonic() + 60
+    while psutil.Process(program.process.pid).status() != psutil.STATUS_STOPPED:
+        assert time.monotonic() < ends
+        time.sleep(0.05)
     asked = len(camera.names())
     program.process.send_signal(signal.SIGCONT)
-    camera.wait_for(lambda: len(camera.names()) > asked)
-    assert camera.names()[asked] == "Stop"
+    camera.wait_for(lambda: "ContinuousMove" in camera.names()[asked:])

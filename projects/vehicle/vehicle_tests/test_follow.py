@@ -95,6 +95,19 @@ def test_a_delay_that_is_wrong_by_a_tenth_of_a_second_stops_nothing(wrong_s):
     assert after(case).held == 0.0
 
 
+@pytest.mark.parametrize("zoom", [1.5, 2.0, 3.0])
+@pytest.mark.parametrize("delay", [0.1, 0.3, 0.5])
+def test_a_camera_that_was_zoomed_in_since_its_calibration_does_not_swing(delay, zoom):
+    path = lambda t: (20 * math.sin(t / 7), 0.0)  # noqa: E731
+    picture = lambda t, place: sim.zoomed(zoom)(*place) if place else None  # noqa: E731
+    options = {"picture": picture, "late": delay - sim.OWN_S}
+    run = sim.SteeringRun(sim.SteeringCase("zoom", path, 40, 12.0, options), sim.calibration(delay))
+    found, rates = run.go(), [row[3] for row in run._log if row[0] > 12.0 and abs(row[3]) > 8.0]
+    turns = sum(a * b < 0 for a, b in zip(rates, rates[1:]))
+    assert turns <= 2 and found.off < 4.0 and found.why is None
+    assert run._aim._is_zoom_told or zoom < 2.0
+
+
 @pytest.mark.parametrize("known, bound", [(KNOWN, follow.BOUND), (None, follow.SLOW_BOUND)])
 def test_a_camera_that_stopped_waits_until_somebody_acts(known, bound):
     aim = Follow(load_settings(), sim.FOV, known)

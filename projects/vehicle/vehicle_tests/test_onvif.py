@@ -175,6 +175,16 @@ def test_a_camera_is_turned_after_a_clock_was_set(camera, link, theirs_s, ours_s
     assert not link.failed and camera.refused_logins <= 1
 
 
+@pytest.mark.parametrize("zones_s", [(-7200, 0, 0), (-7200, 7200, 0), (28800, 28800, 0)])
+@pytest.mark.parametrize("login", [LOGIN, ("eye", "wrong")], ids=["right", "wrong"])
+def test_a_camera_checks_tokens_by_another_clock_than_it_tells(zones_s, login):
+    with contextlib.closing(FakeOnvifCamera(LOGIN, zones_s=zones_s)) as camera:
+        with refusal(BadOutput, "wrong login") if login != LOGIN else contextlib.ExitStack():
+            ours = OnvifCamera(address(camera), login)
+            assert ours.move(lambda: (0.5, 0.0)) == (0.5, 0.0)
+        assert camera.refused_logins == len(set(zones_s)) - (login == LOGIN)
+
+
 @pytest.mark.parametrize("digest", [False, True], ids=["token", "digest"])
 def test_a_password_that_was_changed_is_tried_once_a_minute(camera, digest):
     camera.digest = digest
@@ -185,7 +195,8 @@ def test_a_password_that_was_changed_is_tried_once_a_minute(camera, digest):
     time.sleep(1.5)  # longer than after another failure
     assert camera.refused_logins == 1 and link.failed == 1
     assert "refuses the user" in link.messages[-1] and "again in 60 s" in link.messages[-1]
-    link.close()
+    with refusal(BadOutput, "no stop"):
+        link.close()
     assert camera.refused_logins == 2  # one stop
 
 
@@ -201,12 +212,26 @@ def test_after_a_refused_login_the_camera_is_taken_up_again(camera, monkeypatch)
     assert any(text.endswith("answers again") for text in link.messages)
 
 
-def test_a_last_stop_that_fails_is_told(camera):
-    link = opened(camera)
-    show_until(link, RIGHT_UP, lambda: camera.velocity[0] > 0)
-    camera.refuses = {"Stop": "Motor & gear"}
-    link.close()
-    assert "Motor & gear; " in link.messages[-1]
+@pytest.mark.parametrize("fault", ["refuses", "hangs", "hung before"])
+@pytest.mark.parametrize("timeout", ["PT1S", None])
+def test_a_camera_that_answers_no_stop_is_told_before_the_run_is_killed(timeout, fault):
+    with contextlib.closing(FakeOnvifCamera(LOGIN, timeout=timeout)) as camera:
+        link = opened(camera)
+        show_until(link, RIGHT_UP, lambda: camera.velocity[0] > 0)
+        camera.refuses = {"Stop": "Motor & gear"} if fault == "refuses" else {}
+        if fault != "refuses":
+            camera.may_answer.clear()
+        if fault == "hung before":
+            time.sleep(0.2)  # a command is under way
+        began = time.monotonic()
+        with refusal(BadOutput, "no stop") as caught:
+            link.close()
+        assert time.monotonic() - began < 10.0 and link.failed >= 3
+        camera.may_answer.set()
+    for words in (str(caught.value), link.messages[-1]):
+        assert ("it stops by itself" in words) == (timeout is not None)
+        assert ("switch it off" in words) == (timeout is None)
+    assert "Motor & gear; " in link.messages[-1] or fault != "refuses"
 
 
 def says(body):
@@ -395,16 +420,6 @@ def test_a_timeout_of_minutes_is_not_used_and_one_second_is_said(timeout, second
         link.close()
     assert link._camera.timeout_s == seconds
     assert any(f"after {seconds} s" in text for text in messages) == (seconds > 1)
-
-
-@pytest.mark.parametrize("timeout", ["PT1S", None])
-def test_the_last_words_are_true_of_a_camera_that_went(timeout):
-    camera = FakeOnvifCamera(LOGIN, timeout=timeout)
-    link = opened(camera)
-    show_until(link, RIGHT_UP, lambda: camera.velocity[0] > 0)
-    camera.close()
-    link.close()
-    assert ("it stops by itself" in link.messages[-1]) == (timeout is not None), link.messages
 
 
 def test_a_refusal_of_every_form_is_said_once(camera, link):

@@ -31,6 +31,8 @@ pytestmark = pytest.mark.pythons("argparse writes help differently")
         (["--start", "1:x"], "'1:x' is not a time"),
         (["--start", "1e308"], "'1e308' is not a time"),
         (["--page-host", "0.0.0.0"], "--page-host needs --page;"),
+        (["film", "177,97,35,37"], "if it is a box, write --box 177,97,35,37"),
+        (["film", "40%,30%,10%,20.5%"], "if it is a box, write --box 40%,30%,10%,20.5%"),
         (["--no-such"], "unrecognized arguments: --no-such"),
         (["--boxs=1,2,3,4"], "--boxs=1,2,3,4 (did you mean --box?)"),
         (["--frames", "0"], "'0' is not a whole number from 1;"),

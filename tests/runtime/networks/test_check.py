@@ -12,7 +12,7 @@ from hotpath.app.cli.networks.__main__ import main
 from hotpath.base import toml_checks
 from hotpath.graphs.counting import count, read_parts
 from hotpath.runtime import decode, engines, load_tracker
-from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.errors import BadNetwork, UnknownNetwork
 from hotpath.runtime.networks import Network, load_network, names, network_schema
 from tests.support import blobs, tiny
 from tests.support.errors import refusal
@@ -230,6 +230,19 @@ def test_counts_come_near_what_the_authors_publish(networks_dir, name, published
     parts = read_parts(network, network.locate(networks_dir))
     counts = {name: count(model) for name, model in parts.items()}
     assert counts["a frame"].macs / 1e6 == pytest.approx(published_mflops, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("yolo", "yolox_nano? That is a detector, for --detector"),
+        ("kestrl", "did you mean kestrel"),
+    ],
+)
+def test_a_name_that_is_like_a_detector_s_says_what_it_is(name, words):
+    with pytest.raises(UnknownNetwork) as caught:
+        load_network(name)
+    assert words in str(caught.value)
 
 
 def test_an_unknown_family_is_named_with_those_there_are():

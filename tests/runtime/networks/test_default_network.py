@@ -68,10 +68,7 @@ def test_the_first_line_names_the_pair_that_takes_less_time(tmp_path, monkeypatc
     load_tracker(log=said.append).close()
     assert said[0].startswith("lightfc and its witness kestrel run in " + kind.split()[0])
     assert f"{kind.partition(' ')[2]}, since this processor has " in said[0]
-    assert said[0].endswith(f"; {FASTER_PAIR} takes 0.4 of its time")
-    for witness in ("none", "kestrel_fast"):  # the share is that of the default pair
-        load_tracker(log=said.append, witness=witness).close()
-        assert "takes" not in said[-1]
+    assert "takes" not in said[0]
     named = cli.parse(FASTER_PAIR.split())
     small = boards.load_board("jetson_nano")
     assert (named.network, named.witness) == (small.network, small.witness)

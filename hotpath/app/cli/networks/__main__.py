@@ -3,7 +3,7 @@
 import argparse
 import pathlib
 import sys
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from hotpath.app import detect
 from hotpath.app.cli.networks import fetch
@@ -195,14 +195,15 @@ def check(options: argparse.Namespace) -> int:
         except HotpathError as error:
             print(error)
             wrong += 1
+    limit = ""
     if not wrong:
-        wrong += _try(network, paths, options.networks_dir)
+        wrong, limit = _try(network, paths, options.networks_dir)
     if not mistakes:
         wrong += _check_form(network, options.networks_dir)
     if wrong:
         print("{}: {} mistake{}".format(path, wrong, "" if wrong == 1 else "s"))
         return 2
-    print(f"{path}: all is well")
+    print(f"{path}: all is well{limit}")
     return 0
 
 
@@ -218,8 +219,14 @@ def _check_form(network: Network, networks_dir: Optional[str]) -> int:
     return 0
 
 
-def _try(network: Network, paths: Dict[str, pathlib.Path], networks_dir: Optional[str]) -> int:
-    """Look at the weights and run the files on pictures. Returns the number of mistakes."""
+def _try(
+    network: Network, paths: Dict[str, pathlib.Path], networks_dir: Optional[str]
+) -> Tuple[int, str]:
+    """Look at the weights and run the files on pictures.
+
+    Returns:
+        the number of mistakes, and where the network does not work although there are none.
+    """
     from hotpath.app.cli.networks import examine  # needs the onnx library
 
     for part, path in paths.items():
@@ -230,12 +237,13 @@ def _try(network: Network, paths: Dict[str, pathlib.Path], networks_dir: Optiona
     try:
         report, mistakes = examine.maps(network, paths)
         table, differing = ([], 0) if mistakes else examine.boxes(network, paths, networks_dir)
+        overflow = "" if mistakes else examine.half_overflow(network, paths)
     except HotpathError as error:
         print(error)
-        return 1
-    for line in report + mistakes + table:
+        return 1, ""
+    for line in [*report, *mistakes, *table, *filter(None, [overflow])]:
         print(line)
-    return len(mistakes) + differing
+    return len(mistakes) + differing, ", but not in FP16" if overflow else ""
 
 
 def get(options: argparse.Namespace) -> None:

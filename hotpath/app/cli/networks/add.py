@@ -16,7 +16,7 @@ from hotpath.app.cli.networks.propose import (
     usual_table,
 )
 from hotpath.base import cache, toml, toml_writer
-from hotpath.graphs import models, picture_values
+from hotpath.graphs import models, picture_values, score_values
 from hotpath.runtime.errors import BadNetwork, BadOutput
 from hotpath.runtime.network import Network, sha256_of
 from hotpath.runtime.networks import find_toml, load_network, names
@@ -85,6 +85,8 @@ def add(
         else:
             table["input"]["mean"], table["input"]["scale"] = ([each] * 3 for each in usual)
             say("normalise  the graph does it; mean {:g}, scale {:.6g} are written".format(*usual))
+    if _set_score(table, network_for(table, path), paths, say):
+        proposal.alternatives.pop("score", None)
     for entry in table["file"]:
         entry["sha256"] = sha256_of(paths[entry["part"]])
     for section in ("negatives", "point_prompt") if same else ():
@@ -101,6 +103,22 @@ def add(
             f"{','.join(answers)} --write` tries the alternatives on annotated clips"
         )
     return path
+
+
+def _set_score(table: Table, network: Network, paths: Mapping[str, pathlib.Path], say: Say) -> bool:
+    """Write ``score = "none"`` if the graph ends its scores with a Sigmoid itself."""
+    kind = getattr(network, "score", "none")
+    try:
+        if kind == "none" or not score_values.are_probabilities(network, paths):
+            return False
+    except BadNetwork:  # `networks check` prints it, and so does each run
+        return False
+    if kind == "softmax":
+        say("warning    " + score_values.advice(kind))
+        return False
+    table["head"]["score"] = "none"
+    say('score      the graph has the sigmoid itself; "none" is written')
+    return True
 
 
 def check_place(folder: pathlib.Path, name: str, option: str) -> pathlib.Path:

@@ -5,12 +5,12 @@ numbers that no tracker could use.
 """
 
 import pathlib
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import cv2
 import numpy as np
 
-from hotpath.graphs import canonical_models, convert, models, picture_values
+from hotpath.graphs import canonical_models, convert, models, picture_values, score_values
 from hotpath.kernels.golden import pack
 from hotpath.runtime import engines, load_tracker
 from hotpath.runtime.errors import BadNetwork, HotpathError
@@ -19,6 +19,8 @@ from hotpath.runtime.network import Network
 # boxes of engines that add or round in another order; an operator that is read otherwise: 49
 APART_PX = {"fp32": 2.0, "int8": 10.0}
 FILM_SIDE, FRAMES = 256, 6
+HALF = 65504.0  # the largest number in FP16, of which a picture of noise takes a share at most
+HALF_SHARE = 0.25
 LARGEST = 1e6  # of a map's numbers; the largest in use are distances of some hundred pixels
 
 Paths = Mapping[str, pathlib.Path]  # part -> path
@@ -59,14 +61,51 @@ def maps(network: Network, paths: Paths) -> Tuple[List[str], List[str]]:
         problem = _problem(first, second)
         if problem:
             mistakes.append(f"map {index + 1} {problem}")
-    if not mistakes and getattr(network, "score", "") == "none":
-        score = results[0][0]
-        if score.min() < -0.01 or score.max() > 1.01:
+    kind = getattr(network, "score", None)
+    if not mistakes and kind is not None:
+        scores = results[0][network.family == "corners"]  # the box comes before its score
+        if kind != "none":
+            is_squashed = scores.min() >= 0 and scores.max() <= 1
+            if is_squashed or score_values.are_probabilities(network, paths):
+                mistakes.append(score_values.advice(kind))
+        elif scores.min() < -0.01 or scores.max() > 1.01:
             mistakes.append(
-                f"map 1 has scores from {score.min():.3g} to {score.max():.3g}, which are no "
+                f"map 1 has scores from {scores.min():.3g} to {scores.max():.3g}, which are no "
                 'probabilities; score must be "sigmoid" or "softmax"'
             )
     return report, mistakes
+
+
+def half_overflow(network: Network, paths: Paths) -> str:
+    """Say that activations come near the largest number in FP16; "" if they do not.
+
+    ``onnx`` computes them, in floats. Without its reference, "" is returned.
+    """
+    graphs = canonical_models.models(network, paths)
+    image, window = (pictures(side)[0] for side in (network.exemplar, network.search))
+    values: Dict[str, np.ndarray] = {}
+    for name, picture in zip(graphs.image, (image, window)):
+        is_rgb = network.channels == "RGB"
+        values[name] = pack(picture, network.mean, network.scale, is_rgb, np.float32)
+    try:
+        from onnx.reference import ReferenceEvaluator  # since onnx 1.13; Python 3.6 has 1.11
+
+        for model in (graphs.exemplar, graphs.search):
+            feed = {value.name: values[value.name] for value in models.inputs(model)}
+            values.update(ReferenceEvaluator(model).run(None, feed, intermediate=True))
+    except Exception:  # of any class: an operator, or an input, that it does not have
+        return ""
+    nodes = [*graphs.exemplar.graph.node, *graphs.search.graph.node]
+    names = [name for node in nodes for name in node.output if name in values]
+    most = {name: float(np.abs(values[name]).max()) for name in names if values[name].size}
+    where = max(most, key=most.__getitem__)
+    if most[where] <= HALF_SHARE * HALF:
+        return ""
+    return (
+        f"fp16       the activations reach {most[where]:.2g} ({where}), and {HALF:.0f} is the "
+        "largest number in FP16: on a GPU they may overflow; build with PRECISION=fp32, or train "
+        "with a smaller scale"
+    )
 
 
 def boxes(network: Network, paths: Paths, networks_dir: Optional[str]) -> Tuple[List[str], int]:

@@ -3,6 +3,7 @@
 import pathlib
 from typing import Callable, List, Optional, Tuple
 
+from hotpath.base import cache
 from hotpath.base.errors import NoGpu
 from hotpath.base.toml_keys import Table
 from hotpath.boards import Board, detect
@@ -13,7 +14,7 @@ from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels.cuda import driver
 from hotpath.runtime.networks import bundle
 
-CACHE = pathlib.Path("~/.cache/hotpath").expanduser()
+CACHE = cache.USERS
 EXEMPLAR = "exemplar.plan"
 RUN_KEYS = ("features", "maps", "steps", "shapes", "seen")
 

@@ -72,8 +72,8 @@ def boxes():
         meta = box_of(buffer)
         found.append(meta and meta.get_param("hotpath").get_value("score"))
         tell(score=found[-1])
-        if len(found) == 10:
-            element.set_property("box", "40%,40%,14%,18%")
+        if len(found) in (10, 20):  # and then it is dropped
+            element.set_property("box", "40%,40%,14%,18%" if len(found) == 10 else "")
 
     play(BALL.format("30 is-live=true", "I420") + "hotpathtrack name=t", look)
 
@@ -100,6 +100,8 @@ def seen(colours):
     from hotpath import runtime
 
     class Tracker:
+        doubt = ""
+
         def __init__(self, network, **options):
             self.options = options
 

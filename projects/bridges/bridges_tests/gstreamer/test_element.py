@@ -115,7 +115,21 @@ def test_the_picture_is_neither_copied_nor_changed(environment):
 def test_a_box_that_is_set_while_the_pipeline_runs_begins_there(environment):
     scores = [row["score"] for row in script(environment, "boxes")]
     assert len(scores) == 30 and not any(scores[:10])
-    assert any(scores[11:14])
+    assert any(scores[11:14]) and not any(scores[21:])  # an empty box dropped it
+
+
+def test_the_messages_and_metadata_of_two_elements_can_be_told_apart(environment):
+    pipeline = BALL.format(5, "I420", 320, 240)
+    pipeline += f"hotpathtrack name=one {START} ! hotpathtrack name=two {START} ! fakesink"
+    found = [row["element"].strip(' "') for row in told(launch(environment, pipeline).stdout)]
+    assert sorted(found) == ["one"] * 5 + ["two"] * 5
+
+
+def test_a_box_that_is_hard_to_track_is_a_warning(environment):
+    pipeline = BALL.format(5, "BGR", 320, 240) + "hotpathtrack box=2,2,4,4 ! fakesink"
+    done = launch(environment, pipeline)
+    assert done.returncode == 0 and "WARNING" in done.stdout + done.stderr
+    assert len(told(done.stdout)) == 5
 
 
 def test_a_lost_target_has_no_metadata(environment):

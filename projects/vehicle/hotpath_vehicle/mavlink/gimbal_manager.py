@@ -1,12 +1,12 @@
 """Steer the vehicle's gimbal through its gimbal manager.
 
-This file finds the manager, asks for control, and sends rates. When the manager refuses, or another
-component takes control, it stops sending and says so. Like ``camera`` it opens no link and reads no
-clock. Protocol: mavlink.io/en/services/gimbal_v2.html.
+This file finds the manager, asks for control, and sends rates. While control is not ours, it says
+why. After a refusal, or where another component takes control, it waits for the next target. Like
+``camera`` it opens no link and reads no clock. Protocol: mavlink.io/en/services/gimbal_v2.html.
 """
 
 import math
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Set
 
 from hotpath_vehicle.follow import Follow, Rates
 from hotpath_vehicle.gimbal.angles import pitch_yaw_of_quaternion
@@ -16,6 +16,7 @@ from hotpath_vehicle.mavlink.messages import Message, Outgoing, TargetView
 from hotpath_vehicle.mavlink.reports import Component, command_long, status_text
 from hotpath_vehicle.steering import Ramp, missing
 
+PATIENCE_S = 3.0  # until it is said that there is no control of the gimbal yet
 ASK_S = 1.0  # a request without an answer is repeated after this time
 ATTITUDE_US, STATUS_US = 20000, 200000  # intervals of the manager's messages that are requested
 REPEAT_S = 0.1  # without a new frame, the rates are sent again after this time
@@ -50,8 +51,7 @@ class GimbalManager:
         holds: Optional[Dict[str, str]] = None,
     ) -> None:
         self.aim, self.attitudes = aim, Attitudes()
-        tell = lambda why: self._say.append(status_text(why))  # noqa: E731
-        self._ramp = Ramp("gimbal", 2, tell, holds)
+        self._ramp = Ramp("gimbal", 2, self._tell, holds)
         self.manager: Optional[Component] = None
         self.ours = self.up = False
         self._me, self._link_s = (system, component), link_s
@@ -62,7 +62,11 @@ class GimbalManager:
         self._claimed_at = self._status_at = -1e9
         self._say: List[Outgoing] = []  # to tell the user at the next tick
         self._wanted = False  # whether a target is followed, so that the gimbal is needed
-        self._yielded = False  # control was refused or taken away; reset by the next target
+        self._refusal = ""  # why control was refused or taken away; reset by the next target
+        self._is_busy = self._is_silent = False  # the manager, by its last answer
+        self._in_control: Component = (0, 0)  # as the manager reports; (0, 0) is none
+        self._vehicles: Set[int] = set()  # other systems whose autopilot was heard
+        self._free_s = -1e9  # when control was last ours, or began to be wanted
         self._sent_at = -1e9
         self._stops = 0  # how often "stand still" must still be sent
         self._number: Optional[int] = None  # of the target that is followed
@@ -75,13 +79,15 @@ class GimbalManager:
         fields = message.fields
         sender = (message.system, message.component)
         if message.system != self._me[0]:
+            if message.name == "HEARTBEAT" and message.component == m.COMPONENT_AUTOPILOT:
+                self._vehicles.add(message.system)
             return
         if message.name == "GIMBAL_MANAGER_INFORMATION" and self.manager is None:
             self.manager = sender
             self._device = fields["gimbal_device_id"]
             self._identify()
         if sender == self.manager:
-            self._heard_at = now
+            self._heard_at, self._is_silent = now, False
             if not self.up:
                 self.up = True
                 self.aim.forget()
@@ -90,7 +96,7 @@ class GimbalManager:
             primary = fields["primary_control_sysid"], fields["primary_control_compid"]
             self._note_control(primary, sender, now)
         if message.name == "COMMAND_ACK" and sender == self.manager:
-            self._note_refusal(fields, sender, now)
+            self._note_answer(fields, sender, now)
         if message.name == "ATTITUDE" and message.component == m.COMPONENT_AUTOPILOT:
             self.attitudes.turn_vehicle(now, fields["yaw"], fields["yawspeed"])
         if message.name == "GIMBAL_DEVICE_ATTITUDE_STATUS":
@@ -124,30 +130,46 @@ class GimbalManager:
     def _note_control(self, primary: Component, manager: Component, now: float) -> None:
         """Note which component is in control; (0, 0) is none. Who loses it stops what turns."""
         before, self.ours = self.ours, primary == self._me
+        self._in_control = primary
         if before and not self.ours and self._wanted:
             self._halt(manager, now)
             if primary != (0, 0):
-                self._yield("gimbal: component {}/{} took control".format(*primary))
+                self._refusal = "component {}/{} took control".format(*primary)
 
-    def _note_refusal(self, fields: Dict[str, int], manager: Component, now: float) -> None:
+    def _note_answer(self, fields: Dict[str, int], manager: Component, now: float) -> None:
         """Give up until the next target where the manager refuses control."""
         ours = (fields["target_system"], fields["target_component"]) == self._me
+        if fields["command"] != m.CMD_DO_GIMBAL_MANAGER_CONFIGURE or not ours:
+            return
+        self._is_busy = fields["result"] == m.TEMPORARILY_REJECTED
         refused = fields["result"] in (m.DENIED, m.UNSUPPORTED, m.FAILED)
-        claims = self._wanted and not self._yielded
-        if fields["command"] == m.CMD_DO_GIMBAL_MANAGER_CONFIGURE and ours and refused and claims:
+        if refused and self._wanted and not self._refusal:
             if self.ours:
                 self._halt(manager, now)
-            self._yield("gimbal: its manager refuses control")
+            self._refusal = "its manager refuses control"
 
     def _halt(self, manager: Component, now: float) -> None:
         """Stop what turns by our last command; the manager may hear us nevertheless."""
         self._ramp.stop()
+        self._stops = 0
         self._say.append(self._set_rates(now, manager, self.aim.stop(now)))
 
-    def _yield(self, why: str) -> None:
-        self._yielded = True
-        self._stops = 0
-        self._say.append(status_text(why))
+    def _obstacle(self, now: float) -> str:
+        """Why nothing is steered, although there is a target; "" while control may still come."""
+        if self._refusal or self._is_silent:
+            return self._refusal or "its manager is silent"
+        if now - self._free_s <= PATIENCE_S:
+            return ""
+        if self.manager is None:
+            why = f"no gimbal manager of system {self._me[0]} answers"
+            others = ", ".join(map(str, sorted(self._vehicles)))
+            return f"{why}; vehicles heard: {others} (--mavlink-system)" if others else why
+        if self._in_control not in ((0, 0), self._me):
+            return "component {}/{} has control".format(*self._in_control)
+        return f"its manager {'is busy' if self._is_busy else 'gives no control'}"
+
+    def _tell(self, why: str) -> None:
+        self._say += status_text(why)
 
     # outgoing messages
 
@@ -159,8 +181,10 @@ class GimbalManager:
             self.aim.acted()
         wanted = view.track is not None
         if wanted and (not self._wanted or view.number != self._number):
-            self._yielded = False  # a new target: the user wants it followed
+            self._refusal, self._free_s = "", now  # a new target: the user wants it followed
             self.aim.restart()
+        if self._wanted and not wanted:
+            self._ramp.stop()
         self._wanted, self._number = wanted, view.number
         return self.tick(now, fresh=True)
 
@@ -173,16 +197,21 @@ class GimbalManager:
             self._stops = STOPS  # sent when the link is back
             if self.ours and self.manager is not None:  # it may hear us nevertheless
                 out = [self._set_rates(now, self.manager, rates) for _ in range(STOPS)]
-                self._say.append(status_text("gimbal: its manager is silent"))
+                self._is_silent = True
             self.manager = None  # it may come back as another component
             self.up = self.ours = False
+        if self.ours:
+            self._free_s = now
+        why = self._obstacle(now) if self._wanted and (self._refusal or not self.ours) else ""
+        if why:
+            self._ramp.hold(now, why)
         out += self._say + self._discover(now)
         self._say = []
         if not self.up or self.manager is None:
             return out
-        if self._wanted and not self._yielded and not self.ours:
+        if self._wanted and not self._refusal and not self.ours:
             out += self._claim(now, self.manager, self._me)
-        if not self.ours or self._yielded:
+        if not self.ours or self._refusal:
             return out
         if self._wanted and (fresh or not 0.0 <= now - self._sent_at < REPEAT_S):
             out.append(self._steer(now, self.manager, fresh))
@@ -237,7 +266,7 @@ class GimbalManager:
         if fresh and why is None and view is not None and view.track is not None:
             self.aim.see(view.captured_s, view.track.box, view.size)
         if self.aim.note:
-            self._say.append(status_text(f"gimbal {self.aim.note}"))
+            self._tell(f"gimbal {self.aim.note}")
             self.aim.note = None
         rates = self._ramp.command(now, why or self.aim.why, lambda: self._wish(now))
         if why or self.aim.why:

@@ -8,6 +8,7 @@ time. ``now`` is in seconds of the monotonic clock.
 import contextlib
 import math
 import shutil
+import zlib
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from hotpath.runtime.types import TRACKED, Track
@@ -68,6 +69,7 @@ STREAMED.remove(m.VIDEO_STREAM_INFORMATION)
 Component = Tuple[int, int]  # (system, component)
 NAN = float("nan")
 MIB = float(1 << 20)
+CHUNK = 50  # characters of a STATUSTEXT
 STORAGE_READY, STORAGE_UNSUPPORTED = 2, 3  # STORAGE_STATUS
 
 
@@ -84,10 +86,14 @@ def command_long(to: Component, command: int, *parameters: float) -> Outgoing:
     return "COMMAND_LONG", fields
 
 
-def status_text(text: str) -> Outgoing:
-    """STATUSTEXT: a warning for the user, of at most 50 characters."""
-    words = text.encode("ascii", "replace")[:50]
-    return "STATUSTEXT", {"severity": m.SEVERITY_WARNING, "text": words}
+def status_text(text: str) -> List[Outgoing]:
+    """STATUSTEXT: a warning for the user, in chunks of 50 characters. The last one is shorter."""
+    words = text.encode("ascii", "replace")
+    chunks = [words[n : n + CHUNK] for n in range(0, len(words) + 1, CHUNK)]
+    number = 1 + zlib.crc32(words) % 0xFFFF if len(chunks) > 1 else 0
+    fields: Fields = {"severity": m.SEVERITY_WARNING, "id": number}
+    parts = (dict(fields, text=part, chunk_seq=n) for n, part in enumerate(chunks))
+    return [("STATUSTEXT", part) for part in parts]
 
 
 def heartbeat(kind: int = m.TYPE_CAMERA, mark: int = 0) -> Outgoing:

@@ -38,7 +38,7 @@ from hotpath_vehicle.mavlink.geo import Geo
 from hotpath_vehicle.mavlink.gimbal_manager import GimbalManager
 from hotpath_vehicle.mavlink.loop import Loop
 from hotpath_vehicle.mavlink.messages import Message, Outgoing, TargetView
-from hotpath_vehicle.mavlink.reports import CameraIdentity, VideoStream
+from hotpath_vehicle.mavlink.reports import CHUNK, CameraIdentity, VideoStream
 from hotpath_vehicle.mavlink.transport import Address, Transport, open_transport
 from hotpath_vehicle.plug import GimbalOptions, MavlinkOptions
 
@@ -107,6 +107,7 @@ class Service(Link):
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
+        self._text = b""  # of a STATUSTEXT, until its last chunk
         self._began_s = time.monotonic()
         self._noted_s = -NOTE_S
         self._foreign = 0  # heartbeats of another run with our ids
@@ -300,7 +301,10 @@ class Service(Link):
     def _send(self, out: List[Outgoing]) -> None:
         for name, fields in out:
             if name == "STATUSTEXT":
-                self._say(fields["text"].decode())
+                self._text += fields["text"]
+                if len(fields["text"]) < CHUNK:  # the last one
+                    self._say(self._text.decode())
+                    self._text = b""
             ticks = packets.ticks_at(time.time())
             self._codec.renew(self._signatures.sent(ticks) if self._signatures else ticks)
             for packet in self._guarded(self._encoded, name, fields):

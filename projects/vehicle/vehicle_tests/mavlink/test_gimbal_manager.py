@@ -9,9 +9,11 @@ from hotpath.runtime.types import Track
 from hotpath_vehicle.aim.calibration import AimCalibration
 from hotpath_vehicle.follow import Follow
 from hotpath_vehicle.gimbal.settings import load_settings
+from hotpath_vehicle.mavlink import numbers as m
 from hotpath_vehicle.mavlink.codec import Codec
 from hotpath_vehicle.mavlink.gimbal_manager import GimbalManager
 from hotpath_vehicle.mavlink.messages import Message, TargetView
+from hotpath_vehicle.mavlink.reports import status_text
 from vehicle_tests.support import gimbal as sim
 
 ME, OTHER = (1, 100), (255, 190)
@@ -19,7 +21,8 @@ ME, OTHER = (1, 100), (255, 190)
 
 class Talk:
     def __init__(self):
-        self.us = GimbalManager(Follow(load_settings(), (60.0, 46.0)), *ME, 1.0)
+        self.holds = {}
+        self.us = GimbalManager(Follow(load_settings(), (60.0, 46.0)), *ME, 1.0, self.holds)
         self.us.aim.note = None  # that it goes slowly
         self.gimbal, self._codec = sim.FakeGimbal(), Codec(*ME)
         self.now = 0.0
@@ -45,9 +48,10 @@ class Talk:
             view = view._replace(doubt=None if moves else "the picture stands still")
             out = self.us.frame(view, self.now) if frames else self.us.tick(self.now)
             sent += out
-            self.sentences += [
-                fields["text"].decode() for name, fields in out if name == "STATUSTEXT"
-            ]
+            texts = [fields["text"].decode() for name, fields in out if name == "STATUSTEXT"]
+            self.sentences += filter(
+                None, "".join(t + "\n" * (len(t) < 50) for t in texts).split("\n")
+            )
             if self.silent:
                 continue
             self.gimbal.move(self.now, 1 / 30.0)
@@ -94,20 +98,48 @@ def test_control_is_taken_for_a_target_and_given_back_after_it(talk):
     assert abs(talk.gimbal.rate).max() == 0.0 and talk.sentences == []
 
 
-def test_a_refusal_is_said_once_and_nothing_is_steered(talk):
-    talk.gimbal.refuses = True
-    sent = talk.go(6.0, number=0)
-    assert rates(sent) == [] and len(claims(sent)) == 1
-    assert len(talk.sentences) == 1 and "refuses control" in talk.sentences[0]
-    talk.gimbal.refuses = False
-    talk.go(1.5, number=1)  # a new target: the user wants it followed
-    assert talk.us.ours and len(talk.sentences) == 1
+NOBODY = "no gimbal manager of system 1 answers"
+OBSTACLES = {  # (systems that are heard instead, what the manager answers, who has control) -> why
+    ((5, 7), 0, (0, 0)): NOBODY + "; vehicles heard: 5, 7 (--mavlink-system)",
+    ((1,), 0, (0, 0)): NOBODY,
+    ((), m.IN_PROGRESS, OTHER): "component 255/190 has control",
+    ((), m.TEMPORARILY_REJECTED, (0, 0)): "its manager is busy",
+    ((), m.IN_PROGRESS, (0, 0)): "its manager gives no control",
+    ((), m.UNSUPPORTED, (0, 0)): "its manager refuses control",
+    ((), m.DENIED, OTHER): "its manager refuses control",
+}
+
+
+@pytest.mark.parametrize("systems, claims, primary, why", [(*k, v) for k, v in OBSTACLES.items()])
+def test_what_keeps_the_gimbal_from_being_ours_is_said(talk, systems, claims, primary, why):
+    talk.gimbal.claims, talk.gimbal.primary, talk.silent = claims, primary, bool(systems)
+    for system in systems:
+        talk.us.receive(Message("HEARTBEAT", {}, system, 1), 0.0)
+    assert rates(talk.go(6.0, number=0)) == []
+    assert talk.sentences == [f"gimbal holds: {why}"] and talk.holds == {"gimbal": why}
+    talk.go(10.0, number=0)
+    assert len(talk.sentences) == 2  # said again
+    talk.go(1.0)
+    assert talk.holds == {}  # nobody wants it
+    talk.silent, talk.gimbal.claims = False, m.ACCEPTED
+    talk.go(2.5, number=1)  # a new target: the user wants it followed
+    assert talk.us.ours and talk.holds == {} and len(talk.sentences) == 2
+
+
+@pytest.mark.parametrize("letters", [0, 20, 49, 50, 51, 99, 100, 400])
+def test_a_sentence_of_any_length_arrives_whole(letters):
+    chunks = [Codec(*ME).decode(Codec(*ME).encode(*each)) for each in status_text("x" * letters)]
+    fields = [chunk.fields for chunk in chunks]
+    assert "".join(each["text"] for each in fields) == "x" * letters
+    assert [each["chunk_seq"] for each in fields] == list(range(len(fields)))
+    assert len({each["id"] for each in fields}) == 1 and bool(fields[0]["id"]) == (letters > 49)
+    assert all(len(each["text"]) == 50 for each in fields[:-1]) and len(fields[-1]["text"]) < 50
 
 
 @pytest.mark.parametrize("result", [2, 3, 4])  # denied, unsupported, failed
 def test_a_refusal_counts_if_it_is_ours(talk, result):
     talk.go(1.0, number=0)
-    for target, sentences in ((OTHER, []), (ME, ["gimbal: its manager refuses control"])):
+    for target, sentences in ((OTHER, []), (ME, ["gimbal holds: its manager refuses control"])):
         fields = dict(zip(("target_system", "target_component"), target))
         fields.update(command=1001, result=result)
         talk.us.receive(Message("COMMAND_ACK", fields, *talk.us.manager), talk.now)
@@ -186,7 +218,7 @@ def test_it_gives_way_to_somebody_else_until_the_next_target(talk):
 def test_who_loses_control_stops_and_a_late_return_moves_nothing(talk, primary):
     talk.go(1.0, number=0)
     talk.gimbal.primary = primary
-    talk.gimbal.refuses = True
+    talk.gimbal.claims = m.DENIED
     sent = rates(talk.go(3.0, number=0, moves=False))
     assert any(sent[0]) and sent[-1] == (0.0, 0.0)
     talk.gimbal.primary = ME

@@ -30,7 +30,7 @@ class FakeGimbal:
         self._wanted = np.zeros(2)
         self._heard_at = -1e9
         self.primary = (0, 0)
-        self.refuses = False
+        self.claims = m.ACCEPTED  # what it answers to who asks for control
         self.obeyed = 0
         self.codec = Codec(1, self.device)
         self._messages = {
@@ -61,8 +61,8 @@ class FakeGimbal:
             return m.ACCEPTED, []
         if fields["command"] != m.CMD_DO_GIMBAL_MANAGER_CONFIGURE:
             return m.UNSUPPORTED, []
-        if self.refuses or fields["param7"] not in (0, self.device):
-            return m.DENIED, []
+        if self.claims != m.ACCEPTED or fields["param7"] not in (0, self.device):
+            return self.claims or m.DENIED, []
         asked = int(first), int(second)
         if asked == (-3, -3):  # give control back, where the sender has it
             self.primary = (0, 0) if sender == self.primary else self.primary

@@ -7,6 +7,7 @@ import http.server
 import re
 import threading
 import time
+from email.utils import formatdate
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
@@ -50,6 +51,7 @@ class FakeOnvifCamera:
     has_ptz = True
     turns = ((GENERIC, 1.0, 0.5),)  # its spaces: end of the URI, fastest turn across and up
     takes_uris = True  # else it refuses the attribute ``space``
+    zones_s = (0, 0, 0)  # seconds by which UTC and local time are off in an answer, and HTTP's time
     timeout = "PT1S"  # the least that it takes; None: it knows no timeout
 
     def __init__(self, login=None, port=0, **changed):
@@ -74,6 +76,9 @@ class FakeOnvifCamera:
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
+
+            def date_time_string(self, timestamp=None):
+                return formatdate(camera.now() + camera.zones_s[2], usegmt=True)
 
             def log_message(self, *_):
                 pass
@@ -155,13 +160,14 @@ class FakeOnvifCamera:
         return found.get("response") == hashlib.md5(":".join(parts).encode()).hexdigest()
 
     def _GetSystemDateAndTime(self, _):
-        now = time.gmtime(self.now())
-        clock = "<tt:Time><tt:Hour>{3}</tt:Hour><tt:Minute>{4}</tt:Minute><tt:Second>{5}"
-        clock += "</tt:Second></tt:Time><tt:Date><tt:Year>{0}</tt:Year><tt:Month>{1}</tt:Month>"
-        clock = (clock + "<tt:Day>{2}</tt:Day></tt:Date>").format(*now)
+        form = "<tt:Time><tt:Hour>{3}</tt:Hour><tt:Minute>{4}</tt:Minute><tt:Second>{5}"
+        form += "</tt:Second></tt:Time><tt:Date><tt:Year>{0}</tt:Year><tt:Month>{1}</tt:Month>"
+        form += "<tt:Day>{2}</tt:Day></tt:Date>"
+        utc, local = (form.format(*time.gmtime(self.now() + by_s)) for by_s in self.zones_s[:2])
         return (
             "<SystemDateAndTime><tt:DateTimeType>NTP</tt:DateTimeType><tt:DaylightSavings>false"
-            f"</tt:DaylightSavings><tt:UTCDateTime>{clock}</tt:UTCDateTime></SystemDateAndTime>"
+            f"</tt:DaylightSavings><tt:UTCDateTime>{utc}</tt:UTCDateTime><tt:LocalDateTime>{local}"
+            "</tt:LocalDateTime></SystemDateAndTime>"
         )
 
     def _GetCapabilities(self, _):

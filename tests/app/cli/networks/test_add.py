@@ -319,6 +319,85 @@ def test_add_writes_the_mean_and_scale_that_check_asks_for(tmp_path, capsys):
     assert "seems to normalise the picture itself" in capsys.readouterr().out
 
 
+def with_last(folder, *nodes):
+    """kestrel_small with nodes after its score, whose logits are "logit"."""
+    paths = []
+    for part in ("exemplar", "search"):
+        model = onnx.load(shipped("kestrel_small", part))
+        graph = model.graph
+        if part == "search" and nodes:
+            for node in graph.node:
+                node.output[:] = ["logit" if name == "score" else name for name in node.output]
+            for constant, value in {"half": 0.5, "k": 30000, "inverse": 1 / 30000}.items():
+                models.add_constant(graph, constant, np.array(value, np.float32))
+            graph.node.extend(onnx.helper.make_node(*node) for node in nodes)
+            channels = 2 if nodes[-1][0] == "Softmax" else 1
+            score = next(value for value in graph.output if value.name == "score")
+            score.type.tensor_type.shape.dim[1].dim_value = channels
+        paths.append(folder / f"own_{part}.onnx")
+        onnx.save(model, str(paths[-1]))
+    return paths
+
+
+SIGMOID = ("Sigmoid", ["logit"], ["p"])
+ENDS = {  # name -> (nodes, the score that the TOML should have)
+    "nothing": ([], "sigmoid"),
+    "Sigmoid": ([("Sigmoid", ["logit"], ["score"])], "none"),
+    "HardSigmoid": ([("HardSigmoid", ["logit"], ["score"])], "none"),
+    "Sigmoid, clipped": ([SIGMOID, ("Clip", ["p"], ["score"])], "none"),
+    "Sigmoid, then a root": ([SIGMOID, ("Sqrt", ["p"], ["score"])], "none"),
+    "two Sigmoids": ([SIGMOID, ("Sigmoid", ["logit"], ["q"]), ("Mul", "pq", ["score"])], "none"),
+    "Sigmoid, halved": ([SIGMOID, ("Mul", ["half", "p"], ["score"])], "none"),
+    "logits, halved": ([("Mul", ["half", "logit"], ["score"])], "sigmoid"),
+    "logits, gated": ([SIGMOID, ("Mul", ["p", "logit"], ["score"])], "sigmoid"),
+}
+
+
+@pytest.mark.parametrize("like", [(), ("--like", "kestrel_small")], ids=["alone", "like"])
+@pytest.mark.parametrize("name", ENDS)
+def test_a_sigmoid_inside_an_export_is_not_followed_by_another(tmp_path, capsys, name, like):
+    nodes, right = ENDS[name]
+    assert add(map(str, with_last(tmp_path, *nodes)), *like) == 0
+    words = capsys.readouterr().out
+    assert ("the graph has the sigmoid itself" in words) == (right == "none")
+    assert not like or "score      sigmoid, not tried" not in words
+    path = tmp_path / "mine.toml"
+    assert load_network(path).score == right
+    assert like == () or main(["check", str(path)]) == 0
+    if like and right == "none":
+        path.write_text(path.read_text().replace('score = "none"', 'score = "sigmoid"'))
+        assert main(["check", str(path)]) == 2
+        words = capsys.readouterr().out
+        assert "holds probabilities already" in words and 'write score = "none"' in words
+
+
+def test_check_says_what_overflows_in_half_precision(tmp_path, capsys):
+    pytest.importorskip("onnx.reference")
+    nodes = ("Mul", ["logit", "k"], ["wide"]), ("Mul", ["wide", "inverse"], ["score"])
+    assert add(map(str, with_last(tmp_path, *nodes)), "--like", "kestrel_small") == 0
+    assert main(["check", str(tmp_path / "mine.toml")]) == 0
+    words = capsys.readouterr().out
+    assert re.search(r"fp16 +the activations reach [\d.e+]+ \(\S*wide\)", words)
+    assert "PRECISION=fp32" in words and words.strip().endswith("all is well, but not in FP16")
+
+
+def test_a_softmax_inside_an_export_is_warned_of(tmp_path, capsys):
+    both = ("Neg", ["logit"], ["n"]), ("Concat", ["n", "logit"], ["both"])
+    concat = onnx.helper.make_node(*both[1], axis=1)
+    files = with_last(tmp_path, both[0], both[1], ("Softmax", ["both"], ["score"]))
+    model = onnx.load(str(files[1]))
+    for node in model.graph.node:
+        if node.op_type == "Concat" and node.output[0] == "both":
+            node.CopyFrom(concat)
+        if node.op_type == "Softmax":
+            node.attribute.append(onnx.helper.make_attribute("axis", 1))
+    onnx.save(model, str(files[1]))
+    assert add(map(str, files)) == 0
+    assert "warning    map 1 holds probabilities already" in capsys.readouterr().out
+    assert main(["check", str(tmp_path / "mine.toml")]) == 2
+    assert "the target's channel alone" in capsys.readouterr().out
+
+
 def test_an_onnx_without_a_reference_says_nothing_of_a_normalisation(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx.reference", None)  # before 1.13, as on Python 3.6
     (path, *_) = load_network("kestrel").locate(None).values()

@@ -365,7 +365,7 @@ def test_everything_usable_has_a_name_and_looks_follow_the_user(chromium, world,
         assert min(map(int, re.findall(r"\d+", light))) > 200
 
 
-SIZES = [(390, 844), (844, 390), (360, 640), (1366, 768), (2560, 1440)]
+SIZES = [(390, 844), (844, 390), (360, 640), (1366, 768), (1366, 625), (2560, 1440)]
 
 
 @slow

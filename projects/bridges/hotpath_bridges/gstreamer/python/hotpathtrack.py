@@ -5,8 +5,9 @@
 
 A buffer is passed on unchanged, without a copy of its picture. Its box is a
 ``GstVideoRegionOfInterestMeta`` of the type "hotpath", in whole pixels inside the picture, with the
-exact box, score and state as a parameter. A lost target has none. For each frame the element posts
-a message "hotpath" on the bus: pts, x, y, width, height (pixels of the frame), score and state.
+exact box, score, state and the element's name as a parameter. A lost target has none. For each
+frame the element posts a message "hotpath" on the bus: pts, x, y, width, height (pixels of the
+frame), score, state and its name.
 
 It needs GStreamer 1.18 or newer, and its binding for Python. Hotpath is loaded when the element
 starts, so that ``gst-inspect-1.0`` works without it. The tracker has its own thread, since a GPU's
@@ -68,6 +69,7 @@ class HotpathTrack(GstBase.BaseTransform):
 
     def _take_box(self, *_: Any) -> None:
         self._waiting = self.box
+        self._has_target = self._has_target and bool(self.box)  # "" drops the target
 
     def do_start(self) -> bool:
         """Load the network."""
@@ -152,6 +154,8 @@ class HotpathTrack(GstBase.BaseTransform):
         box = parse_box("box", text, (width, height))
         track = self._thread.submit(self._tracker.init, frame, box).result()
         self._has_target = True
+        if self._tracker.doubt:
+            self._say("warning", self._tracker.doubt)
         return track
 
     def _planes(self, buffer: Any, data: Any) -> List[Any]:
@@ -225,6 +229,7 @@ class HotpathTrack(GstBase.BaseTransform):
         for name, value in zip(("x", "y", "width", "height", "score"), (*box, track.score)):
             told.set_value(name, float(value))
         told.set_value("state", track.state)
+        told.set_value("element", self.get_name())
         told.set_value("found", track.found)
         if track.presence is not None:
             told.set_value("presence", float(track.presence))

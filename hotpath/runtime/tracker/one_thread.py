@@ -1,0 +1,27 @@
+"""A thread beside the caller's, which knows that a fork leaves it behind."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from hotpath.base.python_end import forks
+from hotpath.runtime.errors import NotReady
+from hotpath.runtime.tracker.lock import FORKED
+
+
+class OneThread(ThreadPoolExecutor):
+    """A pool of one thread. In a process that was forked since it began, it raises ``NotReady``."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self._forks = -1  # at its first work
+
+    def check(self) -> None:
+        """Raise ``NotReady`` if the thread is in another process."""
+        if self._forks not in (-1, forks()):
+            raise NotReady(FORKED)
+
+    def submit(self, *work: Any, **named: Any) -> "Future[Any]":
+        """As in ``ThreadPoolExecutor``."""
+        self.check()
+        self._forks = forks()
+        return super().submit(*work, **named)

@@ -69,13 +69,13 @@ def test_a_stopped_reader_of_results_holds_neither_run_nor_end(tmp_path):
         lines = []
         for line in run.stderr:
             lines.append(line)
-            if "its reader is late" in line:
+            if "the reader is too slow" in line:
                 break
         run.send_signal(signal.SIGTERM)
         out, messages = run.communicate(timeout=60)
     os.close(reader)
     assert run.returncode == 143, lines
-    assert "left out of the results" in messages
+    assert "dropped from the results" in messages
     assert json.loads(out)["frames"] > 100  # whose rows the pipe holds
 
 

@@ -133,7 +133,7 @@ def _say_in_floats(engine: str, log: Log) -> None:
     if log is None or engine == AUTO or engines.find(engine).computes_int8():
         return
     log(
-        "{} computes INT8 networks in float32 on this processor, which is slower than fp32; take "
+        "{} computes INT8 networks in float32 on this processor, which is slower than fp32; use "
         "{}precision fp32".format(engine, "" if other == engine else f"the engine {other}, or ")
     )
 

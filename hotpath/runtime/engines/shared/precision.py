@@ -63,7 +63,7 @@ def open_precision(setup: Setup) -> Engine:
         except (BadNetwork, NoEngine) as error:  # the INT8 form is an offer, no demand
             reason = f", since its INT8 form can't be loaded: {error}"
         else:
-            named = " and ".join(sorted(arithmetic.instructions()))
+            named = ", ".join(sorted(arithmetic.instructions()))
             chosen.why = f", since this processor has {named}"
             return chosen
     chosen = _opened(network, options)

@@ -200,7 +200,7 @@ def test_ctrl_c_ends_a_gap_at_once_while_the_sender_is_frozen():
     with MjpegServer() as running, Watcher(running.address) as watcher:
         watcher.wait_for("open")
         running.freeze()
-        watcher.wait_for("lost")
+        watcher.wait_for("no frames after")
         end = watcher.interrupt()
     assert end["exit_code"] == 0 and end["exit_s"] < 8.0  # the opening ends after ten
     assert end["waits"] > 1, "a read waits for the loss"

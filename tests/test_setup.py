@@ -198,7 +198,7 @@ def test_a_wheel_lists_its_programs(wheel, tmp_path):
     _, first, further, begin = told.split("\n\n")
     words = [line.split()[0] for line in first.splitlines() + further.splitlines()[1:]]
     assert done == 0 and sorted(words) == sorted(PROGRAMS) and words[0] == "track", told
-    assert further.startswith("further programs:\n") and begin.startswith("To begin: "), told
+    assert further.startswith("more programs:\n") and begin.startswith("To begin: "), told
 
 
 @pytest.mark.parametrize("name", sorted(ELSEWHERE))

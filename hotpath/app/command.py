@@ -29,26 +29,28 @@ class Program(NamedTuple):
 
 
 PROGRAMS = {
-    "track": Program("hotpath.app", "follow an object through a video, a camera or a stream"),
+    "track": Program("hotpath.app", "track an object through a video, a camera or a stream"),
     "networks": Program(
         "hotpath.app.cli.networks.__main__", "list, show, add and download networks"
     ),
     "boards": Program(
-        "hotpath.deploy.doctor.__main__", "which board this is, and what is missing", libraries=()
+        "hotpath.deploy.doctor.__main__",
+        "show which board this is, and what is missing",
+        libraries=(),
     ),
-    "engine": Program(
-        "hotpath.deploy.bundles.__main__", "make a network ready for a board", "host"
-    ),
+    "engine": Program("hotpath.deploy.bundles.__main__", "build a network for a board", "host"),
     "evaluate": Program("", "measure accuracy on annotated clips", "lab"),
     "int8": Program(
         "hotpath.calib.int8",
-        "calibrate a network for INT8",
+        "make the INT8 form of a network",
         "host",
         PICTURES + ("onnx", "onnxruntime", "tqdm"),
     ),
-    "tune": Program("", "search tracking numbers", "lab"),
-    "vot": Program("", "run under the VOT toolkit", "lab"),
-    "fps": Program("hotpath.deploy.fps.__main__", "measure frames a second"),
+    "tune": Program("", "search for better tracking numbers", "lab"),
+    "vot": Program("", "run a tracker in the VOT toolkit", "lab"),
+    "fps": Program(
+        "hotpath.deploy.fps.__main__", "time frames, and compare with this board's reference"
+    ),
 }
 
 
@@ -93,14 +95,14 @@ def _print_help() -> None:
     print("usage: hotpath PROGRAM [OPTIONS]")
     entries = programs()
     later = [name for name in entries if name not in FIRST]
-    for title, names in (("", FIRST), ("further programs:\n", later)):
+    for title, names in (("", FIRST), ("more programs:\n", later)):
         print(f"\n{title}", end="")
         for name in names:
             entry = entries[name]
             if not entry.module and projects.find_entry_point(f"{entry.extra}.{name}") is None:
                 continue
             extra = (
-                f"; {make_command('setup', ALSO=entry.extra)}"
+                f" (needs {make_command('setup', ALSO=entry.extra)})"
                 if entry.module and entry.extra
                 else ""
             )

@@ -29,9 +29,9 @@ def first_frame(source: "Source", start_s: Optional[float] = None) -> Any:
     """The first frame of a source, or of a recording the first one from a time on."""
     name = source.name
     if start_s is not None and source.live:
-        raise BadSource(f"{name}: is live, so there is no time to --start at; leave it out")
+        raise BadSource(f"{name} is a live source, so --start has no meaning; omit it")
     if start_s is not None and not source.fps:
-        raise BadSource(f"{name}: states no frame rate, which --start needs; give --fps")
+        raise BadSource(f"{name}: has no frame rate, which --start needs; pass --fps N")
     if start_s and not source.seek_time(start_s):
         raise BadSource(f"{name}: can't seek to a time; leave --start out")
     frame = WAITING
@@ -44,7 +44,7 @@ def first_frame(source: "Source", start_s: Optional[float] = None) -> Any:
     if frame is None:
         if start_s:
             raise BadSource(f"{name}: ends before {start_s:g} s; give --start an earlier time")
-        raise BadSource(f"{name} holds no frame; name another --video")
+        raise BadSource(f"{name} has no frames; pass another --video")
     if start_s and source.time_s is not None and source.time_s + source.period_s < start_s:
         raise BadSource(f"{name}: ends at {source.time_s:.1f} s; give --start an earlier time")
     return frame

@@ -139,11 +139,11 @@ SOURCE = Group(
     csi0@1920x1080:60/rotate180, an address (rtsp://, http://, udp://), a video file, - for a video
     on standard input, a folder of frames, pictures (img%04d.jpg, *.jpg), or a VOT, OTB, GOT-10k or
     UAV123 sequence; you may omit the word --video
---fps N: frames a second of a folder of frames, or of a video, instead of its time stamps
---depth BITS: used bits of 16-bit pictures, such as 12 (default: each picture by its own range)
---start TIME: begin at this time of a recording: seconds, M:SS or H:MM:SS
+--fps N: frames per second of a folder of frames, or of a video instead of its time stamps
+--depth BITS: used bits of 16-bit pictures, such as 12 (default: each picture's own range)
+--start TIME: begin a recording at this time: seconds, M:SS or H:MM:SS
 --frames N: stop after N frames
---decoder NAME: auto (default: the board's video hardware, if it has some), software, cuda, qsv,
+--decoder NAME: auto (default: the board's video hardware if it has any), software, cuda, qsv,
     vaapi, amf, v4l2m2m, nvv4l2decoder or mppvideodec; falls back to software
 --insecure: accept any certificate of an https:// or rtsps:// address, such as a camera's own; the
     login goes to whoever answers there
@@ -188,13 +188,12 @@ TARGETS = Group(
     """
 --box X,Y,W,H: the target in the first frame, in 0-based pixels or in per cent of the frame
     (40%,30%,10%,20%); repeat it for several targets
---point X,Y: a point of the target in the first frame, in 0-based pixels or in per cent of the
-    frame (50%,40%), instead of a box; each box and point is a target
+--point X,Y: a point of the target, instead of a box (50%,40%); each box and point is a target
 --snug: replace a loose box by a tight one around the object in it
---detector NAME|FILE.toml: find targets of a class without a box: a TOML or one of {detectors}
---class NAME,NAME: what the detector finds, such as person
---all: every object that the detector finds is a target
---every N: run the detector once in N frames
+--detector NAME|FILE.toml: let a detector find the targets: a TOML or one of {detectors}
+--class NAME,NAME: classes that the detector looks for, such as person
+--all: track every object that the detector finds
+--every N: run the detector in every Nth frame
 """,
     kinds={"every": count},
     fields={"class": "classes"},
@@ -205,16 +204,16 @@ NETWORK = Group(
     "network and engine",
     Options,
     """
---network NAME|FILE.toml: the network (default: the bundle's or the board's, else {network})
---precision: auto takes INT8 where the processor has instructions for it
+--network NAME|FILE.toml: the network to run (default: the bundle's or the board's, else {network})
+--precision: auto takes INT8 if the processor has instructions for it
 --threads N: threads that run the network (default: 1; on x86 without VNNI half of the cores, at
     most 4)
---bundle DIR: follow with this folder of `{engine}` alone (default: this board's newest)
---recover: search for a lost target in the whole picture (default: if the network can and the
-    board's profile says so)
---no-recover: report that a target is lost, and do not search for it
---witness NAME|FILE.toml: a second network that follows the target, too, which is tracked where
-    both say so; none: without (default: the board's, if --network is not given)
+--bundle DIR: run only this folder of `{engine}` (default: this board's newest ones)
+--recover: search the whole picture for a lost target (default: if the network and the board's
+    profile allow it)
+--no-recover: report that a target is lost, but do not search for it
+--witness NAME|FILE.toml: a second network that checks the first one; none switches it off
+    (default: the board's, unless you name a --network)
 """,
     kinds={"precision": PRECISIONS, "threads": between(1, 1024)},
 )
@@ -238,15 +237,15 @@ OUTPUTS = Group(
     "results, video and window",
     OutputOptions,
     """
---results FILE: write the boxes: .csv, .jsonl, or .txt as MOTChallenge does; - is standard output
+--results FILE: write the boxes: .csv, .jsonl, or .txt (MOTChallenge); - is standard output
 --append: keep the rows of an older --results file
 --save FILE.mp4: save the video with the box drawn
---encoder NAME: of --save: auto (default: the board's video hardware, if it has some) or software
---report FILE.html: write a report with a time line, pictures of losses and finds, curves and
-    settings
---show: open a window (default: if there is a display and nothing is written)
+--encoder NAME: encoder of --save: auto (the board's video hardware if it has any) or software
+--report FILE.html: write a report with a time line, pictures of losses and
+    re-acquisitions, curves and settings
+--show: open a window (default: if there is a display and no file is written)
 --no-show: open no window
---profile: print milliseconds a step at the end
+--profile: print the milliseconds of each step at the end
 --quiet: print no progress and no summary
 --json: print a summary of the run as JSON on standard output
 """,
@@ -268,12 +267,12 @@ PAGE = Group(
     "page in the browser",
     PageOptions,
     """
---page: watch and control the run from a browser; --box is then optional
+--page: watch and control the run in a browser; --box is then optional
 --page-host ADDRESS: address to listen on, 0.0.0.0 for all; the printed link contains the access
     token
---page-port N: port; 0 takes any free one
---page-fps N: most pictures a second
---page-width PX: largest width of the pictures
+--page-port N: port to listen on; 0 takes a free one
+--page-fps N: maximum pictures per second
+--page-width PX: maximum width of the pictures
 """,
     kinds={
         "page_port": between(0, 65535),
@@ -298,7 +297,7 @@ STREAM = Group(
     """
 --stream ADDRESS: send the picture as H.264: rtp://HOST:PORT, udp://HOST:PORT (MPEG-TS), or to a
     server such as MediaMTX: rtsp://HOST:PORT/PATH; repeat it for several
---stream-login FILE: file with USER:PASSWORD of an rtsp server (default: the variable STREAM_LOGIN)
+--stream-login FILE: file with USER:PASSWORD for an rtsp server (default: the variable STREAM_LOGIN)
 --stream-kbps N: bit rate of the picture
 --stream-plain: draw no box into the picture
 """,
@@ -361,9 +360,9 @@ LINKS = Group(
     "picture and boxes to other programs",
     LinkOptions,
     """
---publish udp://HOST:PORT: send one JSON datagram a frame; or ros:/TOPIC: messages of ROS 2; or
+--publish udp://HOST:PORT: send one JSON datagram per frame; or ros:/TOPIC: ROS 2 messages; or
     mqtt://USER@HOST/PREFIX, mqtts:// (docs/use.md, Many cameras)
---fov H[,V]: field of view of the camera, degrees; results and --publish then have directions
+--fov H[,V]: the camera's field of view in degrees; adds directions to results and --publish
 """,
     kinds={"fov": angles},
 )

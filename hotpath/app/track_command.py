@@ -149,7 +149,7 @@ def open_input(
     """Open the source; returns it, its first frame, and the given boxes; None: one is drawn."""
     source = opened_source(options, say, cleanup)
     if not source.live and not source.fps and source.frames != 1:
-        say(f"{source.name}: states no frame rate, so times are left empty; give --fps")
+        say(f"{source.name}: has no frame rate, so times are left empty; pass --fps N")
     frame = first_frame(source, options.start)
     if targets.by_detector:
         return source, frame, []

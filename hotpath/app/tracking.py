@@ -228,7 +228,7 @@ class Tracking(Generic[AnyTrack]):
                 if self._failed == MOST_FAILED:
                     self.close()
                     raise
-                self._log(f"frame {self.source.given - 1}: left out, {error}")
+                self._log(f"frame {self.source.given - 1} is skipped: {error}")
                 continue
             if self._finder is not None:
                 tracks = self._finder.step(frame, tracks, self.source.time_s)

@@ -153,7 +153,7 @@ def _refuse(text: str) -> NoReturn:
     choices = ", ".join(names())
     if text.endswith(".toml"):
         raise UnknownBoard(
-            f"there is no board file {text}; name a file of your own, or one of: {choices}",
+            f"there is no board file {text}; name your own file, or one of: {choices}",
             what="no file",
         )
     hint = did_you_mean(text, names()) or f"there are: {choices}"

@@ -37,8 +37,8 @@ def add_network_options(cli: argparse.ArgumentParser, engine: bool = True) -> No
 
 def add_workers(cli: argparse.ArgumentParser) -> None:
     """Add ``--jobs`` and ``--cluster``: who follows the clips."""
-    cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
-    text = "in place of processes here, the workers of this Dask scheduler (tcp://HOST:8786)"
+    cli.add_argument("--jobs", type=int, default=1, metavar="N", help="number of processes")
+    text = "use the workers of this Dask scheduler (tcp://HOST:8786) instead of local processes"
     cli.add_argument("--cluster", metavar="ADDRESS", help=text)
 
 

@@ -231,7 +231,7 @@ def tracker_on(
     if recover is None:
         reason = f"the profile of {board.title} leaves it to the option recover"
     if reason and options.log is not None:
-        options.log(f"a lost target is not searched for: {reason}")
+        options.log(f"no search for a lost target: {reason}")
     elif options.recover is False and why_no_search_on(device) and options.log is not None:
         options.log(f"recover=False changes nothing: {why_no_search_on(device)}")
     return tracker

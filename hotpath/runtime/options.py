@@ -43,9 +43,9 @@ class Options(NamedTuple):
         recover: whether to search for a lost target in the whole picture. False only reports a
             loss. None searches if network and engine can and the board's profile says so, else each
             target is always tracked.
-        witness: name of a second network, or the path of its TOML, that follows the target, too: it
-            is "tracked" where both say so. "none" follows without. None takes the board's witness
-            if the network is the board's, too.
+        witness: name of a second network, or the path of its TOML, that checks the first one: the
+            target is "tracked" if both follow it in the same place. "none" switches it off. None
+            takes the board's witness if the network is the board's, too.
 
     Example:
         >>> load_tracker("kestrel_fast", precision="fp32", threads=1).name

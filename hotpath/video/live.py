@@ -332,9 +332,9 @@ class LiveSource(Source):
         is_news = self._loss_told is None or (refused_s and cause != self._loss_told)
         if silent_s > GAP_S and is_news:
             self._loss_told = cause
-            where = f"{self.name}: lost after frame {self.given - 1}"
-            again = f"it is asked again in {refused_s:.0f} s" if refused_s else ""
-            self.log(f"{where}{cause}; {again or 'trying to get it back'}")
+            where = f"{self.name}: no frames after frame {self.given - 1}"
+            again = f"next attempt in {refused_s:.0f} s" if refused_s else ""
+            self.log(f"{where}{cause}; {again or 'reconnecting'}")
 
     def _record_gap(self, silent_s: float) -> None:
         """Record the gap that ends with the next frame."""

@@ -112,7 +112,7 @@ class Rows(Output):
     def lines(self) -> List[str]:
         """How many rows were left out."""
         dropped = self.results.dropped if self.results is not None else 0
-        text = "left out of the results, because their reader was late: "
+        text = "dropped from the results, because their reader was too slow: "
         return [text + counted(dropped, "row")] if dropped else []
 
     def close(self) -> None:
@@ -271,7 +271,9 @@ class ResultsWriter:
         if not room.poll(self._patience_s * 1e3):
             self._patience_s = 0.0
             if not self.dropped:
-                self._log(f"{self.name}: its reader is late; rows are left out until it reads on")
+                self._log(
+                    f"{self.name}: the reader is too slow; rows are dropped until it catches up"
+                )
             self.dropped += 1
             return False
         try:  # so few bytes do not block a pipe that has room, and it takes them whole

@@ -115,7 +115,7 @@ class Annotation(NamedTuple):
             box = _box_of_mask(values)
             if box is None:
                 raise BadSource(
-                    f"{self.path}: line {number} is no mask of VOT, m and then left, top, width, "
+                    f"{self.path}: line {number} is not a VOT mask, m and then left, top, width, "
                     f"height and runs that fill that region: {line[:60]!r}",
                     what="wrong line",
                 )

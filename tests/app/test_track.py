@@ -249,7 +249,7 @@ def test_pictures_that_cannot_be_decoded_are_skipped_and_the_run_ends_with_two(w
     assert [int(row["frame"]) for row in rows_of(out)] == [0, 1, 2, 3, 6, 7, 8, 9, 10]
     assert done.stderr.count("is skipped") == 1
     assert "frame 4 is skipped: " in done.stderr and "0004.jpg: the picture is cut" in done.stderr
-    assert "of 9 frames given 0 damaged, 3 more skipped" in done.stderr
+    assert "0 of 9 frames damaged, 3 more skipped" in done.stderr
     assert on_film(world, frames, "--results", out, "--frames", "5").returncode == 2
     assert [int(row["frame"]) for row in rows_of(out)] == [0, 1, 2, 3]
 
@@ -305,7 +305,7 @@ def test_a_tiny_frame_among_others_is_left_out(world, tmp_path):
     tiny.write_pictures(tmp_path / "frames", pictures)
     out = tmp_path / "out.csv"
     done = on_film(world, tmp_path / "frames", "--results", out)
-    assert done.returncode == 0 and "frame 3 is left out: a frame of 2x2" in done.stderr
+    assert done.returncode == 0 and "frame 3 is skipped: a frame of 2x2" in done.stderr
     assert [int(row["frame"]) for row in rows_of(out)] == [0, 1, 2, 4, 5, 6, 7]
 
 
@@ -401,8 +401,8 @@ def test_a_frame_without_numbers_is_left_out_and_many_end_a_run(world, tmp_path)
         assert done.returncode == code, done.stderr
         found = [int(row["frame"]) for row in rows_of(tmp_path / "out.csv")]
         assert found == [n for n in range(60) if n not in white]
-        assert f"frame {white[0]} is left out: " in done.stderr
-        assert done.stderr.count("is left out") == 1 and "Traceback" not in done.stderr
+        assert f"frame {white[0]} is skipped: " in done.stderr
+        assert done.stderr.count("is skipped: ") == 1 and "Traceback" not in done.stderr
 
 
 HANGS = """

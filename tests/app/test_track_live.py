@@ -42,13 +42,13 @@ def test_a_dead_sender_is_found_again_and_ctrl_c_ends_the_run(tmp_path):
         run = subprocess.Popen(command(tmp_path, *words), stderr=errors)
         wait_until(lambda: lines_in(out) > 10)
         sender.kill()
-        wait_until(lambda: "lost" in log.read_text())
+        wait_until(lambda: "no frames after" in log.read_text())
         wait_until(is_still)  # a frame that came before the loss may still be tracked
         silent = lines_in(out)
         sender.start()
         wait_until(lambda: lines_in(out) > silent + 10)
         sender.kill()
-        wait_until(lambda: log.read_text().count("lost") == 2)
+        wait_until(lambda: log.read_text().count("no frames after") == 2)
         run.send_signal(signal.SIGINT)
         run.wait(timeout=60)
     messages = log.read_text()
@@ -69,13 +69,13 @@ def test_a_stopped_reader_of_results_holds_neither_run_nor_end(tmp_path):
         lines = []
         for line in run.stderr:
             lines.append(line)
-            if "its reader is late" in line:
+            if "the reader is too slow" in line:
                 break
         run.send_signal(signal.SIGTERM)
         out, messages = run.communicate(timeout=60)
     os.close(reader)
     assert run.returncode == 143, lines
-    assert "left out of the results" in messages
+    assert "dropped from the results" in messages
     assert json.loads(out)["frames"] > 100  # whose rows the pipe holds
 
 

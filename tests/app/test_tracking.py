@@ -171,7 +171,7 @@ def test_a_frame_in_which_nothing_can_be_computed_is_left_out(world, tmp_path, m
     small = tiny.write_pictures(tmp_path / "small", pictures)
     arguments = {"box": boxes[0].tolist(), "network": folder / "tiny.toml", "log": messages.append}
     assert len(list(hotpath.track(small, **arguments))) == 5
-    assert [line for line in messages if line.startswith("frame 2: left out")]
+    assert [line for line in messages if line.startswith("frame 2 is skipped: ")]
     monkeypatch.setattr(tracking, "MOST_FAILED", 1)
     with pytest.raises(BadFrame):
         list(hotpath.track(small, **arguments))

@@ -65,7 +65,7 @@ def test_a_camera_that_is_unplugged_or_hangs_goes_on_afterwards(tmp_path, spec, 
     with Watcher(spec, environment, planes) as watcher:
         watcher.wait_for("open")
         getattr(fake, broken)()
-        watcher.wait_for("lost after frame")
+        watcher.wait_for("no frames after frame")
         fake.plug()
         watcher.wait_for("back at frame")
         end = watcher.interrupt()

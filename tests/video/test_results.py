@@ -199,7 +199,7 @@ def test_a_stopped_reader_holds_nobody_and_its_rows_are_counted(tmp_path):
             results.write((frame,))
             slowest = max(slowest, time.monotonic() - began)
         assert slowest < 5.0 and results.dropped > 1000  # who waits, waits ten
-        assert len(messages) == 1 and f"{path}: its reader is late" in messages[0]
+        assert len(messages) == 1 and f"{path}: the reader is too slow" in messages[0]
         dropped = results.dropped
         os.set_blocking(reader.fileno(), True)
         lines = [reader.readline() for _ in range(5000)]  # there is room again

@@ -17,7 +17,7 @@ from hotpath.runtime.network import DETECTORS
 from hotpath.video.base import without_password
 
 DESCRIPTION = (
-    "Follow one or several objects through a video, a camera or a network stream. "
+    "Track one or several objects through a video, a camera or a network stream. "
     "Give the target as a box in the first frame (--box) or a point (--point), draw it with the "
     "mouse (--show), or select it in a browser (--page)."
 )
@@ -35,14 +35,14 @@ GROUPS: Tuple[option_records.Group, ...] = (
     *(*OTHERS, option_records.STREAM, option_records.LINKS),
 )
 COMMON = (  # what the short help lists
-    *("video", "box", "point", "detector", "class", "all", "network", "results", "save", "report"),
-    *("show", "page", "page-host", *(name for plug in PLUGS for name in plug.common)),
+    *("video", "box", "point", "detector", "class", "all", "network", "witness"),
+    *("results", "save", "report", "show", "page", "page-host"),
+    *(name for plug in PLUGS for name in plug.common),
     *("json", "profile"),
 )
 EXIT_CODES = (
-    "Exit code: 0; 2 after an error, where an output failed, and where a recording has more than "
-    "one decoder error (everything that can be decoded is tracked all the same); 128 + its number "
-    "after a signal."
+    "Exit codes: 0 at the end; 2 after an error, a failed output, or more than one decoder error "
+    "in a recording (which is still tracked to its end); 128 + N after signal N."
 )
 
 
@@ -126,12 +126,12 @@ def parser() -> argparse.ArgumentParser:
     for group in GROUPS:
         _add_options(cli, group)
     program = cli.add_argument_group("program")
-    text = "a file of options by their names, such as box = ..."
+    text = "a file with options by name, such as box = ..."
     program.add_argument("--config", metavar="FILE.toml", help=text)
-    text = "list the common options; with the word all, every option"
+    text = "list the common options; `--help all` lists every option"
     program.add_argument("-h", "--help", action=_Help, nargs="?", choices=("all",), help=text)
     program.add_argument("--version", action="version", version=f"hotpath-tracker {__version__}")
-    text = "list the cameras, then end"
+    text = "list the cameras and exit"
     program.add_argument("--list-cameras", action="store_true", help=text)
     return cli
 
@@ -208,7 +208,7 @@ class _Help(argparse.Action):
             short.add_arguments([actions["--" + name] for name in COMMON])
             short.end_section()
             more = len(set(actions.values())) - len(COMMON)
-            short.add_text(f"--help all lists {more} more options, in groups.")
+            short.add_text(f"`--help all` lists {more} more options, in groups.")
             print(short.format_help(), end="")
         parser.exit()
 

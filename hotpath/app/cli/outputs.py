@@ -279,7 +279,7 @@ class Outputs:
     def leave_out(self, index: int, error: HotpathError) -> None:
         """Count a frame in which nothing could be computed, and report the first one."""
         if not self._left_out:
-            say(f"hotpath track: frame {index} is left out: {error}")
+            say(f"hotpath track: frame {index} is skipped: {error}")
         self._left_out += 1
 
     @property
@@ -360,7 +360,7 @@ class Outputs:
         if self._kernels == cpu.NUMPY:
             cpu.load(lines.append)  # it says why
         if self._left_out:
-            lines.append(f"frames left out, because nothing could be computed: {self._left_out}")
+            lines.append(f"frames skipped, because nothing could be computed: {self._left_out}")
         lines += [line for output in (*self._files, *self._links) for line in output.lines()]
         if not (options.results or options.save or self._window or self.control):
             # nothing tells where it was

@@ -59,8 +59,8 @@ class Summary:
             elif index - self._outside.setdefault(number, index) == OUTSIDE_FRAMES:
                 since = self._outside[number]
                 self._say(
-                    f"target {number}: has been outside the picture since frame {since}; its boxes "
-                    "mean nothing until it is given a new one"
+                    f"target {number}: outside the picture since frame {since}; ignore its boxes "
+                    "until you select it again"
                 )
 
         self._count(index, tracks)
@@ -144,9 +144,9 @@ def lines_of(figures: Figures, live: bool) -> List[str]:
     words = figures["frames_of"]
     if words["unsure"] or words["lost"]:
         times = [counted(figures[name], "time") for name in ("times_lost", "times_found")]
-        lines.append("frames tracked {tracked}, unsure {unsure}, lost {lost}".format(**words))
+        lines.append("frames: {tracked} tracked, {unsure} unsure, {lost} lost".format(**words))
         # also after a jump of the box, without a loss
-        lines[-1] += "; lost {}, verified again {}".format(*times)
+        lines[-1] += "; lost {}, re-acquired {}".format(*times)
     if figures["fps"] and not (figures["ms"] and figures["score"] is not None):
         lines.append("no target was tracked")
     elif figures["fps"]:
@@ -167,8 +167,8 @@ def lines_of(figures: Figures, live: bool) -> List[str]:
     damaged, skipped = figures["damaged"], figures["skipped"]
     if damaged or skipped:
         lines.append(
-            f"{figures['source']}: of {counted(figures['frames'], 'frame')} given {damaged} "
-            f"damaged, {skipped} more skipped; boxes near the damage may be wrong"
+            f"{figures['source']}: {damaged} of {counted(figures['frames'], 'frame')} damaged, "
+            f"{skipped} more skipped; boxes near the damage may be wrong"
         )
     return lines
 

@@ -143,4 +143,4 @@ def _number(description: Description, name: str) -> int:
         return description.class_names.index(name)
     there = "there are: " + ", ".join(description.class_names)
     hint = did_you_mean(name, description.class_names) or there
-    raise BadNetwork(f"{description.name} knows no class {name!r}; {hint}", what="unknown class")
+    raise BadNetwork(f"{description.name} has no class {name!r}; {hint}", what="unknown class")

@@ -23,7 +23,7 @@ from hotpath.runtime.types import STATES, SURE
 CAPTIONS = {
     SELECTED: "selected",
     LOSS: "lost",
-    FIND: "verified again",
+    FIND: "re-acquired",
     GIVEN_UP: "candidate given up",
     DOUBT: "still unsure",
 }
@@ -133,7 +133,7 @@ def _head(history: RunHistory, facts: ReportFacts) -> List[str]:
     count = len(history.targets)
     tiles = [(f"{history.frames:,}", "frames"), (str(count), "target" if count == 1 else "targets")]
     tiles += [(str(losses), "time lost" if losses == 1 else "times lost")]
-    tiles += [(str(finds), "time verified again" if finds == 1 else "times verified again")]
+    tiles += [(str(finds), "re-acquisition" if finds == 1 else "re-acquisitions")]
     given_up = sum(past.count(GIVEN_UP) for past in history.targets.values())
     if given_up:
         name = "candidate" if given_up == 1 else "candidates"
@@ -178,7 +178,7 @@ def _target(number: int, past: TargetHistory, axis: FrameAxis) -> List[str]:
         f'<li><i class="{word}"></i>{word} {share:.1%}</li>' for word, share in shares.items()
     )
     marks = [(event.frame, _caption(event)) for event in past.events if event.kind == FIND]
-    finds = "<li>▼ verified again</li>" if marks else ""
+    finds = "<li>▼ re-acquired</li>" if marks else ""
     size = past.size
     parts = [
         f"<section><h2>{html.escape(_name(number, past))}</h2>",

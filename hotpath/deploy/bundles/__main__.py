@@ -1,11 +1,10 @@
-"""Make the networks of a board ready for it, each as a bundle: a folder.
+"""Build a board's networks, each into a folder, its bundle.
 
-    hotpath engine jetson_nano                       what follows there by default: the network
-                                                     and its witness
-    hotpath engine jetson_nano --network kestrel     this network alone
+    hotpath engine jetson_nano                       its default network and witness
+    hotpath engine jetson_nano --network kestrel     only this network
 
-Run it on the board itself. On another computer, it prepares all that can be prepared there, and
-prints the commands to run on the board.
+Run it on the board itself. On another computer, it prepares what it can, and prints the commands
+to run on the board.
 """
 
 import argparse
@@ -55,15 +54,15 @@ def _parser() -> argparse.ArgumentParser:
     out = f"folder of all bundles (default: {bundle.FOLDER})"
     add = cli.add_argument
     add("board", nargs="?", help="a name of `hotpath boards list`, or a TOML file")
-    usual = f"this network alone (default: the board's, else {DEFAULT_NETWORK}, and its witness)"
+    usual = f"only this network (default: the board's, else {DEFAULT_NETWORK}, and its witness)"
     add("--network", metavar="NAME|FILE.toml", help=usual)
-    add("--precision", choices=PRECISIONS, help="of the bundle (default: the board's own)")
+    add("--precision", choices=PRECISIONS, help="precision of the bundle (default: the board's)")
     add_networks_dir(cli)
     add("--calibration", metavar="FILE", type=pathlib.Path, help=table)
-    add("--engine", metavar="NAME", help="that runs the bundle (default: the board's own)")
+    add("--engine", metavar="NAME", help="engine that runs the bundle (default: the board's)")
     add("--out", type=pathlib.Path, metavar="DIR", help=out)
     add("--force", action="store_true", help=force)
-    add("--prepared", type=pathlib.Path, metavar="DIR", help="go on from a prepared folder")
+    add("--prepared", type=pathlib.Path, metavar="DIR", help="continue from a prepared folder")
     return cli
 
 

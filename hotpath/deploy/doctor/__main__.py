@@ -1,4 +1,4 @@
-"""Say which board this is, what it has, what is missing, and which command comes next."""
+"""Print which board this is, what it has, what it lacks, and the next command."""
 
 import argparse
 import os
@@ -25,16 +25,16 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog=program_command("boards", "boards"), description=__doc__)
-    parser.add_argument("--root", default="/", help="folder that stands for / (default: /)")
+    parser.add_argument("--root", default="/", help="folder that replaces / (default: /)")
     parser.set_defaults(run=this_machine)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, run, text in (
         ("list", list_boards, "list the boards that have a profile"),
-        ("missing", print_missing, "print the commands that install what is missing, one a line"),
-        ("sensors", sensors, "read every sensor, and say where it is read"),
-        ("snapshot", take_snapshot, "write the files that describe this board, for a report"),
-        ("pynq", start_in_pynq, "on a PYNQ image, as root: run a Python module where PYNQ is"),
-        ("bringup", bring_up, "check a board that nobody has tried, and write evidence to send in"),
+        ("missing", print_missing, "print the commands that install what is missing, one per line"),
+        ("sensors", sensors, "read every sensor, and print where its value comes from"),
+        ("snapshot", take_snapshot, "copy the files that describe this board, for an issue"),
+        ("pynq", start_in_pynq, "on a PYNQ image, as root: run a Python module in PYNQ's Python"),
+        ("bringup", bring_up, "test a board step by step, and write bringup.json for an issue"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
                 "words", nargs=argparse.REMAINDER, metavar="MODULE", help="and its options; boards"
             )
         if name == "snapshot":
-            command.add_argument("file", help="text file to write; it holds no serial number")
+            command.add_argument("file", help="text file to write, without serial numbers")
         if name == "bringup":
             text = "the network to check it with (default: the board's and its witness)"
             command.add_argument("--network", metavar="NAME|FILE.toml", help=text)
@@ -55,9 +55,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--engines", default="engines", metavar="DIR", help=text)
         if name in ("missing", "sensors", "snapshot"):
             # SUPPRESS: a default here would overwrite the same option given before the command
-            command.add_argument(
-                "--root", default=argparse.SUPPRESS, help="folder that stands for /"
-            )
+            command.add_argument("--root", default=argparse.SUPPRESS, help="folder that replaces /")
     return parser
 
 

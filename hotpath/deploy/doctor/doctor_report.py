@@ -80,7 +80,7 @@ def _identity(detection: Detection, installed: InstalledSoftware, is_here: bool)
     if board.engine in ALTERNATIVES:  # which run the network's own files
         text = "int8 where the processor has instructions for it, else fp32"
         if is_here and board.name == HOST:
-            named = " and ".join(sorted(arithmetic.instructions()))
+            named = ", ".join(sorted(arithmetic.instructions()))
             text = f"int8, since this processor has {named}" if named else NO_INT8
     networks = [name for name in (default_of(board), board.witness) if name]
     lines.append(LABEL.format("networks", " and its witness ".join(networks)))

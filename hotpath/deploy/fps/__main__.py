@@ -1,15 +1,14 @@
 """Is this commit slower on this board? With evidence that others can check.
 
-    hotpath fps                     what `hotpath track` runs here (the network and its witness,
-                                    each by itself), against this board's reference
-    hotpath fps save [EVIDENCE]     keep a run of `--rounds 30`, the last one, as this board's
-                                    reference
-    hotpath fps --against GITREF    this checkout and another commit, in turns
-    hotpath fps compare A [B]       two evidence files, or one and the reference
+    hotpath fps                     time what `hotpath track` runs here (the network and its
+                                    witness, one after the other), against this board's reference
+    hotpath fps save [EVIDENCE]     keep the last run of `--rounds 30` as this board's reference
+    hotpath fps --against GITREF    time this checkout and another commit, in turns
+    hotpath fps compare A [B]       compare two evidence files, or one with the reference
 
-Exit codes: 0 as fast or faster, or nothing to compare with; 1 slower; 2 it can't be done (a
-sentence says why); 3 invalid, as of a hot or busy board; 4 undecided. On a busy board nothing is
-measured. A run with --quick compares nothing, so it measures, and warns where others disturbed it.
+Exit codes: 0 as fast or faster, or no reference; 1 slower; 2 not possible (the message has the
+reason); 3 invalid, because the board was hot or busy; 4 undecided. A busy board is not measured,
+except with --quick, which compares nothing and only warns.
 """
 
 import argparse
@@ -69,7 +68,9 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     else:
         parser.set_defaults(run=_run)
         _add_run(parser)
-    parser.add_argument("--out", default=OUT, metavar="DIR", help="(default: %(default)s)")
+    parser.add_argument(
+        "--out", default=OUT, metavar="DIR", help="folder to write to (default: %(default)s)"
+    )
     return parser
 
 
@@ -88,16 +89,20 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     usual = SpeedSettings(())
     add, count = parser.add_argument, between(1, float("inf"))
     names: Dict[str, Any] = dict(type=_names, metavar="NAME,NAME")
-    add("--networks", help="default: the board's own and its witness", **names)
+    add("--networks", help="networks to time (default: the board's and its witness)", **names)
     form = dict(names, type=_forms)
-    add("--precision", help=f"of {', '.join(PRECISIONS)} (default: the board's own)", **form)
+    add("--precision", help=f"some of {', '.join(PRECISIONS)} (default: the board's)", **form)
     add("--engines", default=[AUTO], help=", ".join(engines.choices()), **names)
-    add("--rounds", type=count, default=usual.rounds, help="(default: %(default)s)")
-    add("--frames", type=count, default=usual.frames, help="of a round (default: %(default)s)")
+    add(
+        "--rounds", type=count, default=usual.rounds, help="number of rounds (default: %(default)s)"
+    )
+    add(
+        "--frames", type=count, default=usual.frames, help="frames per round (default: %(default)s)"
+    )
     add("--quick", action="store_true", help="one short round, under a minute")
-    add("--threads", type=count, default=1)
+    add("--threads", type=count, default=1, help="threads that run the network")
     add_networks_dir(parser)
-    warm = "of the first round (default: %(default)g)"
+    warm = "shortest warm-up before the first round (default: %(default)g)"
     add("--warm-up", type=number(0.0, 3600.0), default=usual.warm_s, metavar="SECONDS", help=warm)
     add("--against", metavar="GITREF", help="take turns with this commit")
 

@@ -1,6 +1,6 @@
 // Crop on 64-bit ARM processors. Compilers leave the horizontal pass scalar,
 // since its columns lie anywhere in the row: 33 instructions a column with its three channels. With
-// table lookups it takes 5, and the vertical pass 6 instead of 10 (docs/results/arm.md).
+// table lookups it takes 5, and the vertical pass 6 instead of 10.
 #pragma once
 #include <arm_neon.h>
 

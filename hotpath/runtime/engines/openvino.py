@@ -50,8 +50,8 @@ class OpenVinoEngine(CpuEngine):
         """Whether OpenVINO computes INT8 networks in integers on this processor.
 
         On ARM, OpenVINO 2025.2 rounds all values to INT8 and computes with them in float32. That
-        takes longer than the network in float32 (docs/results/arm.md). Where the processor's 8-bit
-        products saturate, it does so because ``settings_of`` asks for it.
+        takes longer than the network in float32. Where the processor's 8-bit products saturate, it
+        does so because ``settings_of`` asks for it.
         """
         return not arithmetic.is_arm() and not arithmetic.saturates()
 

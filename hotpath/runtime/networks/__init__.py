@@ -119,7 +119,7 @@ def find_toml(
             what="ONNX file",
         )
     if is_path:
-        raise UnknownNetwork(f"no {what} file {text}; name one of your own, or one of: {there}")
+        raise UnknownNetwork(f"no {what} file {text}; name your own TOML, or one of: {there}")
     detectors = names(DETECTORS) if folder == FOLDER else []
     if text in detectors:
         raise UnknownNetwork(

@@ -21,7 +21,7 @@ PLUG = Plug(
     programs={
         "gstreamer": (
             "hotpath_bridges.gstreamer.__main__",
-            "what GStreamer needs to find its element",
+            "print what GStreamer needs to find hotpathtrack",
         ),
     },
     publishes=tuple(LINKS),

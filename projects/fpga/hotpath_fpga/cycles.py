@@ -58,7 +58,7 @@ def main():
     """Run the command line; returns the exit code."""
     summary = __doc__.partition("\n")[0]
     cli = argparse.ArgumentParser(prog="python -m hotpath_fpga.cycles", description=summary)
-    cli.add_argument("--network", metavar="NAME", help="in place of the boards' own")
+    cli.add_argument("--network", metavar="NAME", help="network to run (default: the boards' own)")
     options = cli.parse_args()
     try:
         print(table(options.network), end="")

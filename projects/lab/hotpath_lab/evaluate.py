@@ -6,17 +6,17 @@
 
     hotpath evaluate --benchmark public --data DIR --starts 6
 
-Each tracker is compared with the first one. Missing sequences of a benchmark are left out.
+Each tracker is compared with the first one. Missing sequences of a benchmark are skipped.
 
---boxes judges boxes that any tracker wrote: DIR/TRACKER/SEQUENCE.txt, or DIR/SEQUENCE.txt. A line
-is x,y,w,h of a frame, with commas, tabs or spaces. Pixels count from 1 in a benchmark, as in its
-authors' files, and from 0 in clips. --save-boxes writes the boxes of the networks so.
+--boxes judges the boxes of any tracker: DIR/TRACKER/SEQUENCE.txt, or DIR/SEQUENCE.txt. Each line is
+x,y,w,h of a frame, with commas, tabs or spaces. Pixels count from 1 in a benchmark, as in its
+authors' files, and from 0 in clips. --save-boxes writes the networks' boxes in the same layout.
 
 --benchmark public evaluates what hotpath_lab.public fetched, and prints README's
 table. Its --boxes are in DIR/otb100/TRACKER, DIR/uav123_10fps/TRACKER and DIR/dtb70/TRACKER.
 
-OUT/boxes has a file with the boxes of each tracker on each clip. A finished file is used again as
-long as clip, network and engine are the same. For correct times use --jobs 1.
+OUT/boxes has a file with the boxes of each tracker on each clip. A finished file is reused as long
+as clip, network and engine are the same. For correct times, use --jobs 1.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
         "--benchmark",
         choices=sorted(benchmarks.LISTS),
         metavar="NAME",
-        help="a public data set, or a part of it, in the layout in which its authors give it out: "
+        help="a public data set or a part of it, in its authors' layout: "
         + ", ".join(sorted(benchmarks.LISTS)),
     )
     cli.add_argument("--data", metavar="DIR", help="folder of the --benchmark")
@@ -55,9 +55,9 @@ def parser() -> argparse.ArgumentParser:
         "--boxes",
         "--compare",
         metavar="DIR",
-        help="boxes of other trackers, DIR/TRACKER/SEQUENCE.txt with x,y,w,h of a frame a line",
+        help="boxes of other trackers, DIR/TRACKER/SEQUENCE.txt with a line x,y,w,h per frame",
     )
-    cli.add_argument("--save-boxes", metavar="DIR", help="write the networks' boxes so")
+    cli.add_argument("--save-boxes", metavar="DIR", help="write the networks' boxes in that layout")
     text = "track once more, and write a picture of each frame's score maps"
     cli.add_argument("--save-maps", metavar="DIR", help=text)
     cli.add_argument(
@@ -70,12 +70,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME,NAME",
         help="networks or TOMLs, each with :int8, :fpga (simulated), :norecover (no search for a "
         "lost target), :truesize, :trueplace or :truechoice "
-        "(oracles: what fails?), or :ENGINE behind it or not. "
+        "(oracles: what fails?), or :ENGINE behind it if you like. "
         "NAME runs in fp32; NAME:int8 is the form that `hotpath track` takes by default where it "
         "is faster. Peers: " + ", ".join(trackers.PEERS),
     )
     command_line.add_network_options(cli)
-    cli.add_argument("--threads", type=int, default=1, metavar="N", help="threads of a network")
+    cli.add_argument("--threads", type=int, default=1, metavar="N", help="threads per network")
     cli.add_argument(
         "--int8-dir",
         default="out/int8",

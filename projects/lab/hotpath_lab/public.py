@@ -91,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument(
         "--repositories",
         metavar="DIR",
-        help="take clones in DIR/OWNER/NAME in place of those of " + HOST,
+        help="use clones in DIR/OWNER/NAME instead of those of " + HOST,
     )
     return cli
 

@@ -38,14 +38,14 @@ MAVLINK = Group(
     "vehicle (MAVLink)",
     MavlinkOptions,
     """
---mavlink URL: be a MAVLink camera that tracks: udpout:HOST:PORT, udpin:HOST:PORT, tcp:HOST:PORT or
+--mavlink URL: act as a MAVLink tracking camera: udpout:HOST:PORT, udpin:HOST:PORT, tcp:HOST:PORT or
     serial:DEVICE:BAUD; --box is then optional
---mavlink-system N: system id of the vehicle
---mavlink-component N: component id of the camera
---mavlink-type: what the heartbeat says; `onboard` is what ArduPilot's camera tracking looks for
+--mavlink-system N: the vehicle's system id
+--mavlink-component N: the camera's component id
+--mavlink-type: type in the heartbeat; ArduPilot's camera tracking needs `onboard`
 --mavlink-key FILE: sign packets, and accept only signed ones; 32 bytes or 64 hex digits
---mavlink-allow ADDRESSES: take packets at udpin only from these, such as 10.0.0.5,192.168.1.0/24
---link-delay S: a click without a time belongs to the picture of that many seconds ago
+--mavlink-allow ADDRESSES: accept packets at udpin only from these, such as 10.0.0.5,192.168.1.0/24
+--link-delay S: apply a click without a time to the picture of S seconds ago
 """,
     {
         "mavlink_system": between(1, 255),
@@ -79,8 +79,8 @@ GIMBAL_GROUP = Group(
     file replaces numbers of hotpath_vehicle/gimbal/gimbal.toml. Or onvif://USER@HOST:PORT: turn
     that PTZ camera
 --gimbal-login FILE: file with USER:PASSWORD of the PTZ camera (default: the variable GIMBAL_LOGIN)
---gimbal-calibration FILE: what `hotpath gimbal` or `hotpath ptz calibrate` measured; without, it
-    goes slowly
+--gimbal-calibration FILE: result of `hotpath gimbal calibrate` or `hotpath ptz calibrate`; without
+    it, the camera turns slowly
 """,
     fields={"gimbal": "name"},
 )

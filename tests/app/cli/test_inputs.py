@@ -48,7 +48,7 @@ def folder(tmp_path, monkeypatch):
         (["film", *BOX, "--stream", "udp://a:1", "--stream-login", "no"], "login no: no such file"),
         (["cam77", *BOX], "no camera at /dev/video77"),
         (["film", "--fps", "25", "--start", "9", *BOX], "ends at 0.0 s; give --start an earlier"),
-        (["film", "--start", "9", *BOX], "states no frame rate, which --start needs"),
+        (["film", "--start", "9", *BOX], "has no frame rate, which --start needs"),
         (["film", "--detector", "yolox_nano"], "give --class too"),
         (["film", "--detector", "yolox_nano", "--page", "--all"], "give --class too"),
         (["film", "--all"], "--all needs a detector"),
@@ -64,7 +64,7 @@ def test_a_wrong_input_is_told_before_the_network_is_loaded(
     assert track.main(words) == 2
     *notes, last = capsys.readouterr().err.splitlines()
     assert told in last and last.startswith("hotpath track: ") and "Errno" not in last
-    assert all("states no frame rate" in note for note in notes)
+    assert all("has no frame rate" in note for note in notes)
 
 
 def test_an_output_that_can_not_be_made_is_told_before_too(folder, capsys, monkeypatch):

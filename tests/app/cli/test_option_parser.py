@@ -153,7 +153,7 @@ def test_help_opens_with_the_commands_purpose_and_version(capsys):
         assert end.value.code == 0
     version, text = capsys.readouterr().out.split("\n", 1)
     assert version == f"hotpath-tracker {runtime.__version__}"
-    assert text.split("\n\n")[1].startswith("Follow one or several objects")
+    assert text.split("\n\n")[1].startswith("Track one or several objects")
     assert "(default: ())" not in text
     assert "more than one decoder error" in " ".join(text.split())
     assert "what to track, and where:" in text and "page in the browser:" in text
@@ -166,7 +166,7 @@ def test_the_short_help_fits_on_a_page_and_the_long_has_the_rest(capsys):
         assert end.value.code == 0
         text = capsys.readouterr().out
         found = set(re.findall(r"^  (?:-h.*, )?(--[a-z-]+)", text, re.MULTILINE))
-        common = 15 + sum(len(plug.common) for plug in option_parser.PLUGS)
+        common = 16 + sum(len(plug.common) for plug in option_parser.PLUGS)
         assert (len(found) == common) == (words[-1] != "all") and "--box" in found
         assert len(text.splitlines()) < 50 or words[-1] == "all"
         assert "[SOURCE] [OPTIONS]" in text

@@ -52,10 +52,10 @@ def test_a_run_without_outputs_says_where_the_target_was(world, capsys, monkeypa
 def test_a_folder_gets_times_by_fps_and_says_where_it_has_none(world, tmp_path, capsys):
     out = tmp_path / "out.csv"
     assert here(world, "frames", "--results", out) == 0
-    assert re.search("states no frame rate.*--fps", capsys.readouterr().err)
+    assert re.search("has no frame rate.*--fps", capsys.readouterr().err)
     assert rows_of(out)[10]["time_s"] == ""
     assert here(world, "frames", "--results", out, "--fps", "20") == 0
-    assert "states no frame rate" not in capsys.readouterr().err
+    assert "has no frame rate" not in capsys.readouterr().err
     assert float(rows_of(out)[10]["time_s"]) == 0.5
 
 

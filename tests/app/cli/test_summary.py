@@ -53,7 +53,7 @@ def test_damaged_and_skipped_frames_are_counted_at_the_end():
     assert not any("damaged" in line for line in lines_of(figures, False))
     source.errors, source.skipped = 62, 3
     figures = Summary("tiny", ENGINE, Profile(), print).figures(source, [], [])
-    assert "62 damaged, 3 more skipped" in lines_of(figures, False)[-1]
+    assert "62 of 0 frames damaged, 3 more skipped" in lines_of(figures, False)[-1]
 
 
 def test_frames_without_a_target_are_counted():
@@ -82,7 +82,7 @@ def test_losses_are_counted_over_all_targets():
     figures = summary.figures(Source("clip"), [], [])
     assert figures["times_lost"] == 3
     assert figures["frames_of"] == {"tracked": 5, "unsure": 2, "lost": 5}
-    assert "frames tracked 5, unsure 2, lost 5; lost 3 times, verified again 1 time" in lines_of(
+    assert "frames: 5 tracked, 2 unsure, 5 lost; lost 3 times, re-acquired 1 time" in lines_of(
         figures, False
     )
 

@@ -102,7 +102,7 @@ def opened(home, wanted="auto", cpu=VNNI, engine="onnxruntime"):
     [
         (VNNI, "tiny-int8", "since this processor has avx512_vnni"),
         (ARM, "tiny-int8", "since this processor has asimddp"),
-        ("flags : fpu amx_int8 avx_vnni\n", "tiny-int8", "has amx_int8 and avx_vnni"),
+        ("flags : fpu amx_int8 avx_vnni\n", "tiny-int8", "has amx_int8, avx_vnni"),
         (PLAIN, "tiny", "since this processor has no instructions for INT8"),
         ("", "tiny", "no instructions"),
     ],

@@ -126,7 +126,7 @@ def test_what_a_tracker_says_is_passed_on_once(network):
     targets = load_targets(network.path, engine="onnxruntime", recover=True, log=messages.append)
     for _ in range(3):
         targets.add(pictures[0], boxes[0])
-    assert [sentence for sentence in messages if "not searched for" in sentence] == messages[-1:]
+    assert [sentence for sentence in messages if "no search for" in sentence] == messages[-1:]
     targets.close()
 
 

@@ -1,4 +1,4 @@
-"""hotpath networks: lists, shows, checks, downloads and adds networks; gets detectors."""
+"""hotpath networks: list, show, check, download and add networks; download detectors."""
 
 import argparse
 import pathlib
@@ -27,7 +27,7 @@ from hotpath.runtime.networks import (
     sha256_of,
 )
 
-NETWORK = "a name, or a TOML of your own"
+NETWORK = "a name, or your own TOML"
 # Fields of a network that are printed after its numbers.
 OF_FILES = ("files", "published", "negatives", "point_prompt", "made_from")
 
@@ -43,8 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="list|show|check|get|add")
     commands.required = True
     for name, run, text in (
-        ("list", list_networks, "list the networks and detectors that come with the runtime"),
-        ("show", show, "show one network: its numbers, its cost, where it runs, its files"),
+        ("list", list_networks, "list the networks and detectors that come with Hotpath"),
+        ("show", show, "show a network's numbers, cost, engines and files"),
         ("check", check, "check a network's TOML and files, and print each mistake"),
         ("get", get, "download the files of a network or a detector"),
     ):
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_parser(commands: Any) -> None:
-    text = "write the TOML for ONNX files of your own"
+    text = "write the TOML for your own ONNX files"
     command = commands.add_parser("add", help=text, description=text)
     command.set_defaults(run=add_network)
     command.add_argument("files", nargs="+", metavar="FILE.onnx", help="all files of the network")
@@ -270,7 +270,7 @@ def make_ready(network: Network, networks_dir: Optional[str]) -> None:
             graphs = canonical.load(network, paths, form)
         except ImportError:
             engine_command = make_command("engine", NETWORK=network.name)
-            print(f"there is no onnx here: `{engine_command}` on a computer makes it ready")
+            print(f"onnx is not installed here; run `{engine_command}` on a computer")
         else:
             print(f"{pathlib.Path(graphs.search.path).parent} is ready for engines")
 

@@ -59,7 +59,7 @@ def add(
     path = check_place(folder, name, "--name")
     missing = [str(file) for file in files if not file.is_file()]
     if missing:
-        raise BadNetwork(f"there is no file {missing[0]}; name the ONNX files")
+        raise BadNetwork(f"{missing[0]} does not exist; name the ONNX files")
     proposal = propose(files)
     table = proposal.table
     parts = {entry["part"]: entry["name"] for entry in table["file"]}

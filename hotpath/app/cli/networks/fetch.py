@@ -127,7 +127,7 @@ class _HttpsAlone(urllib.request.HTTPRedirectHandler):
         self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> Any:
         if not newurl.startswith("https://"):
-            raise urllib.error.URLError(f"it leads to {newurl}, which is no https")
+            raise urllib.error.URLError(f"it leads to {newurl}, which is not https")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

@@ -63,7 +63,7 @@ def open_precision(setup: Setup) -> Engine:
         except (BadNetwork, NoEngine) as error:  # the INT8 form is an offer, no demand
             reason = f", since its INT8 form can't be loaded: {error}"
         else:
-            named = " and ".join(sorted(arithmetic.instructions()))
+            named = ", ".join(sorted(arithmetic.instructions()))
             chosen.why = f", since this processor has {named}"
             return chosen
     chosen = _opened(network, options)
@@ -133,7 +133,7 @@ def _say_in_floats(engine: str, log: Log) -> None:
     if log is None or engine == AUTO or engines.find(engine).computes_int8():
         return
     log(
-        "{} computes INT8 networks in float32 on this processor, which is slower than fp32; take "
+        "{} computes INT8 networks in float32 on this processor, which is slower than fp32; use "
         "{}precision fp32".format(engine, "" if other == engine else f"the engine {other}, or ")
     )
 

@@ -53,6 +53,7 @@ class Target:
     _decoder: Any  # of a family that searches several sizes
     _prior: SelectionPrior
     _motion: Motion
+    _shown: Optional[Track] = None  # the last track, where something ends the frame after judge
     _trail: Any = None  # ``hotpath.runtime.tracker.trail.Trail``, if candidates are traced
 
 

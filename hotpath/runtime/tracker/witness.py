@@ -76,7 +76,6 @@ class WitnessedTracker(Tracker):
         self.witness = witness
         witness._warns = False  # its first box has the same doubts
         witness._trail = None  # this one's follows the candidates of both
-        self._shown: Optional[Track] = None  # the last track
         self._pool = _thread_on(device)
         self._begin()
 

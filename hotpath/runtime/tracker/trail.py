@@ -173,14 +173,18 @@ class Trail:
             has_place = any(each.has_place for each in mine)
             tracker.identity.is_traced = is_open or (self.has_twin and not has_place)
         if another is not None:
-            self.has_twin = True
-            for tracker in trackers:
-                _refuse(tracker, another)
+            self.reject(another, trackers)
         is_known |= len(followed) < len(follows)
         if self.has_twin and track.state == UNSURE and not is_known:
             track = track._replace(state=LOST, lost=True, witnessed=track.witnessed and False)
         self._keep(small, track)
         return track
+
+    def reject(self, box: Box, trackers: Sequence[Target]) -> None:
+        """Take note that a box of the last frame holds another object like the target."""
+        self.has_twin = True
+        for tracker in trackers:
+            _refuse(tracker, box)
 
     def _match(self, boxes: Sequence[Box]) -> None:
         """Take the candidates of a frame: those of the last frame, in new places, and others."""
@@ -236,7 +240,7 @@ class Trail:
         self._count += 1
         if self._sure is not None and self._sure.shape != small.shape:
             self.begin()
-        if track.state == TRACKED and (track.presence or 0.0) >= SURE:
+        if is_sure(track):
             self.has_twin = False
             if self._pictures:
                 self._pictures, self._count = [], EVERY
@@ -252,6 +256,11 @@ class Trail:
             if len(self._pictures) == MOST:
                 del self._pictures[::2]
                 self._apart *= 2
+
+
+def is_sure(track: Optional[Track]) -> bool:
+    """Whether a target is where a track says."""
+    return track is not None and track.state == TRACKED and (track.presence or 0.0) >= SURE
 
 
 def _is_away(box: Box, other: Box) -> bool:

@@ -24,6 +24,10 @@ below what was usual for them, as where another object crosses, the sum is at mo
 In different places, presence is that of the network whose box is shown, and AFTER counts against
 it. Where not both claim the target, presence is at most ``MOST_OF_ONE``.
 
+A box that moves by more than its size in one frame, while that of the other network stays, has
+hopped to another object, whatever the network's score: to one that is not the target, if that was
+sure in the frame before, and else to a candidate.
+
 After a loss they help each other: a network that follows nothing takes what the other one claims as
 its candidate, and verifies it by its own memory.
 """
@@ -47,12 +51,13 @@ from hotpath.runtime.tracker.first_box import fills_frame
 from hotpath.runtime.tracker.frame import Looked, box_shown, judge, look, of_all, propose
 from hotpath.runtime.tracker.lock import exclusive
 from hotpath.runtime.tracker.tracker import NO_BOX, Tracker
-from hotpath.runtime.tracker.trail import end_frame
+from hotpath.runtime.tracker.trail import end_frame, is_sure
 from hotpath.runtime.types import LOST, TRACKED, UNSURE, Box, Boxes, Track
 
 AGREE = 0.4  # area that two boxes of one object share, of the geometric mean of both areas
 MOST_OF_ONE = 0.75  # presence, at most, where only one of them claims the target
 TOGETHER = 2 / 3  # share of the sum of two log odds
+HOP = 1.0  # sizes that a box moves in a frame to another object, if the other network's stays
 FALLEN = 0.1  # presence of a network below its mean of MOST_FRAMES frames, which is not usual
 
 
@@ -101,6 +106,7 @@ class WitnessedTracker(Tracker):
     def _begin(self) -> None:
         self._found = [False, False]  # which of the two has verified it since it was last tracked
         self._usual = [0.0, 0.0]  # mean presence of both while they claimed it
+        self._before: Optional[Tuple[Any, List[Box]]] = None  # frame's shape, and both boxes in it
 
     def _track_in(self, frame: Any) -> Track:
         alone = {0: self}
@@ -109,7 +115,8 @@ class WitnessedTracker(Tracker):
 
     def _agreed(self, own: Track, other: Track) -> Track:
         """Return what both say of a frame: the tracks of this network and of the witness."""
-        identities, tracks = (self.identity, self.witness.identity), (own, other)
+        own, other = tracks = self._with_hops(own, other)
+        identities = self.identity, self.witness.identity
         track = agreement(
             own,
             other,
@@ -134,6 +141,30 @@ class WitnessedTracker(Tracker):
                 lead(tracker, theirs)
         self._shown = track
         return track
+
+    def _with_hops(self, own: Track, other: Track) -> List[Track]:
+        """Return both tracks; a box that hops goes to another object.
+
+        If the target was sure in the frame before, that object is not the target. Else it is a
+        candidate.
+        """
+        trackers, tracks = (self, self.witness), [own, other]
+        boxes = [box_shown(each, each._state) for each in trackers]
+        before, self._before = self._before, (self._shape, boxes)
+        if before is not None and before[0] == self._shape:
+            hops = [_hop(*pair) for pair in zip(before[1], boxes)]
+            for index, tracker in enumerate(trackers):
+                is_followed = tracker.identity.phase != Phase.GONE
+                if is_followed and hops[index] > HOP and hops[1 - index] < HOP / 2:
+                    if self._trail is not None and is_sure(self._shown):
+                        self._trail.reject(boxes[index], self._each)
+                    else:
+                        tracker.identity.jump()
+                    state, presence = tracker.identity.report()
+                    tracks[index] = tracks[index]._replace(
+                        state=state, lost=state == LOST, presence=presence, found=False
+                    )
+        return tracks
 
     @property
     def _each(self) -> Tuple[Tracker, ...]:
@@ -160,6 +191,7 @@ class WitnessedTracker(Tracker):
             if not has_it:
                 propose(tracker, self.box)
             Tracker.confirm(tracker)
+        self._begin()
 
     @exclusive
     def reject(self) -> None:
@@ -335,6 +367,12 @@ def agreement(
     return track._replace(
         state=state, lost=state == LOST, presence=presence, found=False, witnessed=agrees
     )
+
+
+def _hop(before: Box, box: Box) -> float:
+    """Return how far a box has moved, in its sizes."""
+    (x, y), (to_x, to_y) = before.centre, box.centre
+    return math.hypot(to_x - x, to_y - y) / math.sqrt(before.w * before.h)
 
 
 def _agree(first: Box, second: Box) -> bool:

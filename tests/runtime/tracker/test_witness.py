@@ -602,3 +602,32 @@ def test_a_bundle_of_the_witness_that_is_missing_is_said(tmp_path, is_named):
     assert "run `make engine BOARD=jetson_nano NETWORK=kestrel_fast " in sentence
     together = f"kestrel and its witness kestrel run from {folder.parent}, {built}"
     assert choice.describe_choice(setup, setup, "") == together
+
+
+# -- a hop, and a network that was led
+
+
+@pytest.mark.parametrize("is_sure, state", [(True, LOST), (False, UNSURE)])
+def test_a_box_that_hops_alone_is_on_another_object(pair, is_sure, state):
+    begun(pair)
+    if not is_sure:
+        pair._shown = pair._shown._replace(presence=0.7)
+    tracks = [Track(box_shown(each, each._state), 0.9, presence=0.9) for each in pair._each]
+    assert [track.state for track in pair._with_hops(*tracks)] == [TRACKED, TRACKED]
+    pair._state = pair._state + [1.2 * math.sqrt(pair._state[2] * pair._state[3]), 0, 0, 0]
+    own, other = pair._with_hops(*tracks)
+    assert (own.state, other.state) == (state, TRACKED)
+    assert pair.witness.identity.phase == Phase.CONFIRMED
+    assert pair._trail.has_twin == is_sure
+    assert bool(pair.search.rejected) == bool(pair.witness.search.rejected) == is_sure
+
+
+@pytest.mark.parametrize("steps", [(0.9, 0), (1.2, 1.2)])
+def test_a_short_step_and_a_shaken_camera_are_no_hop(pair, steps):
+    begun(pair)
+    tracks = [Track(box_shown(each, each._state), 0.9, presence=0.9) for each in pair._each]
+    pair._with_hops(*tracks)
+    for tracker, step in zip(pair._each, steps):
+        size = math.sqrt(tracker._state[2] * tracker._state[3])
+        tracker._state = tracker._state + [step * size, 0, 0, 0]
+    assert [track.state for track in pair._with_hops(*tracks)] == [TRACKED, TRACKED]

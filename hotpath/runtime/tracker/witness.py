@@ -107,6 +107,8 @@ class WitnessedTracker(Tracker):
         self._found = [False, False]  # which of the two has verified it since it was last tracked
         self._usual = [0.0, 0.0]  # mean presence of both while they claimed it
         self._before: Optional[Tuple[Any, List[Box]]] = None  # frame's shape, and both boxes in it
+        self._led = [False, False]  # which of the two was led to what it follows
+        self._have_differed = False  # whether both claimed different places since they agreed
 
     def _track_in(self, frame: Any) -> Track:
         alone = {0: self}
@@ -117,12 +119,16 @@ class WitnessedTracker(Tracker):
         """Return what both say of a frame: the tracks of this network and of the witness."""
         own, other = tracks = self._with_hops(own, other)
         identities = self.identity, self.witness.identity
+        for index, identity in enumerate(identities):
+            is_new = identity.phase == Phase.TENTATIVE or identity.probation > 0
+            self._led[index] = self._led[index] and is_new
         track = agreement(
             own,
             other,
             is_witness=not any(fills_frame(each.box, self._shape) for each in tracks),
             is_unbroken=not any(each.is_unverified for each in identities),
             is_falling=all(map(is_below, tracks, self._usual)),
+            is_led=any(self._led),
             is_chance=all(t.state == LOST or i.is_chance for t, i in zip(tracks, identities)),
         )
         if track.state != TRACKED and any(each.is_traced for each in identities):
@@ -136,9 +142,13 @@ class WitnessedTracker(Tracker):
             self._usual = list(map(usual_with, tracks, self._usual))
         for tracker in (self, self.witness):
             tracker.identity.is_disputed = not track.witnessed
-        for theirs, tracker in ((own, self.witness), (other, self)):
-            if theirs.state == TRACKED and not track.witnessed:
-                lead(tracker, theirs)
+        claims = [each.state for each in tracks].count(TRACKED)
+        self._have_differed |= claims == 2 and not track.witnessed
+        if track.state == TRACKED or any(each.found for each in tracks):
+            self._have_differed = False
+        if claims == 1 and not track.witnessed and not self._have_differed:
+            self._led[0] |= other.state == TRACKED and lead(self, other)
+            self._led[1] |= own.state == TRACKED and lead(self.witness, own)
         self._shown = track
         return track
 
@@ -286,12 +296,17 @@ def _look_at_once(
         wait([later])  # it reads the frame
 
 
-def lead(tracker: Tracker, track: Track) -> None:
-    """Let a network that follows nothing take what the other one claims as its candidate."""
+def lead(tracker: Tracker, track: Track) -> bool:
+    """Let a network that follows nothing take what the other one claims; returns whether it does.
+
+    It is the candidate of that network.
+    """
     search = tracker.search
     is_rejected = search is not None and search.rejected.has(track.box)
-    if tracker.identity.phase == Phase.GONE and not is_rejected:
-        propose(tracker, track.box)
+    if tracker.identity.phase != Phase.GONE or is_rejected:
+        return False
+    propose(tracker, track.box)
+    return True
 
 
 def is_below(track: Track, usual: float) -> bool:
@@ -312,6 +327,7 @@ def agreement(
     is_witness: bool = True,
     is_unbroken: bool = False,
     is_falling: bool = False,
+    is_led: bool = False,
     is_chance: bool = False,
 ) -> Track:
     """Return the track of a target that two networks follow.
@@ -323,6 +339,8 @@ def agreement(
         is_unbroken: whether each of them has followed the target without a loss, or has verified
             it since; then the claim of one of them is enough.
         is_falling: whether the presence of both is below what was usual.
+        is_led: whether one of them was led to what it follows, and has not followed it for long;
+            then both are one witness.
         is_chance: whether neither follows anything that is more like the target than chance.
 
     Example:
@@ -357,6 +375,9 @@ def agreement(
         presence = logistic(TOGETHER * (a + b))
         if is_falling:
             presence = min(presence, logistic(max(a, b)))
+
+    if agrees and is_led:
+        presence = min(presence, own.presence or 0.0, other.presence or 0.0)
 
     # the state
     state = UNSURE

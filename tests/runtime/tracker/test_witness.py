@@ -631,3 +631,32 @@ def test_a_short_step_and_a_shaken_camera_are_no_hop(pair, steps):
         size = math.sqrt(tracker._state[2] * tracker._state[3])
         tracker._state = tracker._state + [step * size, 0, 0, 0]
     assert [track.state for track in pair._with_hops(*tracks)] == [TRACKED, TRACKED]
+
+
+def test_what_one_network_led_the_other_to_is_one_witness(pair):
+    clip = begun(pair)
+    pair.witness.identity.reject()
+    claims = Track(pair.box, 0.9, presence=0.9)
+    gone = Track(pair.box, 0.9, True, LOST, presence=0.1)
+    pair._agreed(claims, gone)
+    assert pair._led == [False, True] and pair.witness.identity.phase == Phase.TENTATIVE
+    pair.witness.identity.phase, pair.witness.identity.probation = Phase.VERIFIED, 60
+    led = claims._replace(presence=0.8)
+    assert pair._agreed(claims, led).presence == pytest.approx(0.8)
+    pair.witness.identity.probation = 0
+    pair.witness.identity.phase = Phase.CONFIRMED
+    assert pair._agreed(claims, led).presence > 0.9 and pair._led == [False, False]
+    assert pair.update(clip.frames[20]).state == TRACKED
+
+
+def test_after_claims_in_two_places_neither_leads_the_other(pair):
+    begun(pair)
+    here = Track(pair.box, 0.9, presence=0.9)
+    there = here._replace(box=here.box._replace(x=here.box.x + 100))
+    gone = there._replace(state=LOST, lost=True)
+    assert pair._agreed(here, there).state == UNSURE
+    pair.witness.identity.reject()
+    pair._agreed(here, gone)
+    assert pair.witness.identity.phase == Phase.GONE
+    pair._agreed(here._replace(found=True), gone)  # it has verified its own
+    assert pair.witness.identity.phase == Phase.TENTATIVE

@@ -19,17 +19,19 @@ and the other one nothing, it is the box of the one that follows. While they dif
 
 Presence: in the same place, their evidence adds up. The log odds of presence are the sum of theirs,
 times TOGETHER, because some mistakes are common to both. Where not both claim the target, the low
-prior of an object after a loss (AFTER) is in both numbers, and must not count twice. While both are
-below what was usual for them, as where another object crosses, the sum is at most the larger one.
-In different places, presence is that of the network whose box is shown, and AFTER counts against
-it. Where not both claim the target, presence is at most ``MOST_OF_ONE``.
+prior of an object after a loss (AFTER) is in both numbers, and must not count twice; if both doubt,
+but have lost nothing, presence is at most the larger one. While one of them follows what the other
+one led it to, until the end of its probation, both are one witness: presence is at most the smaller
+one. In different places, presence is that of the network whose box is shown, and AFTER counts
+against it. Where not both claim the target, presence is at most ``MOST_OF_ONE``.
 
 A box that moves by more than its size in one frame, while that of the other network stays, has
 hopped to another object, whatever the network's score: to one that is not the target, if that was
 sure in the frame before, and else to a candidate.
 
 After a loss they help each other: a network that follows nothing takes what the other one claims as
-its candidate, and verifies it by its own memory.
+its candidate, and verifies it by its own memory. After both have claimed different places, it does
+not, until they agree, or one of them has verified something by itself.
 """
 
 import contextlib
@@ -40,8 +42,8 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from hotpath.runtime.devices.base import STEPS, Device, StepMs
 from hotpath.runtime.errors import NotReady
 from hotpath.runtime.identity.identity import (
+    ACCEPTED,
     AFTER,
-    MOST_FRAMES,
     MOST_UNVERIFIED,
     Phase,
     log_odds,
@@ -58,7 +60,6 @@ AGREE = 0.4  # area that two boxes of one object share, of the geometric mean of
 MOST_OF_ONE = 0.75  # presence, at most, where only one of them claims the target
 TOGETHER = 2 / 3  # share of the sum of two log odds
 HOP = 1.0  # sizes that a box moves in a frame to another object, if the other network's stays
-FALLEN = 0.1  # presence of a network below its mean of MOST_FRAMES frames, which is not usual
 
 
 class WitnessedTracker(Tracker):
@@ -105,7 +106,6 @@ class WitnessedTracker(Tracker):
 
     def _begin(self) -> None:
         self._found = [False, False]  # which of the two has verified it since it was last tracked
-        self._usual = [0.0, 0.0]  # mean presence of both while they claimed it
         self._before: Optional[Tuple[Any, List[Box]]] = None  # frame's shape, and both boxes in it
         self._led = [False, False]  # which of the two was led to what it follows
         self._have_differed = False  # whether both claimed different places since they agreed
@@ -127,7 +127,6 @@ class WitnessedTracker(Tracker):
             other,
             is_witness=not any(fills_frame(each.box, self._shape) for each in tracks),
             is_unbroken=not any(each.is_unverified for each in identities),
-            is_falling=all(map(is_below, tracks, self._usual)),
             is_led=any(self._led),
             is_chance=all(t.state == LOST or i.is_chance for t, i in zip(tracks, identities)),
         )
@@ -139,7 +138,6 @@ class WitnessedTracker(Tracker):
             claims = zip(self._found, (own, other))
             track = track._replace(found=all(found for found, t in claims if t.state == TRACKED))
             self._found = [False, False]
-            self._usual = list(map(usual_with, tracks, self._usual))
         for tracker in (self, self.witness):
             tracker.identity.is_disputed = not track.witnessed
         claims = [each.state for each in tracks].count(TRACKED)
@@ -164,8 +162,8 @@ class WitnessedTracker(Tracker):
         if before is not None and before[0] == self._shape:
             hops = [_hop(*pair) for pair in zip(before[1], boxes)]
             for index, tracker in enumerate(trackers):
-                is_followed = tracker.identity.phase != Phase.GONE
-                if is_followed and hops[index] > HOP and hops[1 - index] < HOP / 2:
+                is_followed = tracker.identity.phase in ACCEPTED
+                if is_followed and hops[index] > HOP and hops[1 - index] < HOP / 10:
                     if self._trail is not None and is_sure(self._shown):
                         self._trail.reject(boxes[index], self._each)
                     else:
@@ -309,24 +307,12 @@ def lead(tracker: Tracker, track: Track) -> bool:
     return True
 
 
-def is_below(track: Track, usual: float) -> bool:
-    """Whether the presence of a network is below what is usual for it."""
-    return (track.presence or 0.0) < usual - FALLEN
-
-
-def usual_with(track: Track, usual: float) -> float:
-    """Return the usual presence of a network after one more frame; 0 before the first one."""
-    presence = track.presence or 0.0
-    return usual + (presence - usual) / MOST_FRAMES if usual else presence
-
-
 def agreement(
     own: Track,
     other: Track,
     *,
     is_witness: bool = True,
     is_unbroken: bool = False,
-    is_falling: bool = False,
     is_led: bool = False,
     is_chance: bool = False,
 ) -> Track:
@@ -338,7 +324,6 @@ def agreement(
         is_witness: whether their boxes can agree at all.
         is_unbroken: whether each of them has followed the target without a loss, or has verified
             it since; then the claim of one of them is enough.
-        is_falling: whether the presence of both is below what was usual.
         is_led: whether one of them was led to what it follows, and has not followed it for long;
             then both are one witness.
         is_chance: whether neither follows anything that is more like the target than chance.
@@ -371,10 +356,10 @@ def agreement(
         presence = min(logistic((a if track is own else b) + AFTER), MOST_OF_ONE)
     elif claims < 2:
         presence = min(logistic(TOGETHER * (a + b) - AFTER), MOST_OF_ONE)
+        if not claims and is_unbroken:
+            presence = min(presence, logistic(max(a, b)))
     else:
         presence = logistic(TOGETHER * (a + b))
-        if is_falling:
-            presence = min(presence, logistic(max(a, b)))
 
     if agrees and is_led:
         presence = min(presence, own.presence or 0.0, other.presence or 0.0)

@@ -164,17 +164,12 @@ def test_the_box_of_the_more_certain_network_is_reported(presence, box):
     assert agreement(first, Track(THERE, 0.8, presence=presence)).box is box
 
 
-def test_a_sum_of_two_that_fall_is_at_most_the_larger_one(pair):
-    begun(pair)
-    usual = [Track(HERE, 0.9, presence=each) for each in (0.95, 0.97)]
-    for _ in range(60):
-        assert pair._agreed(*usual).presence > 0.97
-    crossed = [Track(HERE, 0.9, presence=each) for each in (0.77, 0.74)]
-    assert agreement(*crossed).presence > 0.8
-    assert pair._agreed(*crossed).presence == pytest.approx(0.77)
-    assert pair._agreed(crossed[0], usual[1]).presence > 0.95  # one of them is as it was
-    pair._begin()
-    assert pair._agreed(*crossed).presence > 0.8  # which is usual here
+def test_presence_does_not_rise_when_both_begin_to_doubt():
+    doubts = [Track(HERE, 0.9, False, UNSURE, presence=each) for each in (0.7, 0.72)]
+    assert agreement(*doubts, is_unbroken=True).presence == pytest.approx(0.72)
+    assert agreement(*doubts).presence == MOST_OF_ONE  # AFTER is in both
+    claims = [each._replace(state=TRACKED) for each in doubts]
+    assert agreement(*claims, is_unbroken=True).presence > 0.75
 
 
 def test_candidates_that_are_no_more_than_chance_are_lost(pair):

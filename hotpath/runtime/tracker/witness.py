@@ -21,8 +21,8 @@ Presence: in the same place, their evidence adds up. The log odds of presence ar
 times TOGETHER, because some mistakes are common to both. Where not both claim the target, the low
 prior of an object after a loss (AFTER) is in both numbers, and must not count twice; if both doubt,
 but have lost nothing, presence is at most the larger one. While one of them follows what the other
-one led it to, until the end of its probation, both are one witness: presence is at most the smaller
-one. In different places, presence is that of the network whose box is shown, and AFTER counts
+one led it to, until the end of its probation, both are one witness: here, too, it is at most the
+larger one. In different places, presence is that of the network whose box is shown, and AFTER counts
 against it. Where not both claim the target, presence is at most ``MOST_OF_ONE``.
 
 A box that moves by more than its size in one frame, while that of the other network stays, has
@@ -356,13 +356,10 @@ def agreement(
         presence = min(logistic((a if track is own else b) + AFTER), MOST_OF_ONE)
     elif claims < 2:
         presence = min(logistic(TOGETHER * (a + b) - AFTER), MOST_OF_ONE)
-        if not claims and is_unbroken:
-            presence = min(presence, logistic(max(a, b)))
     else:
         presence = logistic(TOGETHER * (a + b))
-
-    if agrees and is_led:
-        presence = min(presence, own.presence or 0.0, other.presence or 0.0)
+    if agrees and (is_led or (not claims and is_unbroken)):
+        presence = min(presence, logistic(max(a, b)))
 
     # the state
     state = UNSURE

@@ -637,7 +637,7 @@ def test_what_one_network_led_the_other_to_is_one_witness(pair):
     assert pair._led == [False, True] and pair.witness.identity.phase == Phase.TENTATIVE
     pair.witness.identity.phase, pair.witness.identity.probation = Phase.VERIFIED, 60
     led = claims._replace(presence=0.8)
-    assert pair._agreed(claims, led).presence == pytest.approx(0.8)
+    assert pair._agreed(claims, led).presence == pytest.approx(0.9)
     pair.witness.identity.probation = 0
     pair.witness.identity.phase = Phase.CONFIRMED
     assert pair._agreed(claims, led).presence > 0.9 and pair._led == [False, False]

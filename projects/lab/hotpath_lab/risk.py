@@ -64,15 +64,14 @@ def risks(films: Films, coverages: Sequence[float]) -> np.ndarray:
     return np.asarray(np.interp(limits, frames, wrong) / limits)
 
 
-def interval(films: Films, coverage: float) -> tuple[float, float]:
-    """Return the bounds of a risk, by samples of whole films with replacement."""
+def intervals(films: Films, coverages: Sequence[float]) -> np.ndarray:
+    """Return the bounds of each risk, (2, n), by samples of whole films with replacement."""
     rng, count = np.random.default_rng(0), len(films)
     samples = [
-        risks([films[index] for index in rng.integers(count, size=count)], [coverage])[0]
+        risks([films[index] for index in rng.integers(count, size=count)], coverages)
         for _ in range(SAMPLES)
     ]
-    low, high = np.percentile(samples, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
-    return float(low), float(high)
+    return np.asarray(np.percentile(samples, [(100 - LEVEL) / 2, (100 + LEVEL) / 2], axis=0))
 
 
 def table(trackers: Mapping[str, Mapping[str, Films]]) -> str:
@@ -85,10 +84,11 @@ def table(trackers: Mapping[str, Mapping[str, Films]]) -> str:
     lines = [table_row(heads), table_row(["---"] * len(heads))]
     for name in next(iter(trackers.values())):
         for tracker, sets in trackers.items():
-            cells = []
-            for share, risk in zip(COVERAGES, risks(sets[name], COVERAGES)):
-                low, high = interval(sets[name], share)
-                cells.append(f"{short(risk)} [{short(low)}, {short(high)}]")
+            films = sets[name]
+            cells = [
+                f"{short(risk)} [{short(low)}, {short(high)}]"
+                for risk, low, high in zip(risks(films, COVERAGES), *intervals(films, COVERAGES))
+            ]
             lines.append(table_row([name, tracker, *cells]))
     return "\n".join(lines)
 

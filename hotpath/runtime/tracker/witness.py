@@ -22,8 +22,8 @@ times TOGETHER, because some mistakes are common to both. Where not both claim t
 prior of an object after a loss (AFTER) is in both numbers, and must not count twice; if both doubt,
 but have lost nothing, presence is at most the larger one. While one of them follows what the other
 one led it to, until the end of its probation, both are one witness: here, too, it is at most the
-larger one. In different places, presence is that of the network whose box is shown, and AFTER counts
-against it. Where not both claim the target, presence is at most ``MOST_OF_ONE``.
+larger one. In different places, presence is that of the network whose box is shown, and AFTER
+counts against it. Where not both claim the target, presence is at most ``MOST_OF_ONE``.
 
 A box that moves by more than its size in one frame, while that of the other network stays, has
 hopped to another object, whatever the network's score: to one that is not the target, if that was

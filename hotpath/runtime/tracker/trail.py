@@ -287,7 +287,8 @@ def _refuse(tracker: Target, box: Box) -> None:
 def end_frame(trackers: Mapping[int, Any], looked: Looked, tracks: Dict[int, Track]) -> None:
     """End a frame for one or more targets: their candidates are followed backwards.
 
-    Only one candidate is followed in a frame, so that several lost targets take no longer than one.
+    On a live camera only one candidate is followed in a frame, so that several lost targets take no
+    longer than one.
 
     Args:
         trackers: number of a target -> its ``Tracker``.
@@ -304,6 +305,6 @@ def end_frame(trackers: Mapping[int, Any], looked: Looked, tracks: Dict[int, Tra
         tracks[number] = tracker._shown = trail.end_frame(
             small, tracks[number], tracker._each, steps
         )
-        if trail.has_followed:
+        if trail.has_followed and tracker.device.is_live:
             steps = 0
     looked.step_ms["select"] += (time.perf_counter() - began) * 1e3

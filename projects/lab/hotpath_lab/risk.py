@@ -3,14 +3,15 @@
     python -m hotpath_lab.risk --clips DIR... --films films.json --data DIR \
         --networks lightfc+kestrel:int8,lightfc:int8 --picture risk.svg
 
-The frames of a set are sorted by presence. The *coverage* is the share of them that a limit of the
-presence lets through; the *risk* is the share of these whose box is wrong. So trackers can be
-compared that are more and less cautious. Prints the table of docs/results/identity.md, and draws
-its picture. Options and sets are those of ``hotpath_lab.presence``, which tracks what was not
-tracked yet.
+The frames of a set are sorted by presence, and those above a limit count as claimed. The *coverage*
+is their number, divided by that of the frames in which the target is in view; the *risk* is the
+share of them whose box is wrong. So trackers can be compared that are more and less cautious.
+Prints the table of docs/results/identity.md, and draws its picture. Options and sets are those of
+``hotpath_lab.presence``, which tracks what was not tracked yet.
 """
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def risks(films: Films, coverages: Sequence[float]) -> np.ndarray:
 
     Args:
         films: the frames of each film, of trackers that have a presence.
-        coverages: shares of all frames, above 0, at most 1.
+        coverages: shares of the frames with the target, above 0, at most 1.
 
     Returns:
         float64, one for each coverage. Where frames with the same presence are on both sides of
@@ -60,7 +61,8 @@ def risks(films: Films, coverages: Sequence[float]) -> np.ndarray:
     _, groups = np.unique(-presences, return_inverse=True)
     frames = np.concatenate([[0], np.cumsum(np.bincount(groups))])
     wrong = np.concatenate([[0], np.cumsum(np.bincount(groups, ~right))])
-    limits = np.asarray(coverages) * len(right)
+    in_view = sum(np.isfinite(film.overlaps).sum() for film in films)
+    limits = np.asarray(coverages) * max(in_view, 1)
     return np.asarray(np.interp(limits, frames, wrong) / limits)
 
 
@@ -101,7 +103,7 @@ def picture(trackers: Mapping[str, Mapping[str, Films]]) -> str:
         for tracker, of_sets in trackers.items()
         for name in sets
     }
-    top = max(0.1, float(max(curve.max() for curve in curves.values())))
+    top = math.ceil(20 * max(curve.max() for curve in curves.values()) + 1e-9) / 20
     high, plots = TOP + HEIGHT + BELOW + 22 * len(trackers), []
     for index, name in enumerate(sets):
         x0, y0 = LEFT + index * (WIDTH + LEFT), TOP + HEIGHT

@@ -19,6 +19,12 @@ def test_frames_are_let_through_by_presence_over_all_films():
     assert risk.risks(films, [0.25, 0.5, 0.75, 1]) == pytest.approx([0, 1 / 2, 1 / 3, 1 / 2])
 
 
+def test_the_coverage_is_of_the_frames_with_the_target():
+    gone = film([0, 1, 0, 0], [0.9, 0.8, 0.7, 0.6])
+    gone = gone._replace(overlaps=np.array([np.nan, 1, 0, np.nan]))
+    assert risk.risks([gone], [0.5, 1]) == pytest.approx([1, 1 / 2])
+
+
 @pytest.mark.parametrize("right", [[1, 1, 0, 0], [0, 0, 1, 1]])
 def test_of_equal_presences_each_counts_by_its_share(right):
     assert risk.risks([film(right, [0.5] * 4)], [0.25, 0.5]) == pytest.approx([0.5, 0.5])

@@ -353,9 +353,10 @@ def test_on_a_live_camera_a_frame_takes_one_more_call_of_the_network(load, monke
         assert max(most) == 2 and track.state == LOST and tracker._trail.has_twin
 
 
-def test_of_several_targets_one_is_followed_back_at_a_time(toml, monkeypatch):
+def test_of_several_targets_one_is_followed_back_at_a_time_on_a_live_camera(toml):
     shelf = shelf_of()
     with load_targets(toml) as targets:
+        targets.device.is_live = True
         for x in (0, 4):
             targets.add(shelf.frames[0], (PLACES[0][0] + x, PLACES[0][1], SIDE, SIDE))
         at_once = []

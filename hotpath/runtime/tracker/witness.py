@@ -140,11 +140,11 @@ class WitnessedTracker(Tracker):
             self._found = [False, False]
         for tracker in (self, self.witness):
             tracker.identity.is_disputed = not track.witnessed
-        claims = [each.state for each in tracks].count(TRACKED)
-        self._have_differed |= claims == 2 and not track.witnessed
+        count = [each.state for each in tracks].count(TRACKED)
+        self._have_differed |= count == 2 and not track.witnessed
         if track.state == TRACKED or any(each.found for each in tracks):
             self._have_differed = False
-        if claims == 1 and not track.witnessed and not self._have_differed:
+        if count == 1 and not track.witnessed and not self._have_differed:
             self._led[0] |= other.state == TRACKED and lead(self, other)
             self._led[1] |= own.state == TRACKED and lead(self.witness, own)
         self._shown = track

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hotpath.calib import command_line
 from hotpath.calib.command_line import say
@@ -38,7 +39,7 @@ LINES = (("#0072b2", ""), ("#d55e00", "7 4"), ("#009e73", "2 3"), ("#cc79a7", "9
 TEXT = 'font-family="sans-serif" font-size="13" fill="#444"'
 
 
-def risks(films: Films, coverages: Sequence[float]) -> np.ndarray:
+def risks(films: Films, coverages: ArrayLike) -> np.ndarray:
     """Return the share of wrong boxes among the frames with the highest presence.
 
     Args:

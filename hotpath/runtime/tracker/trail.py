@@ -27,9 +27,10 @@ import numpy as np
 
 from hotpath.runtime.errors import BadBox, NetworkFailed
 from hotpath.runtime.frames.pictures import AnyFrame, every_pixel
+from hotpath.runtime.identity.guard import JUDGED
 from hotpath.runtime.identity.identity import ACCEPTED, Phase
-from hotpath.runtime.search.search import JUDGED
-from hotpath.runtime.tracker.frame import Looked, Target, box_shown, state_in
+from hotpath.runtime.tracker.frame import FrameResults
+from hotpath.runtime.tracker.target_state import TargetState
 from hotpath.runtime.types import LOST, TRACKED, UNSURE, Box, Track
 
 SURE = 0.8  # presence of a target, from which on the paths of candidates are measured
@@ -140,22 +141,22 @@ class Trail:
             self._follower = None
 
     def end_frame(
-        self, small: SmallPicture, track: Track, trackers: Sequence[Target], steps: int = STEPS
+        self, small: SmallPicture, track: Track, targets: Sequence[TargetState], steps: int = STEPS
     ) -> Track:
         """End a frame, after everything else in it; returns the target's final track.
 
         Args:
             small: of the frame.
             track: of the target.
-            trackers: of each network that follows it. They wait while their candidates are
-                followed, and reject what is another object.
+            targets: the ``TargetState`` of each network that follows it. They wait while their
+                candidates are followed, and reject what is another object.
             steps: pictures through which a candidate may be followed in this frame.
         """
-        follows = [each.identity for each in trackers if each.identity.phase != Phase.GONE]
+        follows = [each.identity for each in targets if each.identity.phase != Phase.GONE]
         is_disputed = len(follows) > 1 and all(each.is_disputed for each in follows)
         followed = [
-            (each, box_shown(each, each._state))
-            for each in trackers
+            (each, each.box_of(each.state))
+            for each in targets
             if each.identity.phase == Phase.TENTATIVE
             or (is_disputed and each.identity.phase in ACCEPTED)
         ]
@@ -163,28 +164,28 @@ class Trail:
         self._note_arrivals(small)
         self.has_followed = bool(steps) and any(each.is_open for each in self._candidates)
         another = self._follow(small, steps) if self.has_followed else None
-        for tracker in trackers:
-            tracker.identity.is_traced = False
+        for target in targets:
+            target.identity.is_traced = False
         is_known = False  # whether there is more than candidates whose paths are not known
-        for tracker, box in followed:
+        for target, box in followed:
             mine = [each for each in self._candidates if not _is_away(box, each.box)]
             is_open = any(each.is_open for each in mine)
-            is_known |= not is_open or tracker.identity.phase != Phase.TENTATIVE
+            is_known |= not is_open or target.identity.phase != Phase.TENTATIVE
             has_place = any(each.has_place for each in mine)
-            tracker.identity.is_traced = is_open or (self.has_twin and not has_place)
+            target.identity.is_traced = is_open or (self.has_twin and not has_place)
         if another is not None:
-            self.reject(another, trackers)
+            self.reject(another, targets)
         is_known |= len(followed) < len(follows)
         if self.has_twin and track.state == UNSURE and not is_known:
             track = track._replace(state=LOST, lost=True, witnessed=track.witnessed and False)
         self._keep(small, track)
         return track
 
-    def reject(self, box: Box, trackers: Sequence[Target]) -> None:
+    def reject(self, box: Box, targets: Sequence[TargetState]) -> None:
         """Take note that a box of the last frame holds another object like the target."""
         self.has_twin = True
-        for tracker in trackers:
-            _refuse(tracker, box)
+        for target in targets:
+            _refuse(target, box)
 
     def _match(self, boxes: Sequence[Box]) -> None:
         """Take the candidates of a frame: those of the last frame, in new places, and others."""
@@ -272,19 +273,20 @@ def _is_away(box: Box, other: Box) -> bool:
     return far and (across <= 0 or down <= 0)
 
 
-def _refuse(tracker: Target, box: Box) -> None:
+def _refuse(target: TargetState, box: Box) -> None:
     """Let a network reject what is in a box; it goes on if it follows something else."""
-    if tracker.search is None:
+    redetector = target.redetector
+    if redetector is None:
         return
-    own, phase = box_shown(tracker, tracker._state), tracker.identity.phase
+    own, phase = target.box_of(target.state), target.identity.phase
     if own == box or (phase == Phase.TENTATIVE and not _is_away(own, box)):
-        tracker.identity.reject()
-        tracker.search.reject(tracker._state)
+        target.identity.reject()
+        redetector.reject(target.state)
     else:
-        tracker.search.rejected.add(state_in(tracker, box))
+        redetector.rejected.add(target.state_in(box))
 
 
-def end_frame(trackers: Mapping[int, Any], looked: Looked, tracks: Dict[int, Track]) -> None:
+def end_frame(trackers: Mapping[int, Any], results: FrameResults, tracks: Dict[int, Track]) -> None:
     """End a frame for one or more targets: their candidates are followed backwards.
 
     On a live camera only one candidate is followed in a frame, so that several lost targets take no
@@ -292,7 +294,7 @@ def end_frame(trackers: Mapping[int, Any], looked: Looked, tracks: Dict[int, Tra
 
     Args:
         trackers: number of a target -> its ``Tracker``.
-        looked: of the frame; its ``step_ms`` gets the time.
+        results: of the frame; its ``step_ms`` gets the time.
         tracks: number -> the ``Track`` of the frame, which is replaced by the final one.
     """
     began, small, steps = time.perf_counter(), None, STEPS
@@ -300,11 +302,12 @@ def end_frame(trackers: Mapping[int, Any], looked: Looked, tracks: Dict[int, Tra
     for number in sorted(traced, key=lambda n: not trackers[n]._trail.is_begun):
         tracker, trail = trackers[number], trackers[number]._trail
         if small is None:
-            small = SmallPicture(tracker.device.picture(looked.frame))
+            small = SmallPicture(tracker.device.picture(results.frame))
             steps = 1 if tracker.device.is_live else STEPS
-        tracks[number] = tracker._shown = trail.end_frame(
-            small, tracks[number], tracker._each, steps
+        targets = [each.target for each in tracker._each]
+        tracks[number] = tracker.target.shown = trail.end_frame(
+            small, tracks[number], targets, steps
         )
         if trail.has_followed and tracker.device.is_live:
             steps = 0
-    looked.step_ms["select"] += (time.perf_counter() - began) * 1e3
+    results.step_ms["select"] += (time.perf_counter() - began) * 1e3

@@ -50,8 +50,14 @@ from hotpath.runtime.identity.identity import (
     logistic,
 )
 from hotpath.runtime.tracker.first_box import fills_frame
-from hotpath.runtime.tracker.frame import Looked, box_shown, judge, look, of_all, propose
+from hotpath.runtime.tracker.frame import (
+    FrameResults,
+    decide_targets,
+    run_windows,
+    tracks_or_raise,
+)
 from hotpath.runtime.tracker.lock import exclusive
+from hotpath.runtime.tracker.target_state import TargetState
 from hotpath.runtime.tracker.tracker import NO_BOX, Tracker
 from hotpath.runtime.tracker.trail import end_frame, is_sure
 from hotpath.runtime.types import LOST, TRACKED, UNSURE, Box, Boxes, Track
@@ -100,7 +106,7 @@ class WitnessedTracker(Tracker):
         except Exception:
             self._forget()  # there is no target until all of this has worked
             raise
-        self.first = self._shown = first._replace(witnessed=True)
+        self.first = self.target.shown = first._replace(witnessed=True)
         self._begin()
         return self.first
 
@@ -112,20 +118,20 @@ class WitnessedTracker(Tracker):
 
     def _track_in(self, frame: Any) -> Track:
         alone = {0: self}
-        tracks, self.step_ms = look_and_judge(alone, frame)
-        return of_all(alone, tracks)[0]
+        tracks, self.step_ms = find_targets(alone, frame)
+        return tracks_or_raise(alone, tracks)[0]
 
-    def _agreed(self, own: Track, other: Track) -> Track:
+    def _tracks_of_both(self, own: Track, other: Track) -> Track:
         """Return what both say of a frame: the tracks of this network and of the witness."""
         own, other = tracks = self._with_hops(own, other)
-        identities = self.identity, self.witness.identity
+        identities = self.target.identity, self.witness.target.identity
         for index, identity in enumerate(identities):
             is_new = identity.phase == Phase.TENTATIVE or identity.probation > 0
             self._led[index] = self._led[index] and is_new
-        track = agreement(
+        track = combine_tracks(
             own,
             other,
-            is_witness=not any(fills_frame(each.box, self._shape) for each in tracks),
+            is_witness=not any(fills_frame(each.box, self.target.shape) for each in tracks),
             is_unbroken=not any(each.is_unverified for each in identities),
             is_led=any(self._led),
             is_chance=all(t.state == LOST or i.is_chance for t, i in zip(tracks, identities)),
@@ -139,15 +145,15 @@ class WitnessedTracker(Tracker):
             track = track._replace(found=all(found for found, t in claims if t.state == TRACKED))
             self._found = [False, False]
         for tracker in (self, self.witness):
-            tracker.identity.is_disputed = not track.witnessed
+            tracker.target.identity.is_disputed = not track.witnessed
         count = [each.state for each in tracks].count(TRACKED)
         self._have_differed |= count == 2 and not track.witnessed
         if track.state == TRACKED or any(each.found for each in tracks):
             self._have_differed = False
         if count == 1 and not track.witnessed and not self._have_differed:
-            self._led[0] |= other.state == TRACKED and lead(self, other)
-            self._led[1] |= own.state == TRACKED and lead(self.witness, own)
-        self._shown = track
+            self._led[0] |= other.state == TRACKED and hand_candidate_over(self, other)
+            self._led[1] |= own.state == TRACKED and hand_candidate_over(self.witness, own)
+        self.target.shown = track
         return track
 
     def _with_hops(self, own: Track, other: Track) -> List[Track]:
@@ -157,18 +163,18 @@ class WitnessedTracker(Tracker):
         candidate.
         """
         trackers, tracks = (self, self.witness), [own, other]
-        boxes = [box_shown(each, each._state) for each in trackers]
-        before, self._before = self._before, (self._shape, boxes)
-        if before is not None and before[0] == self._shape:
+        boxes = [each.target.box_of(each.target.state) for each in trackers]
+        before, self._before = self._before, (self.target.shape, boxes)
+        if before is not None and before[0] == self.target.shape:
             hops = [_hop(*pair) for pair in zip(before[1], boxes)]
             for index, tracker in enumerate(trackers):
-                is_followed = tracker.identity.phase in ACCEPTED
+                is_followed = tracker.target.identity.phase in ACCEPTED
                 if is_followed and hops[index] > HOP and hops[1 - index] < HOP / 10:
-                    if self._trail is not None and is_sure(self._shown):
-                        self._trail.reject(boxes[index], self._each)
+                    if self._trail is not None and is_sure(self.target.shown):
+                        self._trail.reject(boxes[index], [each.target for each in self._each])
                     else:
-                        tracker.identity.jump()
-                    state, presence = tracker.identity.report()
+                        tracker.target.identity.jump()
+                    state, presence = tracker.target.identity.report()
                     tracks[index] = tracks[index]._replace(
                         state=state, lost=state == LOST, presence=presence, found=False
                     )
@@ -182,9 +188,9 @@ class WitnessedTracker(Tracker):
     @property
     def box(self) -> Box:
         """See ``Tracker.box``: that of the last ``Track``."""
-        if self._state is None or self._shown is None:
+        if self.target.state is None or self.target.shown is None:
             self._check_target()
-        return self._shown.box  # type: ignore[union-attr]  # which has raised
+        return self.target.shown.box  # type: ignore[union-attr]  # which has raised
 
     @exclusive
     def suggest(self, boxes: Boxes) -> None:
@@ -197,7 +203,7 @@ class WitnessedTracker(Tracker):
         """See ``Tracker.confirm``. The network that followed something else follows this, too."""
         for tracker, has_it in self._who_has_it():
             if not has_it:
-                propose(tracker, self.box)
+                tracker.target.follow_candidate(self.box)
             Tracker.confirm(tracker)
         self._begin()
 
@@ -213,11 +219,11 @@ class WitnessedTracker(Tracker):
     def _who_has_it(self) -> List[Tuple[Tracker, bool]]:
         """Return both trackers, and whether each of them tracks what the last box shows."""
         box = self.box
-        if self._shown is not None and self._shown.state == LOST:
+        if self.target.shown is not None and self.target.shown.state == LOST:
             raise NotReady(NO_BOX, what="lost")
         return [
-            (each, not each.identity.is_lost and _agree(box_shown(each, each._state), box))
-            for each in (self, self.witness)
+            (each, not target.identity.is_lost and _agree(target.box_of(target.state), box))
+            for each, target in ((each, each.target) for each in self._each)
         ]
 
     @exclusive
@@ -243,7 +249,7 @@ def _thread_on(device: Device) -> Optional[ThreadPoolExecutor]:
     return ThreadPoolExecutor(1) if is_processor and engine.threads > 1 else None
 
 
-def look_and_judge(
+def find_targets(
     trackers: Mapping[int, WitnessedTracker],
     frame: Any,
     exclude: Optional[Callable[..., None]] = None,
@@ -259,55 +265,59 @@ def look_and_judge(
             which changes the tracks of the targets whose object is another one's.
 
     Returns:
-        (tracks, step_ms), as of ``look`` and ``judge``.
+        (tracks, step_ms), as of ``run_windows`` and ``decide_targets``.
     """
     networks: List[Mapping[int, Tracker]] = [trackers, {n: t.witness for n, t in trackers.items()}]
-    seen = _look_at_once(networks, frame, next(iter(trackers.values()))._pool)
+    seen = _run_both(networks, frame, next(iter(trackers.values()))._pool)
     lacking = [trackers.keys() - each.results.keys() for each in seen]
     for number in set().union(*lacking):  # no network goes on where the other one has failed
         for each in seen:
             each.results.pop(number, None)
-    tracks = [judge(*pair) for pair in zip(networks, seen)]
+    tracks = [decide_targets(_targets_of(each), results) for each, results in zip(networks, seen)]
     if exclude is not None:
         exclude(networks, tracks, seen[0].shape)
     own, other = tracks
     both = [number for number in own if number in other]
-    agreed = {n: trackers[n]._agreed(own[n], other[n]) for n in both}
+    agreed = {n: trackers[n]._tracks_of_both(own[n], other[n]) for n in both}
     end_frame(trackers, seen[0], agreed)
     step_ms = {step: sum(each.step_ms[step] for each in seen) for step in STEPS}
     return agreed, step_ms
 
 
-def _look_at_once(
+def _run_both(
     networks: Sequence[Mapping[int, Tracker]], frame: Any, pool: Optional[ThreadPoolExecutor]
-) -> List[Looked]:
-    """Let both networks look at a frame, the witness in a thread of its own if there is one."""
-    later = None
+) -> List[FrameResults]:
+    """Run both networks on a frame, the witness in a thread of its own if there is one."""
+    later, targets = None, list(map(_targets_of, networks))
     if pool is not None:
         with contextlib.suppress(RuntimeError):  # Python ends, and begins no thread
-            later = pool.submit(look, networks[1], frame)
+            later = pool.submit(run_windows, targets[1], frame)
     if later is None:
-        return [look(trackers, frame) for trackers in networks]
+        return [run_windows(each, frame) for each in targets]
     try:
-        return [look(networks[0], frame), later.result()]
+        return [run_windows(targets[0], frame), later.result()]
     finally:
         wait([later])  # it reads the frame
 
 
-def lead(tracker: Tracker, track: Track) -> bool:
+def _targets_of(trackers: Mapping[int, Tracker]) -> Dict[int, TargetState]:
+    return {number: tracker.target for number, tracker in trackers.items()}
+
+
+def hand_candidate_over(tracker: Tracker, track: Track) -> bool:
     """Let a network that follows nothing take what the other one claims; returns whether it does.
 
     It is the candidate of that network.
     """
-    search = tracker.search
-    is_rejected = search is not None and search.rejected.has(track.box)
-    if tracker.identity.phase != Phase.GONE or is_rejected:
+    redetector = tracker.target.redetector
+    is_rejected = redetector is not None and redetector.rejected.has(track.box)
+    if tracker.target.identity.phase != Phase.GONE or is_rejected:
         return False
-    propose(tracker, track.box)
+    tracker.target.follow_candidate(track.box)
     return True
 
 
-def agreement(
+def combine_tracks(
     own: Track,
     other: Track,
     *,
@@ -330,12 +340,12 @@ def agreement(
 
     Example:
         >>> own, other = (Track(Box(0, 0, w, 9), 0.9, presence=0.7) for w in (8, 9))
-        >>> agreement(own, other).state, round(agreement(own, other).presence, 2)
+        >>> combine_tracks(own, other).state, round(combine_tracks(own, other).presence, 2)
         ('tracked', 0.76)
-        >>> agreement(own, other._replace(box=Box(50, 0, 9, 9))).state
+        >>> combine_tracks(own, other._replace(box=Box(50, 0, 9, 9))).state
         'unsure'
         >>> doubtful = other._replace(state="unsure")
-        >>> [agreement(own, doubtful, is_unbroken=each).state for each in (False, True)]
+        >>> [combine_tracks(own, doubtful, is_unbroken=each).state for each in (False, True)]
         ['unsure', 'tracked']
     """
     a, b = log_odds(own.presence), log_odds(other.presence)

@@ -8,13 +8,13 @@ pytest.importorskip("onnxruntime")
 
 from hotpath.deploy.film import film
 from hotpath.runtime.frames.camera_frames import PlanarFrame
+from hotpath.runtime.identity.guard import JUDGED
 from hotpath.runtime.identity.identity import PROBATION
 from hotpath.runtime.options import Options
-from hotpath.runtime.search.search import JUDGED
 from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.tracker.tracker import Tracker
 from hotpath_nogpu.cuda.onnx_engine import close, cost_of, open_both
-from tests.runtime.search.test_search import BACK, GONE, SEARCHED, THRESHOLDS, Elsewhere
+from tests.runtime.search.test_redetector import BACK, GONE, SEARCHED, THRESHOLDS, Elsewhere
 from tests.support import tiny
 from tests.support.pictures_in_planes import planes_of
 from tests.support.proposed import counted
@@ -35,7 +35,13 @@ def changed(frames, start):
 
 
 def told(track, tracker):
-    return [list(track.box), track.score, bool(track.lost), track.state, tracker.identity.value]
+    return [
+        list(track.box),
+        track.score,
+        bool(track.lost),
+        track.state,
+        tracker.target.identity.value,
+    ]
 
 
 def follow(tracker, frames, first, box):
@@ -64,7 +70,11 @@ def track(path, kind="bgr", change=None, after=0):
     if kind == "bgrx":
         given = (np.dstack([frame, frame[:, :, 0]]) for frame in given)  # none is kept
     tracker = Tracker(gpu, recover=True)
-    report = {"peaks": counted(tracker) if tracker.search and tracker.search.chooses else []}
+    report = {
+        "peaks": counted(tracker)
+        if tracker.target.redetector and tracker.target.guard.chooses
+        else []
+    }
     # what is uploaded first must not need a mean colour of the device's memory
     report["found"], report["costs"] = follow(tracker, given, frames[0], box)
     tracker.release()

@@ -13,7 +13,7 @@ from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.tracker.tracker import Tracker
 from hotpath_nogpu.cuda.counting import cost_of
 from hotpath_nogpu.tensorrt.fake_bundle import boxes_of, covered, judge, make, quiet
-from tests.runtime.search.test_search import THRESHOLDS
+from tests.runtime.search.test_redetector import THRESHOLDS
 from tests.support import tiny, tiny_cut
 
 NETWORKS = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}

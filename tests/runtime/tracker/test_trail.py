@@ -153,7 +153,7 @@ def test_what_the_user_confirms_is_not_rejected(load):
     with load() as tracker:
         followed(tracker, shelf, GONE)
         frames = iter(shelf.frames[GONE:])
-        while tracker.identity.phase != Phase.TENTATIVE:
+        while tracker.target.identity.phase != Phase.TENTATIVE:
             tracker.update(next(frames))
         tracker.confirm()
         tracks = [tracker.update(frame) for frame in frames]
@@ -163,21 +163,21 @@ def test_what_the_user_confirms_is_not_rejected(load):
 def test_a_place_that_was_rejected_can_be_confirmed(load):
     with load() as tracker:
         followed(tracker, shelf_of(), END - 1)
-        assert tracker.search.rejected
-        tracker.search.confirm()
-        assert not tracker.search.rejected and not tracker.search.active
+        assert tracker.target.redetector.rejected
+        tracker.target.redetector.confirm()
+        assert not tracker.target.redetector.rejected and not tracker.target.redetector.active
 
 
 def test_a_network_is_not_led_to_what_it_rejected(load):
-    from hotpath.runtime.tracker.witness import lead
+    from hotpath.runtime.tracker.witness import hand_candidate_over
 
     with load() as tracker:
         followed(tracker, shelf_of(), END - 1)
         claimed = Track(Box(*PLACES[1], SIDE, SIDE), 0.9)
-        lead(tracker, claimed)
-        assert tracker.identity.phase == Phase.GONE
-        lead(tracker, claimed._replace(box=Box(150, 60, SIDE, SIDE)))
-        assert tracker.identity.phase == Phase.TENTATIVE
+        hand_candidate_over(tracker, claimed)
+        assert tracker.target.identity.phase == Phase.GONE
+        hand_candidate_over(tracker, claimed._replace(box=Box(150, 60, SIDE, SIDE)))
+        assert tracker.target.identity.phase == Phase.TENTATIVE
 
 
 def test_a_new_target_has_no_trail_of_the_one_before(load):
@@ -185,7 +185,7 @@ def test_a_new_target_has_no_trail_of_the_one_before(load):
     with load() as tracker:
         followed(tracker, shelf, END - 1)
         tracker.init(shelf.frames[-1], (*PLACES[1], SIDE, SIDE))
-        assert tracker._trail._sure is None and not tracker.search.rejected
+        assert tracker._trail._sure is None and not tracker.target.redetector.rejected
         assert tracker.update(shelf.frames[-1]).state == TRACKED
 
 
@@ -279,7 +279,7 @@ def test_an_unsure_target_is_reported_as_unsure_while_a_candidate_is_followed(lo
         followed(tracker, shelf, GONE)
         for frame in shelf.frames[GONE:]:
             track = tracker.update(frame)
-            if tracker.identity.is_traced:
+            if tracker.target.identity.is_traced:
                 break
     assert track.state == UNSURE and track.presence <= MOST_UNVERIFIED
 
@@ -331,7 +331,7 @@ def test_a_network_that_was_never_lost_is_followed_back_if_the_other_one_dispute
         shelf.frames[index] = shelf.frames[1]
     with load(True) as tracker:
         followed(tracker, shelf, 12)
-        tracker._state[:2] = np.add(PLACES[1], SIDE / 2)  # it goes over to the other object
+        tracker.target.state[:2] = np.add(PLACES[1], SIDE / 2)  # it goes over to the other object
         tracker._before = None  # slowly
         tracks = followed(tracker, shelf, since=12)
     assert tracks[0].state == UNSURE and not tracks[0].witnessed

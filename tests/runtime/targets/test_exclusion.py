@@ -111,7 +111,7 @@ def test_presence_decides_where_both_move_alike(pair):
     for weaker in (0, 1):
         exclusion = Exclusion()
         _frame(exclusion, pair, 100, 160)
-        pair[weaker].target.identity.value, pair[1 - weaker].identity.value = 0.3, 0.9
+        pair[weaker].target.identity.value, pair[1 - weaker].target.identity.value = 0.3, 0.9
         resolved, *_ = _frame(exclusion, pair, 130, 130)
         assert [resolved[n].state == UNSURE for n in (0, 1)] == [weaker == 0, weaker == 1]
 

@@ -106,6 +106,7 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
         detector = open_detector(target_options, network) if target_options.detector else None
         targets = cleanup.enter_context(contextlib.closing(open_targets(network)))
         source, frame, boxes = opened or open_input(*read)
+        targets.device.is_live = source.live
         window = None
         if boxes is None:
             from hotpath.app.cli.mouse import first_target

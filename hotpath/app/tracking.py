@@ -140,6 +140,7 @@ class Tracking(Generic[AnyTrack]):
         detector = selected.load(network)
         self.targets: Targets = self._closing.enter_context(open_targets(network))
         self.source, frame = opened or self._opened_source(options)
+        self.targets.device.is_live = self.source.live
         self._finder: Optional[TargetFinder] = None
         if selected.detector is not None:
             find: Any = selected.detector if detector is None else detector.detect

@@ -62,7 +62,11 @@ def collect(
         box = clip.boxes[index]
         is_visible = np.isfinite(box[0])
         if index and is_visible and index in wanted_x:
-            state = tracker._state if len(crops_x) % 2 else _jittered(tracker._state, network, rng)
+            state = (
+                tracker.target.state
+                if len(crops_x) % 2
+                else _jittered(tracker.target.state, network, rng)
+            )
             window, _ = geometry.search_window(network, state)
             crops_x.append(_cut(tracker, frame, window, network.search))
         track = tracker.update(frame) if index else None

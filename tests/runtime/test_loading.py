@@ -18,8 +18,7 @@ from hotpath.runtime import options as options_module
 from hotpath.runtime.errors import BadNetwork, BadOption
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets import targets
-from hotpath.runtime.tracker.frame import requests_of
-from tests.runtime.search.test_search import THRESHOLDS
+from tests.runtime.search.test_redetector import THRESHOLDS
 from tests.support import ROOT, run, tiny
 from tests.support.errors import refusal
 
@@ -176,7 +175,7 @@ def test_what_searches_chooses_among_peaks_by_default(tmp_path, given, recover, 
         assert tracker.searches is recover
         pictures, boxes = tiny.film(2)
         tracker.init(pictures[0], boxes[0])
-        (request,) = requests_of(tracker, pictures[1], pictures[1].shape)
+        (request,) = tracker.target.requests(pictures[1], pictures[1].shape)
     assert (request.prior.most > 1) is chooses
 
 

@@ -33,7 +33,7 @@ def test_a_loss_is_told_without_a_search(tmp_path, vanishing):
     toml = write_watched(tmp_path, **tiny.LOSSY)
     with load_tracker(toml, recover=False) as tracker:
         tracks = tracks_of(tracker, vanishing)
-        assert not tracker.searches and not tracker.search.active
+        assert not tracker.searches and not tracker.target.redetector.active
     assert [track.found for track in tracks].count(True) == 1
     lost = np.array([track.lost for track in tracks])
     assert not lost[: GONE[0] - 1].any()

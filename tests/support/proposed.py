@@ -3,13 +3,13 @@
 
 def counted(tracker):
     """A list that gets the number of places that each tracked frame proposes."""
-    found, choose = [], tracker.search.choose
+    found, choose = [], tracker.target.guard.choose
 
-    def chooses(seen):
+    def chooses(seen, is_followed=True):
         found.append(len(seen.scores))
-        return choose(seen)
+        return choose(seen, is_followed)
 
-    tracker.search.choose = chooses
+    tracker.target.guard.choose = chooses
     return found
 
 
@@ -18,12 +18,12 @@ def chosen(tracker):
 
     Indexes count from the network's own place, the best cell.
     """
-    found, choose = [], tracker.search.choose
+    found, choose = [], tracker.target.guard.choose
 
-    def chooses(seen):
-        index, looks = choose(seen)
+    def chooses(seen, is_followed=True):
+        index, looks = choose(seen, is_followed)
         found.append(index)
         return index, looks
 
-    tracker.search.choose = chooses
+    tracker.target.guard.choose = chooses
     return found

@@ -83,6 +83,7 @@ class Device:
         copies: whether the device copies what it shows, so that ``WindowRequest.reads`` makes a
         difference.
         point_prompt: the ``PointPrompt`` once a point was given, else None.
+        is_live: whether frames come from a live camera, so that a frame must not take long.
         beside: the device of a witness, whose head a point prompt may use, or None.
         open_other: opens the device of another network beside this one, by its name; None where
             there is none.
@@ -98,6 +99,7 @@ class Device:
         self.network, self.engine, self.kernels = network, engine, kernels
         self._places: Dict[SelectionPrior, Any] = {}  # what proposes places on the processor
         self.point_prompt: Any = None
+        self.is_live = False
         self.beside: Optional[Device] = None
         self.open_other: Optional[Callable[[str], Device]] = None
 

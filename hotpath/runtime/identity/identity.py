@@ -118,7 +118,7 @@ class Identity:
 
     Args:
         rules: of its network.
-        cues: measure a box: ``of`` gives the value of a frame, 0 to 1, and ``chances`` what other
+        cues: measure a box: ``value`` gives that of a frame, 0 to 1, and ``chances`` what other
             objects reach by chance. None: the network cannot tell; the target is always tracked.
         every: frames from one judgement of a confirmed target to the next.
 
@@ -203,7 +203,7 @@ class Identity:
             self._path.step(state, self._is_tracked)
         if self.cues is None or (self.phase == Phase.CONFIRMED and self.since < self._every):
             return
-        rules, now = self.rules, self.cues.of(frame, state, result, score, appearance)
+        rules, now = self.rules, self.cues.value(frame, state, result, score, appearance)
         frames, self.since = self.since, 0
         value = self.smooth(now, frames)
         if self.phase in ACCEPTED:

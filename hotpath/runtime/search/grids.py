@@ -8,7 +8,7 @@ import numpy as np
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.colour import ColourMap
 from hotpath.runtime.network import Network
-from hotpath.runtime.search.windows import COLOURED, NEAR, WIDE, Window
+from hotpath.runtime.search.regions import COLOURED, NEAR, WIDE, SearchRegion
 
 # Sides of the grid's windows, relative to the usual one, coarse first. Of the windows that hold the
 # target, kestrel's first weights found it in half of those of side 2, and in three of four of 1.5.
@@ -42,7 +42,7 @@ class Grids:
         self._coloured: Optional[ColourMap] = None  # by which they were parted last
         self._part: Optional[np.ndarray] = None  # of each window
 
-    def next(self, colours: Callable[[], ColourMap]) -> Window:
+    def next(self, colours: Callable[[], ColourMap]) -> SearchRegion:
         """Return the next window.
 
         Args:
@@ -56,7 +56,7 @@ class Grids:
             if index < len(self._centres):
                 self._first, self._searched = index + 1, self._searched + 1
                 state = np.concatenate([self._centres[index], self._place[2:]])
-                return Window(WIDE, state, factor)
+                return SearchRegion(WIDE, state, factor)
             self._centres = self._coloured = None
             self._level = (self._level + 1) % len(GRIDS)
             self._first = 0

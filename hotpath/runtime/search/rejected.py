@@ -9,7 +9,7 @@ from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.boxes import overlaps
 from hotpath.runtime.identity.learner.classifier import Classifier
 from hotpath.runtime.network import Network
-from hotpath.runtime.search.windows import HERE, REMEMBERED
+from hotpath.runtime.search.regions import HERE, REMEMBERED
 from hotpath.runtime.types import Box, WindowResult
 
 SAME = 0.2  # overlap from which a place shows the object: in wide windows places are coarse
@@ -56,7 +56,7 @@ class Rejected:
         del self._states[:-REMEMBERED], self._missed[:-REMEMBERED]
 
     def rescale(self, factors: Sequence[float]) -> None:
-        """Adapt to a new frame size; ``factors`` are those of ``Search.rescale``."""
+        """Adapt to a new frame size; ``factors`` are those of ``Redetector.rescale``."""
         self._states = [state * factors for state in self._states]
 
     def look(self, kind: str, result: WindowResult) -> None:

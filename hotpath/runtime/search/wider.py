@@ -15,37 +15,38 @@ from hotpath.runtime.devices.base import Device, StepMs, WindowRequest, copy_of_
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.boxes import overlaps
 from hotpath.runtime.frames.pictures import AnyFrame
-from hotpath.runtime.search.cues import CUES
-from hotpath.runtime.search.search import JUMP, TAKEN, Search
-from hotpath.runtime.search.windows import NEAR, PRIORS, WIDE
+from hotpath.runtime.identity.cues import CUES
+from hotpath.runtime.identity.guard import JUMP, DistractorGuard
+from hotpath.runtime.search.redetector import TAKEN
+from hotpath.runtime.search.regions import NEAR, PRIORS, WIDE
 from hotpath.runtime.types import Box, WindowResult
 
 BETTER = 0.1  # by how much the other place must be better, mean of the cues
 AGAIN = 3  # of frames in succession with a low score, the first ones get a wider window, too
 
 
-class Watched(NamedTuple):
+class WiderSearch(NamedTuple):
     """A target that is tracked and would be searched for.
 
     Attributes:
-        search: its ``Search``.
+        guard: its ``DistractorGuard``.
         exemplar: its ``Exemplar``.
         state: float64 [cx, cy, w, h], frame pixels, in the frame before.
     """
 
-    search: Search
+    guard: DistractorGuard
     exemplar: Any
     state: np.ndarray
 
 
-def look_again(
+def search_wider(
     device: Device,
     frame: AnyFrame,
     results: List[WindowResult],
     spent: StepMs,
-    targets: Sequence[Tuple[int, Optional[Watched]]],
+    targets: Sequence[Tuple[int, Optional[WiderSearch]]],
 ) -> List[WindowResult]:
-    """Look at the wider windows of followed targets whose scores collapsed.
+    """Search the wider windows of followed targets whose scores collapsed.
 
     Returns ``result`` if there is none. Else it returns a copy that no later look overwrites, in
     which the windows of targets that are found elsewhere are replaced.
@@ -58,31 +59,29 @@ def look_again(
             targets that get no wider window.
     """
     faint, clear = [], []
-    for number, watched in targets:
-        if watched is None:
+    for number, target in targets:
+        if target is None:
             continue
-        search, exemplar, state = watched
-        low = results[number].scores[0] < search.network.wider_below
-        if low and search.faint < AGAIN:
-            faint.append(
-                (number, search, WindowRequest(exemplar, state, NEAR, PRIORS[WIDE], False))
-            )
+        guard, exemplar, state = target
+        low = results[number].scores[0] < guard.network.wider_below
+        if low and guard.faint < AGAIN:
+            faint.append((number, guard, WindowRequest(exemplar, state, NEAR, PRIORS[WIDE], False)))
         elif not low:
-            clear.append((search.network, number))
+            clear.append((guard.network, number))
     if not faint:
         return results
     theirs = [geometry.box_of(network, results[number].states[0]) for network, number in clear]
     results = [copy_of_result(each) for each in results]  # the call below overwrites what they show
     shown, further = device.run(frame, [request for _, _, request in faint])
-    for (number, search, _), wide in zip(faint, shown):
-        results[number] = _better(search, results[number], wide, theirs)
+    for (number, guard, _), wide in zip(faint, shown):
+        results[number] = _better(guard, results[number], wide, theirs)
     for step, ms in further.items():
         spent[step] += ms
     return results
 
 
 def _better(
-    search: Search, usual: WindowResult, wide: WindowResult, theirs: Sequence[Box]
+    guard: DistractorGuard, usual: WindowResult, wide: WindowResult, theirs: Sequence[Box]
 ) -> WindowResult:
     """Return what shows the target: ``usual``, or ``wide`` with its best place alone.
 
@@ -91,20 +90,20 @@ def _better(
     """
     if not math.isfinite(wide.scores[0]):
         return usual
-    appearance = search.classifier.appearance(wide)
+    appearance = guard.classifier.appearance(wide)
     totals = appearance + np.asarray(wide.scores)
     if theirs:
-        boxes = [geometry.box_of(search.network, state) for state in wide.states]
+        boxes = [geometry.box_of(guard.network, state) for state in wide.states]
         totals[(overlaps(boxes, theirs) > TAKEN).any(axis=1)] = -math.inf
     best = int(np.argmax(totals))
-    needed = float(search.classifier.appearance(usual)[0]) + usual.scores[0]
+    needed = float(guard.classifier.appearance(usual)[0]) + usual.scores[0]
     needed += BETTER * CUES
     before, place = wide.around.tolist(), wide.states[best].tolist()
     way = math.hypot(place[0] - before[0], place[1] - before[1])
     is_far = way > JUMP * math.sqrt(before[2] * before[3])
     if not (is_far and appearance[best] > 0 and totals[best] > needed):
         return usual
-    search.identity.jump()
+    guard.identity.jump()
     chosen = slice(best, best + 1)
     return wide._replace(
         states=wide.states[chosen],

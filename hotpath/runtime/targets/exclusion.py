@@ -32,7 +32,6 @@ import numpy as np
 
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.boxes import overlaps
-from hotpath.runtime.tracker.frame import box_shown
 from hotpath.runtime.tracker.tracker import Tracker
 from hotpath.runtime.types import LOST, UNSURE, Box, Track
 
@@ -100,13 +99,13 @@ class Exclusion:
                 held = path.hold(number in live, shape)
                 if held is None:
                     last = path.state  # the box in this frame holds another target
-                    box = track.box if last is None else box_shown(tracker, last)
+                    box = track.box if last is None else tracker.target.box_of(last)
                     track = track._replace(box=box, lost=True, state=LOST, presence=0.0)
                 else:
-                    box = box_shown(tracker, held)
+                    box = tracker.target.box_of(held)
                     track = Track(box, track.score, False, UNSURE, presence=MOVED_ON)
             elif number in owned:
-                path.step(tracker._state)
+                path.step(tracker.target.state)
             else:
                 path.held = 0
             if number not in owned:
@@ -143,8 +142,10 @@ class Exclusion:
         if path.suspected:
             return math.inf
         x, y, w, h = path.next
-        jump = math.hypot(tracker._state[0] - x, tracker._state[1] - y) / math.sqrt(w * h)
-        return jump - (tracker.identity.value or 0.0)
+        jump = math.hypot(tracker.target.state[0] - x, tracker.target.state[1] - y) / math.sqrt(
+            w * h
+        )
+        return jump - (tracker.target.identity.value or 0.0)
 
 
 def refused(
@@ -185,12 +186,12 @@ def refused(
 
 def _live(trackers: Mapping[int, Tracker]) -> List[int]:
     """Return the numbers of the targets that follow an object that is not to be verified."""
-    return [n for n, tracker in trackers.items() if not tracker.identity.is_unverified]
+    return [n for n, tracker in trackers.items() if not tracker.target.identity.is_unverified]
 
 
 def _own_box(tracker: Tracker) -> Box:
     """Return the box of what a tracker holds, whatever the convention of the drawn box."""
-    return geometry.box_of(tracker.network, tracker._state)
+    return geometry.box_of(tracker.network, tracker.target.state)
 
 
 class _Path:

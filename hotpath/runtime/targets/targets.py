@@ -1,6 +1,7 @@
 """Several targets in one run. Each has its own tracker, and all share one device.
 
-``hotpath.runtime.tracker.frame.look`` gives the device the windows of all targets in one list.
+``hotpath.runtime.tracker.frame.run_windows`` gives the device the windows of all targets in one
+list.
 """
 
 import math
@@ -19,15 +20,7 @@ from hotpath.runtime.networks import DEFAULT_NETWORK, FASTER_PAIR, SHARE
 from hotpath.runtime.options import DEFAULTS, Options
 from hotpath.runtime.targets.exclusion import Exclusion, refused
 from hotpath.runtime.targets.finding import TargetFinder
-from hotpath.runtime.tracker.frame import (
-    avoid,
-    box_shown,
-    hold,
-    judge,
-    look,
-    of_all,
-    with_velocity,
-)
+from hotpath.runtime.tracker.frame import decide_targets, run_windows, tracks_or_raise
 from hotpath.runtime.tracker.lock import ExclusiveLock, exclusive
 from hotpath.runtime.tracker.motion import is_time
 from hotpath.runtime.tracker.tracker import NO_BOX, NO_COPY, Tracker, why_no_search_on
@@ -141,13 +134,13 @@ class Targets:
         Another reason is an older target that is followed in nearly the same box.
         """
         tracker = self._tracker(number)
-        if tracker.doubt or tracker._state is None:
+        if tracker.doubt or tracker.target.state is None:
             return str(tracker.doubt)
-        box = box_shown(tracker, tracker._state)
+        box = tracker.target.box_of(tracker.target.state)
         for other, older in self._trackers.items():
-            if other >= number or older._state is None or older.identity.is_unverified:
+            if other >= number or older.target.state is None or older.target.identity.is_unverified:
                 continue
-            if overlap(box, box_shown(older, older._state)) >= ALIKE:
+            if overlap(box, older.target.box_of(older.target.state)) >= ALIKE:
                 return (
                     f"the box is nearly that of target {other}, so both follow the same object; "
                     "draw it around another one"
@@ -287,17 +280,18 @@ class Targets:
             return {}
         exclude = self._exclude if len(trackers) > 1 else None
         if self.witness is None:
-            looked = look(trackers, frame)
-            tracks, self.step_ms = judge(trackers, looked), looked.step_ms
+            targets = {number: tracker.target for number, tracker in trackers.items()}
+            results = run_windows(targets, frame)
+            tracks, self.step_ms = decide_targets(targets, results), results.step_ms
             if exclude is not None:
-                exclude([trackers], [tracks], looked.shape)
-            end_frame(trackers, looked, tracks)
+                exclude([trackers], [tracks], results.shape)
+            end_frame(trackers, results, tracks)
         else:
-            from hotpath.runtime.tracker.witness import look_and_judge  # few boards have a witness
+            from hotpath.runtime.tracker.witness import find_targets  # few boards have a witness
 
-            tracks, self.step_ms = look_and_judge(trackers, frame, exclude)
-        tracks = {n: with_velocity(trackers[n], track, time_s) for n, track in tracks.items()}
-        return of_all(trackers, tracks)
+            tracks, self.step_ms = find_targets(trackers, frame, exclude)
+        tracks = {n: trackers[n].target.with_velocity(t, time_s) for n, t in tracks.items()}
+        return tracks_or_raise(trackers, tracks)
 
     def _exclude(
         self,
@@ -312,9 +306,9 @@ class Targets:
             for number, decision in exclusion.resolve(trackers, of_each, shape, out).items():
                 of_each[number] = decision.track
                 if decision.rivals is not None:
-                    avoid(trackers[number], decision.rivals)
+                    trackers[number].target.set_other_boxes(decision.rivals)
                 if decision.held is not None:
-                    hold(trackers[number], decision.held)
+                    trackers[number].target.hold_place(decision.held)
 
     def _of_devices(self) -> List[Dict[int, Tracker]]:
         """Return the trackers of each device, by number of their targets."""
@@ -333,7 +327,7 @@ class Targets:
         for trackers, exclusion in zip(self._of_devices(), self._exclusions):
             exclusion.forget(number)
             for tracker in trackers.values():
-                avoid(tracker, np.zeros((0, 4)))
+                tracker.target.set_other_boxes(np.zeros((0, 4)))
         if len(self) < 2:  # nobody has its object
             self._exclusions = [Exclusion() for _ in self._devices]
 

@@ -12,25 +12,15 @@ from typing import Any, NoReturn, Optional, Sequence, Tuple
 import numpy as np
 
 from hotpath.base.log import users_level
-from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode
 from hotpath.runtime.devices.base import STEPS, Device, StepMs, WindowRequest
 from hotpath.runtime.errors import NotReady
 from hotpath.runtime.frames import geometry
-from hotpath.runtime.identity.identity import Identity, rules_of
-from hotpath.runtime.search.search import Search, create
 from hotpath.runtime.tracker.first_box import UNSMOOTHED, DoubtfulBox, bias_of, doubt_of
-from hotpath.runtime.tracker.frame import (
-    Target,
-    box_shown,
-    check_size,
-    judge,
-    look,
-    of_all,
-    with_velocity,
-)
+from hotpath.runtime.tracker.frame import decide_targets, run_windows, tracks_or_raise
 from hotpath.runtime.tracker.lock import ExclusiveLock, exclusive
 from hotpath.runtime.tracker.motion import Motion, is_time
+from hotpath.runtime.tracker.target_state import TargetState
 from hotpath.runtime.tracker.trail import Trail, end_frame
 from hotpath.runtime.types import Box, Boxes, Track, checked_box, checked_boxes, given_track
 
@@ -42,7 +32,7 @@ NO_BOX = "the target is lost, so there is no box to confirm or reject; give a ne
 CANNOT_LOSE = "this tracker cannot lose a target, so there is nothing to reject; give a new box"
 
 
-class Tracker(Target):
+class Tracker:
     """Follows one target.
 
     Args:
@@ -76,7 +66,7 @@ class Tracker(Target):
         *,
         recover: Optional[bool] = None,
     ) -> None:
-        network, kernels = device.network, device.kernels
+        network = device.network
         self.network, self.device, self.name = network, device, network.name
         self.engine = device.engine
         self.kernels_name = device.kernels_name
@@ -84,23 +74,15 @@ class Tracker(Target):
         self.first: Optional[Track] = None
         self.doubt = ""
         self._drawn: Any = None  # the state of the drawn box, which has its bias already
-        self._motion = Motion()
         self._closed = False
         self.lock = ExclusiveLock()
-        self._scales = decode.scales(network)
-        self._decoder = decode.create(network, kernels) if self._scales else None
         self.why_no_search = why_no_search_on(device) if recover else "it was not asked for"
         self.searches = not self.why_no_search
-        self.search: Optional[Search] = None  # judges, too, what is not searched for
-        self._prior = ARGMAX
-        if recover is not None and not why_no_search_on(device):
-            self.search = create(network, kernels, recover)
-            self.identity = self.search.identity
-            if self.searches:
-                self._prior = self.search.prior
-                self._trail = Trail(self._follower)
-        else:
-            self.identity = Identity(rules_of(network))
+        can_lose = recover is not None and not why_no_search_on(device)
+        self.target = TargetState(device, self.lock, recover if can_lose else None)
+        self._trail: Any = None  # if candidates are followed backwards
+        if self.searches:
+            self._trail = Trail(self._follower)
 
     @exclusive
     def init(
@@ -139,9 +121,9 @@ class Tracker(Target):
         """
         if self._closed:
             self._check_target()
-        device, identity = self.device, self.identity
+        device, target = self.device, self.target
         frame, shape = device.take(frame)
-        check_size(self, shape)
+        target.check_size(shape)
         taken = "box"
         if snug or point is not None or box is None:
             from hotpath.runtime.tracker import point_prompt  # only for points and loose boxes
@@ -156,19 +138,19 @@ class Tracker(Target):
         state = geometry.state_of(self.network, box, shape[1], shape[0])
 
         # exemplar: crop and features, kept for all later frames
-        exemplar = self._exemplar = device.exemplar(frame, state)
+        exemplar = target.exemplar = device.exemplar(frame, state)
 
         # the first search region: what later frames are compared with
         result = bias = None
-        if self.search is not None:
+        if target.guard is not None and target.redetector is not None:
             (result,), _ = device.run(frame, [WindowRequest(exemplar, state, prior=UNSMOOTHED)])
             if taken == "box" and self.searches:
                 bias = bias_of(self.network, state, result, shape)
-            self.search.begin(state, result, exemplar.border)
-        identity.begin(picture, state, result)
-        self._state = self._last = self._drawn = state
-        self._bias, self._shape = bias, shape
-        self._motion = motion
+            target.guard.begin(state, result, exemplar.border)
+            target.redetector.begin()
+        target.identity.begin(picture, state, result)
+        target.begin(state, bias, shape, motion)
+        self._drawn = state
         if self._trail is not None:
             self._trail.begin()
         self.first = given_track(box, taken)
@@ -194,19 +176,19 @@ class Tracker(Target):
         is_time(time_s)  # which raises before anything moves
         self.lock.acquire()
         try:
-            if self._closed or self._state is None:
+            if self._closed or self.target.state is None:
                 self._check_target()
-            return with_velocity(self, self._track_in(frame), time_s)
+            return self.target.with_velocity(self._track_in(frame), time_s)
         finally:
             self.lock.release()
 
     def _track_in(self, frame: Any) -> Track:
         """Return the track of the next frame, without a velocity."""
-        alone = {0: self}
-        looked = look(alone, frame)
-        tracks, self.step_ms = judge(alone, looked), looked.step_ms
-        end_frame(alone, looked, tracks)
-        return of_all(alone, tracks)[0]
+        targets = {0: self.target}
+        results = run_windows(targets, frame)
+        tracks, self.step_ms = decide_targets(targets, results), results.step_ms
+        end_frame({0: self}, results, tracks)
+        return tracks_or_raise(targets, tracks)[0]
 
     @property
     def _each(self) -> "Tuple[Tracker, ...]":
@@ -223,17 +205,17 @@ class Tracker(Target):
     def state(self) -> Any:
         """Deprecated: float64 [cx, cy, w, h] of the target, frame pixels. Use ``box``."""
         warnings.warn("Tracker.state is deprecated; use Tracker.box", DeprecationWarning, 2)
-        return self._state
+        return self.target.state
 
     @property
     def box(self) -> Box:
         """The target's box as a ``Box``. Raises ``NotReady`` if there is no target."""
-        state = self._state  # another thread may drop the target
+        state = self.target.state  # another thread may drop the target
         if state is None:
             self._check_target()
         if self.first is not None and state is self._drawn:
             return self.first.box
-        return box_shown(self, state)
+        return self.target.box_of(state)
 
     @exclusive
     def suggest(self, boxes: Boxes) -> None:
@@ -248,10 +230,11 @@ class Tracker(Target):
             BadBox: it has another shape, or a number is not finite.
         """
         boxes = checked_boxes(boxes)
-        if self.search is not None and self.search.active:
-            height, width = self._shape[:2]
+        redetector = self.target.redetector
+        if redetector is not None and redetector.active:
+            height, width = self.target.shape[:2]
             states = [geometry.state_of(self.network, box, width, height) for box in boxes]
-            self.search.suggest(np.array(states).reshape(-1, 4))
+            redetector.suggest(np.array(states).reshape(-1, 4))
 
     @exclusive
     def confirm(self) -> None:
@@ -260,13 +243,13 @@ class Tracker(Target):
         Raises:
             NotReady: there is no target, or it is lost, so that no box holds it.
         """
-        if self._state is None:
+        if self.target.state is None:
             self._check_target()
-        if self.identity.is_lost:
+        if self.target.identity.is_lost:
             raise NotReady(NO_BOX, what="lost")
-        self.identity.confirm()
-        if self.search is not None:
-            self.search.confirm()
+        self.target.identity.confirm()
+        if self.target.redetector is not None:
+            self.target.redetector.confirm()
         if self._trail is not None:
             self._trail.begin()
 
@@ -280,15 +263,15 @@ class Tracker(Target):
         Raises:
             NotReady: there is no target, it is lost already, or the tracker cannot lose a target.
         """
-        if self._state is None:
+        if self.target.state is None:
             self._check_target()
-        if self.identity.value is None:
+        if self.target.identity.value is None:
             raise NotReady(CANNOT_LOSE, what="always tracked")
-        if self.identity.is_lost:
+        if self.target.identity.is_lost:
             raise NotReady(NO_BOX, what="lost")
-        self.identity.reject()
-        if self.search is not None:
-            self.search.reject(self._state)
+        self.target.identity.reject()
+        if self.target.redetector is not None:
+            self.target.redetector.reject(self.target.state)
 
     @exclusive
     def release(self) -> None:
@@ -325,10 +308,8 @@ class Tracker(Target):
 
     def _forget(self) -> None:
         """Drop the target."""
-        self._state, self.first, self.doubt, self._legible = None, None, "", None
-        if self._exemplar is not None:
-            self._exemplar.close()
-        self._exemplar = None
+        self.first, self.doubt = None, ""
+        self.target.forget()
 
     def _check_target(self) -> None:
         """Raise ``NotReady`` before ``init`` and after ``close``."""

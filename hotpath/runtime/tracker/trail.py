@@ -10,29 +10,35 @@ came into the picture, nothing is known, and the identity decides alone. That it
 is no evidence: so does whatever hid the target. The last picture is looked at JUDGED times, because
 a followed object is judged in one frame of JUDGED.
 
+Where one object was rejected, there are often more. From then on, until the target is sure again or
+the user confirms a box, no similarity verifies a candidate whose path does not lead to the place of
+the target: it stays ``unsure``, and ``lost`` until its path is known. Where two networks follow
+different objects, each of the two is followed backwards, too, even if it was never lost.
+
 This is a forward-backward check (Kalal, Mikolajczyk, Matas: Forward-Backward Error, ICPR 2010).
 """
 
 import contextlib
 import math
 import time
-from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 from hotpath.runtime.errors import BadBox, NetworkFailed
 from hotpath.runtime.frames.pictures import AnyFrame, every_pixel
-from hotpath.runtime.identity.identity import Phase
-from hotpath.runtime.search.search import JUDGED
-from hotpath.runtime.tracker.frame import Looked, Target, box_shown, state_in
-from hotpath.runtime.types import TRACKED, Box, Track
+from hotpath.runtime.identity.guard import JUDGED
+from hotpath.runtime.identity.identity import ACCEPTED, Phase
+from hotpath.runtime.tracker.frame import FrameResults
+from hotpath.runtime.tracker.target_state import TargetState
+from hotpath.runtime.types import LOST, TRACKED, UNSURE, Box, Track
 
 SURE = 0.8  # presence of a target, from which on the paths of candidates are measured
 CERTAIN = 0.8  # presence of a candidate that is followed backwards, in every picture
 AWAY = 0.7  # sizes from the target's place, from which on a candidate is another object
 EVERY = 8  # frames from one picture of a sure target to the next
 MOST = 16  # pictures after it; then every second one is dropped
-STEPS = 4  # pictures in a frame, so that most traces end before FRAMES, and delay nothing
+STEPS = 4  # pictures in a frame, so that most traces end before FRAMES; of a live camera 1
 SHORT_SIDE = 360  # pixels of a picture, about
 
 
@@ -81,11 +87,15 @@ class Candidate:
         box: its box in the last frame, frame pixels.
         ahead: the pictures through which it is still to be followed, the next one at the end; None
             before it begins. Without any, nothing more can be known.
+        origin: its box in the last picture in which it was certain, pixels of that picture.
+        has_place: whether its path leads to the place where the target was.
     """
 
     def __init__(self, box: Box) -> None:
         self.box = box
         self.ahead: Optional[List[np.ndarray]] = None
+        self.origin = box
+        self.has_place = False
 
     @property
     def is_open(self) -> bool:
@@ -99,6 +109,11 @@ class Trail:
     Args:
         follower: makes a ``Tracker`` of the same network, without a search; it is called when the
             first candidate is there.
+
+    Attributes:
+        has_twin: whether an object like the target was rejected since the target was sure.
+        has_followed: whether a candidate was followed in the last frame.
+        is_begun: whether the next frame goes on with one.
     """
 
     def __init__(self, follower: Callable[[], Any]) -> None:
@@ -112,6 +127,11 @@ class Trail:
         self._pictures: List[np.ndarray] = []  # after it
         self._count, self._apart = 0, 1  # frames since the last picture; from one to the next
         self._candidates: List[Candidate] = []
+        self.has_twin = self.has_followed = False
+
+    @property
+    def is_begun(self) -> bool:
+        return any(each.ahead for each in self._candidates)
 
     def close(self) -> None:
         """Release the device's memory."""
@@ -120,32 +140,52 @@ class Trail:
             self._follower.release()
             self._follower = None
 
-    def end_frame(self, small: SmallPicture, track: Track, trackers: Sequence[Target]) -> None:
-        """End a frame, after everything else in it.
+    def end_frame(
+        self, small: SmallPicture, track: Track, targets: Sequence[TargetState], steps: int = STEPS
+    ) -> Track:
+        """End a frame, after everything else in it; returns the target's final track.
 
         Args:
             small: of the frame.
             track: of the target.
-            trackers: of each network that follows it. They wait while their candidates are
-                followed, and reject what is another object.
+            targets: the ``TargetState`` of each network that follows it. They wait while their
+                candidates are followed, and reject what is another object.
+            steps: pictures through which a candidate may be followed in this frame.
         """
+        follows = [each.identity for each in targets if each.identity.phase != Phase.GONE]
+        is_disputed = len(follows) > 1 and all(each.is_disputed for each in follows)
         followed = [
-            (each, box_shown(each, each._state))
-            for each in trackers
+            (each, each.box_of(each.state))
+            for each in targets
             if each.identity.phase == Phase.TENTATIVE
+            or (is_disputed and each.identity.phase in ACCEPTED)
         ]
         self._match([box for _, box in followed])
-        another = self._follow(small)
-        for tracker in trackers:
-            tracker.identity.is_traced = False
-        for tracker, box in followed:
-            tracker.identity.is_traced = any(
-                each.is_open and not _is_away(box, each.box) for each in self._candidates
-            )
+        self._note_arrivals(small)
+        self.has_followed = bool(steps) and any(each.is_open for each in self._candidates)
+        another = self._follow(small, steps) if self.has_followed else None
+        for target in targets:
+            target.identity.is_traced = False
+        is_known = False  # whether there is more than candidates whose paths are not known
+        for target, box in followed:
+            mine = [each for each in self._candidates if not _is_away(box, each.box)]
+            is_open = any(each.is_open for each in mine)
+            is_known |= not is_open or target.identity.phase != Phase.TENTATIVE
+            has_place = any(each.has_place for each in mine)
+            target.identity.is_traced = is_open or (self.has_twin and not has_place)
         if another is not None:
-            for tracker in trackers:
-                _refuse(tracker, another)
+            self.reject(another, targets)
+        is_known |= len(followed) < len(follows)
+        if self.has_twin and track.state == UNSURE and not is_known:
+            track = track._replace(state=LOST, lost=True, witnessed=track.witnessed and False)
         self._keep(small, track)
+        return track
+
+    def reject(self, box: Box, targets: Sequence[TargetState]) -> None:
+        """Take note that a box of the last frame holds another object like the target."""
+        self.has_twin = True
+        for target in targets:
+            _refuse(target, box)
 
     def _match(self, boxes: Sequence[Box]) -> None:
         """Take the candidates of a frame: those of the last frame, in new places, and others."""
@@ -158,7 +198,15 @@ class Trail:
             candidate.box = box
             self._candidates.append(candidate)
 
-    def _follow(self, small: SmallPicture) -> Optional[Box]:
+    def _note_arrivals(self, small: SmallPicture) -> None:
+        """Take note of the candidates that are in the place where the target was."""
+        sure = self._sure
+        if sure is not None and sure.shape == small.shape:
+            for each in self._candidates:
+                if not _is_away(small.scaled(each.box), sure.box):
+                    each.has_place = True
+
+    def _follow(self, small: SmallPicture, steps: int) -> Optional[Box]:
         """Follow a candidate some pictures further; returns its box if it is another object."""
         begun = [each for each in self._candidates if each.ahead]  # at most one
         candidate = next(iter(begun + [each for each in self._candidates if each.is_open]), None)
@@ -170,25 +218,31 @@ class Trail:
             return None
         with contextlib.suppress(BadBox, NetworkFailed):  # partly outside
             if ahead is None:
+                candidate.origin = small.scaled(box)
                 if self._follower is None:
                     self._follower = self._make()
-                self._follower.init(small.pixels, small.scaled(box))
+                self._follower.init(small.pixels, candidate.origin)
                 candidate.ahead = [sure.pixels] * JUDGED + self._pictures
                 return None
-            for _ in range(STEPS):
+            for _ in range(min(steps, len(ahead))):
                 track = self._follower.update(ahead.pop())
                 if track.state != TRACKED or track.presence < CERTAIN:
-                    return None
-                if not ahead:
-                    return box if _is_away(track.box, sure.box) else None
-            candidate.ahead = ahead
-        return None
+                    ahead = None
+                    break
+                candidate.origin = track.box
+            if ahead:
+                candidate.ahead = ahead
+                return None
+        is_away = _is_away(candidate.origin, sure.box)
+        candidate.has_place |= not is_away
+        return box if is_away and ahead is not None else None
 
     def _keep(self, small: SmallPicture, track: Track) -> None:
         self._count += 1
         if self._sure is not None and self._sure.shape != small.shape:
             self.begin()
-        if track.state == TRACKED and (track.presence or 0.0) >= SURE:
+        if is_sure(track):
+            self.has_twin = False
             if self._pictures:
                 self._pictures, self._count = [], EVERY
             if self._sure is None or self._count >= EVERY:
@@ -205,6 +259,11 @@ class Trail:
                 self._apart *= 2
 
 
+def is_sure(track: Optional[Track]) -> bool:
+    """Whether a target is where a track says."""
+    return track is not None and track.state == TRACKED and (track.presence or 0.0) >= SURE
+
+
 def _is_away(box: Box, other: Box) -> bool:
     """Whether two boxes are those of different objects: far from each other, and apart."""
     (x, y), (other_x, other_y) = box.centre, other.centre
@@ -214,30 +273,41 @@ def _is_away(box: Box, other: Box) -> bool:
     return far and (across <= 0 or down <= 0)
 
 
-def _refuse(tracker: Target, box: Box) -> None:
+def _refuse(target: TargetState, box: Box) -> None:
     """Let a network reject what is in a box; it goes on if it follows something else."""
-    if tracker.search is None:
+    redetector = target.redetector
+    if redetector is None:
         return
-    is_followed = tracker.identity.phase == Phase.TENTATIVE
-    if is_followed and not _is_away(box_shown(tracker, tracker._state), box):
-        tracker.identity.reject()
-        tracker.search.reject(tracker._state)
+    own, phase = target.box_of(target.state), target.identity.phase
+    if own == box or (phase == Phase.TENTATIVE and not _is_away(own, box)):
+        target.identity.reject()
+        redetector.reject(target.state)
     else:
-        tracker.search.rejected.add(state_in(tracker, box))
+        redetector.rejected.add(target.state_in(box))
 
 
-def end_frame(trackers: Mapping[int, Any], looked: Looked, tracks: Mapping[int, Track]) -> None:
+def end_frame(trackers: Mapping[int, Any], results: FrameResults, tracks: Dict[int, Track]) -> None:
     """End a frame for one or more targets: their candidates are followed backwards.
+
+    On a live camera only one candidate is followed in a frame, so that several lost targets take no
+    longer than one.
 
     Args:
         trackers: number of a target -> its ``Tracker``.
-        looked: of the frame; its ``step_ms`` gets the time.
-        tracks: number -> the final ``Track`` of the frame.
+        results: of the frame; its ``step_ms`` gets the time.
+        tracks: number -> the ``Track`` of the frame, which is replaced by the final one.
     """
-    began, small = time.perf_counter(), None
-    for number, track in tracks.items():
-        tracker = trackers[number]
-        if tracker._trail is not None:
-            small = small or SmallPicture(tracker.device.picture(looked.frame))
-            tracker._trail.end_frame(small, track, tracker._each)
-    looked.step_ms["select"] += (time.perf_counter() - began) * 1e3
+    began, small, steps = time.perf_counter(), None, STEPS
+    traced = [number for number in tracks if trackers[number]._trail is not None]
+    for number in sorted(traced, key=lambda n: not trackers[n]._trail.is_begun):
+        tracker, trail = trackers[number], trackers[number]._trail
+        if small is None:
+            small = SmallPicture(tracker.device.picture(results.frame))
+            steps = 1 if tracker.device.is_live else STEPS
+        targets = [each.target for each in tracker._each]
+        tracks[number] = tracker.target.shown = trail.end_frame(
+            small, tracks[number], targets, steps
+        )
+        if trail.has_followed and tracker.device.is_live:
+            steps = 0
+    results.step_ms["select"] += (time.perf_counter() - began) * 1e3

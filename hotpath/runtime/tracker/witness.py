@@ -19,13 +19,19 @@ and the other one nothing, it is the box of the one that follows. While they dif
 
 Presence: in the same place, their evidence adds up. The log odds of presence are the sum of theirs,
 times TOGETHER, because some mistakes are common to both. Where not both claim the target, the low
-prior of an object after a loss (AFTER) is in both numbers, and must not count twice. While both are
-below what was usual for them, as where another object crosses, the sum is at most the larger one.
-In different places, presence is that of the network whose box is shown, and AFTER counts against
-it. Where not both claim the target, presence is at most ``MOST_OF_ONE``.
+prior of an object after a loss (AFTER) is in both numbers, and must not count twice; if both doubt,
+but have lost nothing, presence is at most the larger one. While one of them follows what the other
+one led it to, until the end of its probation, both are one witness: here, too, it is at most the
+larger one. In different places, presence is that of the network whose box is shown, and AFTER
+counts against it. Where not both claim the target, presence is at most ``MOST_OF_ONE``.
+
+A box that moves by more than its size in one frame, while that of the other network stays, has
+hopped to another object, whatever the network's score: to one that is not the target, if that was
+sure in the frame before, and else to a candidate.
 
 After a loss they help each other: a network that follows nothing takes what the other one claims as
-its candidate, and verifies it by its own memory.
+its candidate, and verifies it by its own memory. After both have claimed different places, it does
+not, until they agree, or one of them has verified something by itself.
 """
 
 import contextlib
@@ -36,25 +42,31 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from hotpath.runtime.devices.base import STEPS, Device, StepMs
 from hotpath.runtime.errors import NotReady
 from hotpath.runtime.identity.identity import (
+    ACCEPTED,
     AFTER,
-    MOST_FRAMES,
     MOST_UNVERIFIED,
     Phase,
     log_odds,
     logistic,
 )
 from hotpath.runtime.tracker.first_box import fills_frame
-from hotpath.runtime.tracker.frame import Looked, box_shown, judge, look, of_all, propose
+from hotpath.runtime.tracker.frame import (
+    FrameResults,
+    decide_targets,
+    run_windows,
+    tracks_or_raise,
+)
 from hotpath.runtime.tracker.lock import exclusive
 from hotpath.runtime.tracker.one_thread import OneThread
+from hotpath.runtime.tracker.target_state import TargetState
 from hotpath.runtime.tracker.tracker import NO_BOX, Tracker
-from hotpath.runtime.tracker.trail import end_frame
+from hotpath.runtime.tracker.trail import end_frame, is_sure
 from hotpath.runtime.types import LOST, TRACKED, UNSURE, Box, Boxes, Track
 
 AGREE = 0.4  # area that two boxes of one object share, of the geometric mean of both areas
 MOST_OF_ONE = 0.75  # presence, at most, where only one of them claims the target
 TOGETHER = 2 / 3  # share of the sum of two log odds
-FALLEN = 0.1  # presence of a network below its mean of MOST_FRAMES frames, which is not usual
+HOP = 1.0  # sizes that a box moves in a frame to another object, if the other network's stays
 
 
 class WitnessedTracker(Tracker):
@@ -77,7 +89,6 @@ class WitnessedTracker(Tracker):
         self.witness = witness
         witness._warns = False  # its first box has the same doubts
         witness._trail = None  # this one's follows the candidates of both
-        self._shown: Optional[Track] = None  # the last track
         self._pool = _thread_on(device)
         self._begin()
 
@@ -96,28 +107,34 @@ class WitnessedTracker(Tracker):
         except Exception:
             self._forget()  # there is no target until all of this has worked
             raise
-        self.first = self._shown = first._replace(witnessed=True)
+        self.first = self.target.shown = first._replace(witnessed=True)
         self._begin()
         return self.first
 
     def _begin(self) -> None:
         self._found = [False, False]  # which of the two has verified it since it was last tracked
-        self._usual = [0.0, 0.0]  # mean presence of both while they claimed it
+        self._before: Optional[Tuple[Any, List[Box]]] = None  # frame's shape, and both boxes in it
+        self._led = [False, False]  # which of the two was led to what it follows
+        self._have_differed = False  # whether both claimed different places since they agreed
 
     def _track_in(self, frame: Any) -> Track:
         alone = {0: self}
-        tracks, self.step_ms = look_and_judge(alone, frame)
-        return of_all(alone, tracks)[0]
+        tracks, self.step_ms = find_targets(alone, frame)
+        return tracks_or_raise(alone, tracks)[0]
 
-    def _agreed(self, own: Track, other: Track) -> Track:
+    def _tracks_of_both(self, own: Track, other: Track) -> Track:
         """Return what both say of a frame: the tracks of this network and of the witness."""
-        identities, tracks = (self.identity, self.witness.identity), (own, other)
-        track = agreement(
+        own, other = tracks = self._with_hops(own, other)
+        identities = self.target.identity, self.witness.target.identity
+        for index, identity in enumerate(identities):
+            is_new = identity.phase == Phase.TENTATIVE or identity.probation > 0
+            self._led[index] = self._led[index] and is_new
+        track = combine_tracks(
             own,
             other,
-            is_witness=not any(fills_frame(each.box, self._shape) for each in tracks),
+            is_witness=not any(fills_frame(each.box, self.target.shape) for each in tracks),
             is_unbroken=not any(each.is_unverified for each in identities),
-            is_falling=all(map(is_below, tracks, self._usual)),
+            is_led=any(self._led),
             is_chance=all(t.state == LOST or i.is_chance for t, i in zip(tracks, identities)),
         )
         if track.state != TRACKED and any(each.is_traced for each in identities):
@@ -128,14 +145,41 @@ class WitnessedTracker(Tracker):
             claims = zip(self._found, (own, other))
             track = track._replace(found=all(found for found, t in claims if t.state == TRACKED))
             self._found = [False, False]
-            self._usual = list(map(usual_with, tracks, self._usual))
         for tracker in (self, self.witness):
-            tracker.identity.is_disputed = not track.witnessed
-        for theirs, tracker in ((own, self.witness), (other, self)):
-            if theirs.state == TRACKED and not track.witnessed:
-                lead(tracker, theirs)
-        self._shown = track
+            tracker.target.identity.is_disputed = not track.witnessed
+        count = [each.state for each in tracks].count(TRACKED)
+        self._have_differed |= count == 2 and not track.witnessed
+        if track.state == TRACKED or any(each.found for each in tracks):
+            self._have_differed = False
+        if count == 1 and not track.witnessed and not self._have_differed:
+            self._led[0] |= other.state == TRACKED and hand_candidate_over(self, other)
+            self._led[1] |= own.state == TRACKED and hand_candidate_over(self.witness, own)
+        self.target.shown = track
         return track
+
+    def _with_hops(self, own: Track, other: Track) -> List[Track]:
+        """Return both tracks; a box that hops goes to another object.
+
+        If the target was sure in the frame before, that object is not the target. Else it is a
+        candidate.
+        """
+        trackers, tracks = (self, self.witness), [own, other]
+        boxes = [each.target.box_of(each.target.state) for each in trackers]
+        before, self._before = self._before, (self.target.shape, boxes)
+        if before is not None and before[0] == self.target.shape:
+            hops = [_hop(*pair) for pair in zip(before[1], boxes)]
+            for index, tracker in enumerate(trackers):
+                is_followed = tracker.target.identity.phase in ACCEPTED
+                if is_followed and hops[index] > HOP and hops[1 - index] < HOP / 10:
+                    if self._trail is not None and is_sure(self.target.shown):
+                        self._trail.reject(boxes[index], [each.target for each in self._each])
+                    else:
+                        tracker.target.identity.jump()
+                    state, presence = tracker.target.identity.report()
+                    tracks[index] = tracks[index]._replace(
+                        state=state, lost=state == LOST, presence=presence, found=False
+                    )
+        return tracks
 
     @property
     def _each(self) -> Tuple[Tracker, ...]:
@@ -145,9 +189,9 @@ class WitnessedTracker(Tracker):
     @property
     def box(self) -> Box:
         """See ``Tracker.box``: that of the last ``Track``."""
-        if self._state is None or self._shown is None:
+        if self.target.state is None or self.target.shown is None:
             self._check_target()
-        return self._shown.box  # type: ignore[union-attr]  # which has raised
+        return self.target.shown.box  # type: ignore[union-attr]  # which has raised
 
     @exclusive
     def suggest(self, boxes: Boxes) -> None:
@@ -160,8 +204,9 @@ class WitnessedTracker(Tracker):
         """See ``Tracker.confirm``. The network that followed something else follows this, too."""
         for tracker, has_it in self._who_has_it():
             if not has_it:
-                propose(tracker, self.box)
+                tracker.target.follow_candidate(self.box)
             Tracker.confirm(tracker)
+        self._begin()
 
     @exclusive
     def reject(self) -> None:
@@ -175,11 +220,11 @@ class WitnessedTracker(Tracker):
     def _who_has_it(self) -> List[Tuple[Tracker, bool]]:
         """Return both trackers, and whether each of them tracks what the last box shows."""
         box = self.box
-        if self._shown is not None and self._shown.state == LOST:
+        if self.target.shown is not None and self.target.shown.state == LOST:
             raise NotReady(NO_BOX, what="lost")
         return [
-            (each, not each.identity.is_lost and _agree(box_shown(each, each._state), box))
-            for each in (self, self.witness)
+            (each, not target.identity.is_lost and _agree(target.box_of(target.state), box))
+            for each, target in ((each, each.target) for each in self._each)
         ]
 
     @exclusive
@@ -205,7 +250,7 @@ def _thread_on(device: Device) -> Optional[OneThread]:
     return OneThread() if is_processor and engine.threads > 1 else None
 
 
-def look_and_judge(
+def find_targets(
     trackers: Mapping[int, WitnessedTracker],
     frame: Any,
     exclude: Optional[Callable[..., None]] = None,
@@ -221,67 +266,65 @@ def look_and_judge(
             which changes the tracks of the targets whose object is another one's.
 
     Returns:
-        (tracks, step_ms), as of ``look`` and ``judge``.
+        (tracks, step_ms), as of ``run_windows`` and ``decide_targets``.
     """
     networks: List[Mapping[int, Tracker]] = [trackers, {n: t.witness for n, t in trackers.items()}]
-    seen = _look_at_once(networks, frame, next(iter(trackers.values()))._pool)
+    seen = _run_both(networks, frame, next(iter(trackers.values()))._pool)
     lacking = [trackers.keys() - each.results.keys() for each in seen]
     for number in set().union(*lacking):  # no network goes on where the other one has failed
         for each in seen:
             each.results.pop(number, None)
-    tracks = [judge(*pair) for pair in zip(networks, seen)]
+    tracks = [decide_targets(_targets_of(each), results) for each, results in zip(networks, seen)]
     if exclude is not None:
         exclude(networks, tracks, seen[0].shape)
     own, other = tracks
     both = [number for number in own if number in other]
-    agreed = {n: trackers[n]._agreed(own[n], other[n]) for n in both}
+    agreed = {n: trackers[n]._tracks_of_both(own[n], other[n]) for n in both}
     end_frame(trackers, seen[0], agreed)
     step_ms = {step: sum(each.step_ms[step] for each in seen) for step in STEPS}
     return agreed, step_ms
 
 
-def _look_at_once(
+def _run_both(
     networks: Sequence[Mapping[int, Tracker]], frame: Any, pool: Optional[OneThread]
-) -> List[Looked]:
-    """Let both networks look at a frame, the witness in a thread of its own if there is one."""
-    later = None
+) -> List[FrameResults]:
+    """Run both networks on a frame, the witness in a thread of its own if there is one."""
+    later, targets = None, list(map(_targets_of, networks))
     if pool is not None:
         with contextlib.suppress(RuntimeError):  # Python ends, and begins no thread
-            later = pool.submit(look, networks[1], frame)
+            later = pool.submit(run_windows, targets[1], frame)
     if later is None:
-        return [look(trackers, frame) for trackers in networks]
+        return [run_windows(each, frame) for each in targets]
     try:
-        return [look(networks[0], frame), later.result()]
+        return [run_windows(targets[0], frame), later.result()]
     finally:
         wait([later])  # it reads the frame
 
 
-def lead(tracker: Tracker, track: Track) -> None:
-    """Let a network that follows nothing take what the other one claims as its candidate."""
-    search = tracker.search
-    is_rejected = search is not None and search.rejected.has(track.box)
-    if tracker.identity.phase == Phase.GONE and not is_rejected:
-        propose(tracker, track.box)
+def _targets_of(trackers: Mapping[int, Tracker]) -> Dict[int, TargetState]:
+    return {number: tracker.target for number, tracker in trackers.items()}
 
 
-def is_below(track: Track, usual: float) -> bool:
-    """Whether the presence of a network is below what is usual for it."""
-    return (track.presence or 0.0) < usual - FALLEN
+def hand_candidate_over(tracker: Tracker, track: Track) -> bool:
+    """Let a network that follows nothing take what the other one claims; returns whether it does.
+
+    It is the candidate of that network.
+    """
+    redetector = tracker.target.redetector
+    is_rejected = redetector is not None and redetector.rejected.has(track.box)
+    if tracker.target.identity.phase != Phase.GONE or is_rejected:
+        return False
+    tracker.target.follow_candidate(track.box)
+    return True
 
 
-def usual_with(track: Track, usual: float) -> float:
-    """Return the usual presence of a network after one more frame; 0 before the first one."""
-    presence = track.presence or 0.0
-    return usual + (presence - usual) / MOST_FRAMES if usual else presence
-
-
-def agreement(
+def combine_tracks(
     own: Track,
     other: Track,
     *,
     is_witness: bool = True,
     is_unbroken: bool = False,
-    is_falling: bool = False,
+    is_led: bool = False,
     is_chance: bool = False,
 ) -> Track:
     """Return the track of a target that two networks follow.
@@ -292,17 +335,18 @@ def agreement(
         is_witness: whether their boxes can agree at all.
         is_unbroken: whether each of them has followed the target without a loss, or has verified
             it since; then the claim of one of them is enough.
-        is_falling: whether the presence of both is below what was usual.
+        is_led: whether one of them was led to what it follows, and has not followed it for long;
+            then both are one witness.
         is_chance: whether neither follows anything that is more like the target than chance.
 
     Example:
         >>> own, other = (Track(Box(0, 0, w, 9), 0.9, presence=0.7) for w in (8, 9))
-        >>> agreement(own, other).state, round(agreement(own, other).presence, 2)
+        >>> combine_tracks(own, other).state, round(combine_tracks(own, other).presence, 2)
         ('tracked', 0.76)
-        >>> agreement(own, other._replace(box=Box(50, 0, 9, 9))).state
+        >>> combine_tracks(own, other._replace(box=Box(50, 0, 9, 9))).state
         'unsure'
         >>> doubtful = other._replace(state="unsure")
-        >>> [agreement(own, doubtful, is_unbroken=each).state for each in (False, True)]
+        >>> [combine_tracks(own, doubtful, is_unbroken=each).state for each in (False, True)]
         ['unsure', 'tracked']
     """
     a, b = log_odds(own.presence), log_odds(other.presence)
@@ -325,8 +369,8 @@ def agreement(
         presence = min(logistic(TOGETHER * (a + b) - AFTER), MOST_OF_ONE)
     else:
         presence = logistic(TOGETHER * (a + b))
-        if is_falling:
-            presence = min(presence, logistic(max(a, b)))
+    if agrees and (is_led or (not claims and is_unbroken)):
+        presence = min(presence, logistic(max(a, b)))
 
     # the state
     state = UNSURE
@@ -337,6 +381,12 @@ def agreement(
     return track._replace(
         state=state, lost=state == LOST, presence=presence, found=False, witnessed=agrees
     )
+
+
+def _hop(before: Box, box: Box) -> float:
+    """Return how far a box has moved, in its sizes."""
+    (x, y), (to_x, to_y) = before.centre, box.centre
+    return math.hypot(to_x - x, to_y - y) / math.sqrt(before.w * before.h)
 
 
 def _agree(first: Box, second: Box) -> bool:

@@ -14,7 +14,6 @@ import numpy as np
 from hotpath.calib.errors import BadRun
 from hotpath.kernels.votes import probability
 from hotpath.runtime.network import Network
-from hotpath.runtime.tracker.frame import requests_of
 from hotpath.runtime.tracker.tracker import Tracker
 from hotpath.runtime.types import Box, Track, WindowResult
 
@@ -71,7 +70,7 @@ class MapPictures:
         """Track the next frame, and write its picture."""
         self._index += 1
         tracker = self._tracker
-        requests = requests_of(tracker, frame, np.shape(frame))
+        requests = tracker.target.requests(frame, np.shape(frame))
         windows = [request._replace(prior=None) for request in requests]
         result, _ = tracker.device.run(frame, windows)
         maps = [score_map(tracker.network, window) for window in result]

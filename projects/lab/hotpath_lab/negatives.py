@@ -35,12 +35,12 @@ from hotpath.runtime.devices.base import WindowRequest
 from hotpath.runtime.engines.shared.precision import int8_form
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.frames import geometry
+from hotpath.runtime.identity.cues import BoxColours
 from hotpath.runtime.identity.learner.classifier import LEAST_PART
 from hotpath.runtime.identity.learner.definition import Pooling
 from hotpath.runtime.identity.learner.negatives import PARTS
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import load_network, sha256_of
-from hotpath.runtime.search.cues import ColoursUnder
 from hotpath.video.clips import find_clips
 
 Objects = Iterable[tuple[np.ndarray, Sequence[float]]]  # frame, box
@@ -152,7 +152,7 @@ def make(tracker: Any, objects: Objects, source: str) -> tuple[Path, int]:
         raise BadNetwork(f"the graph of {network.name} gives no features, so it has no negatives")
     rows: list[np.ndarray] = []
     histograms: list[np.ndarray] = []
-    colours_under = ColoursUnder(network, cpu.load())
+    colours_under = BoxColours(network, cpu.load())
     for frame, box in objects:
         features, state = described(tracker, frame, box)
         rows.append(features)

@@ -33,8 +33,8 @@ class Oracle:
     def __init__(self, tracker: Tracker, boxes: Sequence[Any], kind: str) -> None:
         self._tracker, self._boxes, self._half = tracker, boxes, HALVES.get(kind)
         self._index = 0
-        if kind == CHOICE and tracker.search is not None:
-            tracker.search.choose = self._best_peak  # type: ignore[method-assign]  # the oracle
+        if kind == CHOICE and tracker.target.guard is not None:
+            tracker.target.guard.choose = self._best_peak  # type: ignore[method-assign]  # the oracle
 
     @property
     def step_ms(self) -> Any:
@@ -54,9 +54,9 @@ class Oracle:
         if self._half is None or not np.isfinite(truth).all():
             return track
         tracker, (height, width) = self._tracker, np.shape(frame)[:2]
-        state = tracker._state.copy()
+        state = tracker.target.state.copy()
         state[self._half] = geometry.state_of(tracker.network, truth, width, height)[self._half]
-        tracker._state = state
+        tracker.target.state = state
         box = track.box
         centre = np.array([box.x + box.w / 2, box.y + box.h / 2])
         size = np.array([box.w, box.h])
@@ -66,9 +66,11 @@ class Oracle:
             centre = np.array(truth[:2]) + np.array(truth[2:]) / 2
         return track._replace(box=Box(*map(float, (*(centre - size / 2), *size))))
 
-    def _best_peak(self, result: WindowResult) -> tuple[int, float | None]:
-        """``Search.choose`` by the true box; where none is annotated, the network's best peak."""
-        search: Any = self._tracker.search
+    def _best_peak(
+        self, result: WindowResult, is_followed: bool = True
+    ) -> tuple[int, float | None]:
+        """``DistractorGuard.choose`` by the true box; without one, the network's best peak."""
+        guard: Any = self._tracker.target.guard
         truth = self._boxes[self._index]
         if len(result.scores) == 1:
             return 0, None
@@ -76,4 +78,4 @@ class Oracle:
         if np.isfinite(truth).all():
             peaks = [geometry.box_of(self._tracker.network, state) for state in result.states]
             best = int(np.argmax(overlap(np.array(peaks), np.array([truth] * len(peaks)))))
-        return best, float(search.classifier.appearance(result)[best])
+        return best, float(guard.classifier.appearance(result)[best])

@@ -53,9 +53,11 @@ def area(run: Mapping[str, Any], member: Any) -> float:
 # -- the command
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(
+    command: str = "hotpath_lab.presence", text: str | None = __doc__
+) -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command_line.parser("hotpath_lab.presence", __doc__)
+    cli = command_line.parser(command, text)
     add_set_options(cli)
     cli.add_argument("--networks", default=DEFAULT_NETWORK, metavar="NAME,NAME")
     command_line.add_network_options(cli)
@@ -100,6 +102,20 @@ def sets_of(options: argparse.Namespace) -> dict[str, list[Any]]:
 
 def run(options: argparse.Namespace) -> None:
     """Track what was not tracked yet; print the tables."""
+    messages, areas = measured(options)
+    if len(messages) > 1:
+        print(state_metrics.comparison(messages), end="\n\n")
+    print(state_metrics.page(next(iter(messages.values())), areas))
+
+
+def measured(
+    options: argparse.Namespace,
+) -> tuple[dict[str, dict[str, list[state_metrics.CountedFrames]]], dict[str, float]]:
+    """Track what was not tracked yet.
+
+    Returns:
+        of each tracker, the frames of each film of a set; the mean AUC of the first one's boxes.
+    """
     sets, out = sets_of(options), Path(options.out)
     specs = [
         spec._replace(identity=spec.identity + code_identity())
@@ -121,9 +137,7 @@ def run(options: argparse.Namespace) -> None:
             messages[spec.name][name] = [frames_of(*pair) for pair in done]
             if spec is specs[0]:
                 areas[name] = float(np.mean([area(*pair) for pair in done]))
-    if len(specs) > 1:
-        print(state_metrics.comparison(messages), end="\n\n")
-    print(state_metrics.page(messages[specs[0].name], areas))
+    return messages, areas
 
 
 main = command_line.main("hotpath_lab.presence", run, parser)

@@ -16,7 +16,6 @@ from hotpath import load_tracker
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
-from hotpath.runtime.tracker.frame import requests_of
 from hotpath.video.clips import find_clips
 from hotpath_lab import evaluate, maps, oracle, runs, trackers
 from hotpath_lab.clip_run import run_clip
@@ -178,7 +177,7 @@ def test_score_maps_are_a_picture_a_frame_and_change_no_box(place):
     tracker = load_tracker(str(place / "tiny.toml"))
     tracker.init(clip[0], clip.boxes[0])
     for index in range(1, 8):
-        (request,) = requests_of(tracker, clip[index], clip[index].shape)
+        (request,) = tracker.target.requests(clip[index], clip[index].shape)
         (result,), _ = tracker.device.run(clip[index], [request._replace(prior=None)])
         area, scores = maps.score_map(tracker.network, result)
         row, column = np.unravel_index(scores.argmax(), scores.shape)
@@ -201,7 +200,7 @@ def test_an_oracle_of_the_choice_takes_the_peak_of_the_truth():
     judge = oracle.Oracle(tracker, truth, oracle.CHOICE)
     for index, chosen in enumerate([(1, 0.1), (1, 0.1), (0, 0.8)]):
         judge._index = index
-        assert tracker.search.choose(result) == chosen
+        assert tracker.target.guard.choose(result) == chosen
 
 
 def test_the_boxes_of_a_benchmark_are_doubted_without_a_word():

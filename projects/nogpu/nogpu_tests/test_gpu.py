@@ -14,7 +14,7 @@ from hotpath.runtime.devices.gpu import GpuDevice
 from hotpath.runtime.devices.processor import CpuDevice
 from hotpath.runtime.identity.learner.definition import Pooling
 from hotpath.runtime.identity.learner.ridge import samples_of
-from hotpath.runtime.search.windows import PRIORS
+from hotpath.runtime.search.regions import PRIORS
 from hotpath_nogpu.cuda.engine import TinyGpuEngine
 from hotpath_nogpu.cuda.film import Film
 from hotpath_nogpu.tensorrt import machine

@@ -10,9 +10,8 @@ from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode
 from hotpath.runtime.decode.shared.proposals import Proposals
 from hotpath.runtime.devices.base import Device, WindowRequest
+from hotpath.runtime.identity.guard import DistractorGuard, prior_of
 from hotpath.runtime.identity.identity import Phase
-from hotpath.runtime.search import search
-from hotpath.runtime.search.windows import prior_of
 from hotpath.runtime.types import WindowResult
 from tests.support.described import load_network
 
@@ -84,7 +83,7 @@ def test_a_peaks_box_is_that_of_a_window_in_which_it_is_alone():
 )
 def test_a_followed_target_is_where_the_classifier_knows_it(looks, chosen):
     network, maps = window(*PEAKS)
-    own = search.create(network, cpu.load(), 1)
+    own = DistractorGuard(network, cpu.load())
     own.classifier = SimpleNamespace(appearance=lambda shown: np.array(looks, float))
     shown = seen(network, maps)
     index, value = own.choose(shown)
@@ -101,7 +100,7 @@ def test_a_followed_target_is_where_the_classifier_knows_it(looks, chosen):
 def test_a_rival_beside_the_best_cell_is_not_doubted():
     near = BEST[0], BEST[1] + 2
     network, maps = window((BEST, 0.8), (near, 0.7))
-    own = search.create(network, cpu.load(), 1)
+    own = DistractorGuard(network, cpu.load())
     own.classifier = SimpleNamespace(appearance=lambda shown: np.array([-1.0, 1.0]))
     shown = seen(network, maps)
     assert shown.scores[own.choose(shown)[0]] == pytest.approx(0.7)
@@ -110,6 +109,6 @@ def test_a_rival_beside_the_best_cell_is_not_doubted():
 
 def test_the_only_place_is_chosen_without_the_classifier():
     network, maps = window((BEST, 0.8))
-    own = search.create(network, cpu.load(), 1)
+    own = DistractorGuard(network, cpu.load())
     own.classifier = None
     assert own.choose(seen(network, maps)) == (0, None)

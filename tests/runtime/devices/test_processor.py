@@ -78,12 +78,12 @@ def test_a_map_that_is_not_finite_leaves_the_target(tmp_path, engine, name, numb
     tracker = load_tracker(toml, engine=engine)
     tracker.init(film[0], boxes[0])
     assert isinstance(tracker.update(film[1]).box, Box)
-    state, spoiled = tracker._state.copy(), film[2].copy()
+    state, spoiled = tracker.target.state.copy(), film[2].copy()
     x, y, w, h = (int(value) for value in boxes[2])
     spoiled[y : y + h, x : x + w] = 255
     with refusal(NetworkFailed, "no score"):
         tracker.update(spoiled)
-    np.testing.assert_array_equal(tracker._state, state)
+    np.testing.assert_array_equal(tracker.target.state, state)
     found = tracker.update(film[2])
     assert np.isfinite(found.box).all() and np.isfinite(found.score)
     assert abs(found.box.x - boxes[2][0]) < 12 and abs(found.box.y - boxes[2][1]) < 12
@@ -109,10 +109,10 @@ def test_a_box_that_is_not_finite_leaves_the_target_where_it_was(tmp_path, state
     (first, second), boxes = tiny.film(2)
     tracker = Tracker(Astray(*loading.load(Options(tiny.write_network(tmp_path)))))
     tracker.init(first, boxes[0])
-    before = tracker._state.copy()
+    before = tracker.target.state.copy()
     with refusal(NetworkFailed, "no score"):
         tracker.update(second)
-    np.testing.assert_array_equal(tracker._state, before)
+    np.testing.assert_array_equal(tracker.target.state, before)
 
 
 @pytest.mark.parametrize("factors", [(0.5, 0.5), (2.0, 2.0), (0.5, 1.0)])

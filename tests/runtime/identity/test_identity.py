@@ -38,7 +38,7 @@ class Cues:
     def begin(self, frame, state, seen):
         pass
 
-    def of(self, *box):
+    def value(self, *box):
         return self.now
 
     def chances(self):

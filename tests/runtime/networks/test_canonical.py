@@ -133,14 +133,14 @@ def test_other_files_and_other_values_are_made_anew(tmp_path, network):
     assert loaded(network, tmp_path, messages) == first and len(messages) == 1
     network.mean = (1.0, 2.0, 3.0)
     other = loaded(network, tmp_path, messages)
-    assert other.search.path != first.search.path and len(messages) == 2
+    assert other.target.redetector.path != first.search.path and len(messages) == 2
     path = network.locate()["head"]
     model = onnx.load(str(path))
     model.doc_string = "another file"
     onnx.save(model, str(path))
     assert loaded(network, tmp_path, messages).search.path not in (
         first.search.path,
-        other.search.path,
+        other.target.redetector.path,
     )
 
 

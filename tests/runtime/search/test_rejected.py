@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.networks import load_network
+from hotpath.runtime.search.regions import HERE, REMEMBERED, WIDE
 from hotpath.runtime.search.rejected import MISSED, Rejected
-from hotpath.runtime.search.windows import HERE, REMEMBERED, WIDE
 from hotpath.runtime.types import WindowResult
 from tests.support import tiny
 

@@ -5,8 +5,7 @@ import pytest
 
 from hotpath.runtime import load_targets, load_tracker
 from hotpath.runtime.frames.boxes import overlap
-from hotpath.runtime.search.wider import AGAIN, look_again
-from hotpath.runtime.tracker.frame import _watched, requests_of
+from hotpath.runtime.search.wider import AGAIN, search_wider
 from hotpath.runtime.types import TRACKED, UNSURE
 from tests.support import tiny
 
@@ -123,12 +122,11 @@ def test_what_the_usual_window_showed_is_kept(toml_of):
     frames, boxes = film_of(back=False)
     with load_tracker(toml_of(0.6)) as tracker:
         tracker.init(frames[0], boxes[0])
-        result, spent = tracker.device.run(
-            frames[-1], requests_of(tracker, frames[-1], frames[-1].shape)
-        )
+        requests = tracker.target.requests(frames[-1], frames[-1].shape)
+        result, spent = tracker.device.run(frames[-1], requests)
         before = result[0].features.copy()
-        (seen_first,) = look_again(
-            tracker.device, frames[-1], result, spent, [(0, _watched(tracker))]
+        (seen_first,) = search_wider(
+            tracker.device, frames[-1], result, spent, [(0, tracker.target.wider_search())]
         )
     np.testing.assert_array_equal(seen_first.features, before)
     assert np.ptp(before) > 0

@@ -10,7 +10,7 @@ from hotpath.runtime.errors import NotReady
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.targets.exclusion import HELD, MOVED_ON, SAME, Exclusion, refused
-from hotpath.runtime.tracker.frame import box_shown
+from hotpath.runtime.tracker.target_state import TargetState
 from hotpath.runtime.types import LOST, TRACKED, UNSURE, Track
 from tests.support import tiny
 
@@ -27,19 +27,20 @@ def pair(tmp_path):
 
 
 def _tracker(network, style=1.0):
-    identity = SimpleNamespace(value=0.8, is_unverified=False)
-    bias = np.array([1, 1, style, style])
-    return SimpleNamespace(network=network, identity=identity, _bias=bias, _shape=SHAPE)
+    target = TargetState(SimpleNamespace(network=network, kernels=None), None, None)
+    target.identity = SimpleNamespace(value=0.8, is_unverified=False)
+    target.bias, target.shape = np.array([1, 1, style, style]), SHAPE
+    return SimpleNamespace(network=network, target=target)
 
 
 def _frame(exclusion, trackers, *centres, state=TRACKED):
     """One frame in which the targets are seen at these x; the last one is in that state."""
     tracks = {}
     for number, (tracker, x) in enumerate(zip(trackers.values(), centres)):
-        tracker._state = np.array([x, 200.0, 40.0, 80.0])
-        box = box_shown(tracker, tracker._state)
+        tracker.target.state = np.array([x, 200.0, 40.0, 80.0])
+        box = tracker.target.box_of(tracker.target.state)
         told = state if number == len(centres) - 1 else TRACKED
-        tracker.identity.is_unverified = told == LOST
+        tracker.target.identity.is_unverified = told == LOST
         tracks[number] = Track(box, 0.9, told == LOST, told)
     (losers,) = refused([exclusion], [trackers])
     decided = exclusion.resolve(trackers, tracks, SHAPE, losers)
@@ -110,7 +111,7 @@ def test_presence_decides_where_both_move_alike(pair):
     for weaker in (0, 1):
         exclusion = Exclusion()
         _frame(exclusion, pair, 100, 160)
-        pair[weaker].identity.value, pair[1 - weaker].identity.value = 0.3, 0.9
+        pair[weaker].target.identity.value, pair[1 - weaker].target.identity.value = 0.3, 0.9
         resolved, *_ = _frame(exclusion, pair, 130, 130)
         assert [resolved[n].state == UNSURE for n in (0, 1)] == [weaker == 0, weaker == 1]
 
@@ -134,7 +135,7 @@ def _walked(network, style=1.0):
 
 def _at(trackers, *centres):
     for tracker, x in zip(trackers.values(), centres):
-        tracker._state = np.array([x, 200.0, 40.0, 80.0])
+        tracker.target.state = np.array([x, 200.0, 40.0, 80.0])
 
 
 @pytest.mark.parametrize("surer", [0, 1])
@@ -146,16 +147,17 @@ def test_two_networks_decide_together_whose_object_it_is(pair, surer):
     alone = [refused([e], [trackers]) for e, trackers in both]
     assert alone == [[{1}], [{0}]]
     for trackers in networks:
-        trackers[surer].identity.value = 0.9
+        trackers[surer].target.identity.value = 0.9
     loser = {1 - surer}
     assert refused(exclusions, networks) == [loser, loser]
     for exclusion, trackers in both:
         tracks = {
-            n: Track(box_shown(tracker, tracker._state), 0.9) for n, tracker in trackers.items()
+            n: Track(tracker.target.box_of(tracker.target.state), 0.9)
+            for n, tracker in trackers.items()
         }
         exclusion.resolve(trackers, tracks, SHAPE, loser)
     for trackers in networks:
-        trackers[1 - surer].identity.is_unverified = True
+        trackers[1 - surer].target.identity.is_unverified = True
     assert refused(exclusions, networks) == [loser, loser]  # it has no object still
 
 
@@ -164,9 +166,11 @@ def test_a_target_that_one_network_still_follows_is_refused_by_the_other_alone(p
     exclusions, networks = zip(*both)
     _at(networks[0], 160, 160)  # 1 has hopped there, but not for the second network
     assert refused(exclusions, networks) == [{1}, set()]
-    tracks = {n: Track(box_shown(t, t._state), 0.9) for n, t in networks[0].items()}
+    tracks = {n: Track(t.target.box_of(t.target.state), 0.9) for n, t in networks[0].items()}
     assert exclusions[0].resolve(networks[0], tracks, SHAPE, {1})[1].held is not None
-    networks[0][1].identity.is_unverified = True  # a candidate at the place of the second network
+    networks[0][
+        1
+    ].target.identity.is_unverified = True  # a candidate at the place of the second network
     _at(networks[0], 160, 440)
     assert refused(exclusions, networks) == [set(), set()]
     exclusions[0].resolve(networks[0], tracks, SHAPE, set())

@@ -16,7 +16,6 @@ from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.camera_frames import PlanarFrame
 from hotpath.runtime.frames.jpeg_frames import JpegFrame
 from hotpath.runtime.tracker.first_box import UNSMOOTHED, DoubtfulBox, bias_of, doubt_of
-from hotpath.runtime.tracker.frame import box_shown
 from hotpath.runtime.tracker.tracker import Tracker
 from hotpath.runtime.types import Box, WindowResult
 from tests.support import tiny
@@ -202,8 +201,10 @@ def test_a_style_changes_no_box_that_is_followed():
         with load_tracker("kestrel", precision="fp32") as tracker:
             tracker.init(film[0], truth[0])
             if not with_bias:
-                tracker._bias = None
-            runs.append([(tracker.update(frame), tracker._state.copy())[1] for frame in film[1:]])
+                tracker.target.bias = None
+            runs.append(
+                [(tracker.update(frame), tracker.target.state.copy())[1] for frame in film[1:]]
+            )
     np.testing.assert_array_equal(*runs)
 
 
@@ -237,12 +238,12 @@ def test_only_a_drawn_box_has_a_style_and_only_with_the_search(kestrel):
     with load_tracker(precision="fp32", recover=False) as tracker:
         tracker.init(film[0], (x, y, w, h))
         track = tracker.update(film[1])
-        assert track.box == geometry.box_of(tracker.network, tracker._state)
+        assert track.box == geometry.box_of(tracker.network, tracker.target.state)
 
 
 def test_a_styled_box_stays_in_the_picture(kestrel):
     film, truth = tiny.film(1)
     kestrel.init(film[0], truth[0])
-    kestrel._bias = np.array([1.0, 1.0, 1.09, 1.09])
-    x, y, right, bottom = box_shown(kestrel, np.array([20.0, 220.0, 40.0, 40.0])).xyxy
+    kestrel.target.bias = np.array([1.0, 1.0, 1.09, 1.09])
+    x, y, right, bottom = kestrel.target.box_of(np.array([20.0, 220.0, 40.0, 40.0])).xyxy
     np.testing.assert_allclose((x, y, right, bottom), (0, 220 - 21.8, 41.8, 240))

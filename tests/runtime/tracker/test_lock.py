@@ -9,7 +9,6 @@ from hotpath.runtime import load_targets, load_tracker
 from hotpath.runtime.errors import BadBox, BadFrame, BadOption, NotReady, UnknownNetwork
 from hotpath.runtime.targets.finding import TargetFinder
 from hotpath.runtime.targets.targets import Targets
-from hotpath.runtime.tracker import frame
 from hotpath.runtime.tracker.tracker import Tracker
 from hotpath.runtime.types import Box
 from tests.support import tiny
@@ -28,9 +27,9 @@ TRACKER = {
 }
 # of the frame protocol, which the methods of several targets call
 STEPS = {
-    "hold": lambda t: frame.hold(t, np.array([60.0, 60.0, 30.0, 30.0])),
-    "avoid": lambda t: frame.avoid(t, NEAR),
-    "propose": lambda t: frame.propose(t, Box(*NEAR[0])),
+    "hold": lambda t: t.target.hold_place(np.array([60.0, 60.0, 30.0, 30.0])),
+    "avoid": lambda t: t.target.set_other_boxes(NEAR),
+    "propose": lambda t: t.target.follow_candidate(Box(*NEAR[0])),
 }
 READ = {"state", "box", "can_lose", "title"}  # what changes nothing
 
@@ -179,16 +178,16 @@ def test_a_click_of_another_thread_is_followed_from_then_on(network):
 def test_small_frames_change_nothing_that_lasts(network, size, count):
     with opened(load_tracker, network) as tracker:
         tracker.update(FRAMES[1])
-        before = tracker._state.copy()
+        before = tracker.target.state.copy()
         for _ in range(count):
             try:
                 tracker.update(np.zeros((size[1], size[0], 3), np.uint8))
             except BadFrame as error:
                 assert error.what == "too small"
-                assert (tracker._state == before).all()
-        frame.requests_of(tracker, FRAMES[1], FRAMES[1].shape)
+                assert (tracker.target.state == before).all()
+        tracker.target.requests(FRAMES[1], FRAMES[1].shape)
         if min(before[2:]) * size[0] / FRAMES[1].shape[1] < tracker.network.min_size:
-            assert np.allclose(tracker._state, before)
+            assert np.allclose(tracker.target.state, before)
 
 
 @pytest.mark.parametrize("load", [load_tracker, load_targets])
@@ -219,7 +218,7 @@ def test_wrong_values_are_refused_before_anything_changes(network, load):
 @pytest.mark.filterwarnings("error")
 def test_a_doubt_that_is_an_error_leaves_the_target_as_it_was(network):
     with opened(load_tracker, network) as tracker:
-        state = tracker._state
+        state = tracker.target.state
         with pytest.raises(UserWarning, match="only 2"):
             tracker.init(FRAMES[0], (50, 50, 2, 2))
-        assert tracker._state is state and tracker.update(FRAMES[1])
+        assert tracker.target.state is state and tracker.update(FRAMES[1])

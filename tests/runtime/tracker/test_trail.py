@@ -76,7 +76,7 @@ def is_at(track, place):
 
 def untold(monkeypatch):
     """Nothing is ever known of a candidate."""
-    monkeypatch.setattr(Trail, "_follow", lambda trail, small: None)
+    monkeypatch.setattr(Trail, "_follow", lambda trail, small, steps: None)
     monkeypatch.setattr(trails.Candidate, "is_open", False)
 
 
@@ -153,7 +153,7 @@ def test_what_the_user_confirms_is_not_rejected(load):
     with load() as tracker:
         followed(tracker, shelf, GONE)
         frames = iter(shelf.frames[GONE:])
-        while tracker.identity.phase != Phase.TENTATIVE:
+        while tracker.target.identity.phase != Phase.TENTATIVE:
             tracker.update(next(frames))
         tracker.confirm()
         tracks = [tracker.update(frame) for frame in frames]
@@ -163,21 +163,21 @@ def test_what_the_user_confirms_is_not_rejected(load):
 def test_a_place_that_was_rejected_can_be_confirmed(load):
     with load() as tracker:
         followed(tracker, shelf_of(), END - 1)
-        assert tracker.search.rejected
-        tracker.search.confirm()
-        assert not tracker.search.rejected and not tracker.search.active
+        assert tracker.target.redetector.rejected
+        tracker.target.redetector.confirm()
+        assert not tracker.target.redetector.rejected and not tracker.target.redetector.active
 
 
 def test_a_network_is_not_led_to_what_it_rejected(load):
-    from hotpath.runtime.tracker.witness import lead
+    from hotpath.runtime.tracker.witness import hand_candidate_over
 
     with load() as tracker:
         followed(tracker, shelf_of(), END - 1)
         claimed = Track(Box(*PLACES[1], SIDE, SIDE), 0.9)
-        lead(tracker, claimed)
-        assert tracker.identity.phase == Phase.GONE
-        lead(tracker, claimed._replace(box=Box(150, 60, SIDE, SIDE)))
-        assert tracker.identity.phase == Phase.TENTATIVE
+        hand_candidate_over(tracker, claimed)
+        assert tracker.target.identity.phase == Phase.GONE
+        hand_candidate_over(tracker, claimed._replace(box=Box(150, 60, SIDE, SIDE)))
+        assert tracker.target.identity.phase == Phase.TENTATIVE
 
 
 def test_a_new_target_has_no_trail_of_the_one_before(load):
@@ -185,7 +185,7 @@ def test_a_new_target_has_no_trail_of_the_one_before(load):
     with load() as tracker:
         followed(tracker, shelf, END - 1)
         tracker.init(shelf.frames[-1], (*PLACES[1], SIDE, SIDE))
-        assert tracker._trail._sure is None and not tracker.search.rejected
+        assert tracker._trail._sure is None and not tracker.target.redetector.rejected
         assert tracker.update(shelf.frames[-1]).state == TRACKED
 
 
@@ -247,7 +247,7 @@ def test_a_candidate_that_is_partly_outside_is_not_followed():
     trail = kept_by([0.9, 0.1])
     trail._make = Refusing
     trail._match([Box(-30, 0, 40, 40)])
-    assert trail._follow(SmallPicture(np.zeros((72, 128, 3), np.uint8))) is None
+    assert trail._follow(SmallPicture(np.zeros((72, 128, 3), np.uint8)), STEPS) is None
     assert not trail._candidates[0].is_open
 
 
@@ -279,6 +279,89 @@ def test_an_unsure_target_is_reported_as_unsure_while_a_candidate_is_followed(lo
         followed(tracker, shelf, GONE)
         for frame in shelf.frames[GONE:]:
             track = tracker.update(frame)
-            if tracker.identity.is_traced:
+            if tracker.target.identity.is_traced:
                 break
     assert track.state == UNSURE and track.presence <= MOST_UNVERIFIED
+
+
+# -- among objects that look like the target
+
+
+class Crowd(Shelf):
+    """A shelf on which another equal object appears, after the one beside the target is known."""
+
+    def __init__(self, place):
+        super().__init__()
+        x, y = place
+        for frame in self.frames[BACK:]:
+            frame[y : y + SIDE, x : x + SIDE] = (250, 120, 100)
+
+
+@pytest.mark.parametrize("place, is_claimed", [((160, 60), False), (PLACES[0], True)])
+def test_among_twins_only_what_comes_to_the_targets_place_is_verified(load, place, is_claimed):
+    with load() as tracker:
+        tracks = followed(tracker, Crowd(place))
+        assert tracker._trail.has_twin != is_claimed  # it is sure again
+    assert any(is_at(track, place) and track.state != LOST for track in tracks[BACK:])
+    assert (TRACKED in {track.state for track in tracks[GONE:]}) == is_claimed
+
+
+def test_the_user_ends_what_a_twin_began(load):
+    with load() as tracker:
+        tracks = followed(tracker, Crowd((160, 60)), BACK + 20)
+        assert tracks[-1].state == UNSURE and tracker._trail.has_twin
+        tracker.confirm()
+        assert not tracker._trail.has_twin
+        assert tracker.update(Crowd((160, 60)).frames[BACK + 20]).state == TRACKED
+
+
+@pytest.mark.parametrize("of_two", [False, True])
+def test_a_target_is_lost_from_the_frame_of_a_refusal_on(load, of_two):
+    with load(of_two) as tracker:
+        tracks = followed(tracker, shelf_of(2))
+        assert tracker._trail.has_twin
+    first = next(i for i, track in enumerate(tracks) if i >= GONE and track.state == UNSURE)
+    refused = next(i for i in range(first, len(tracks)) if tracks[i].state == LOST)
+    assert all(t.state == LOST and t.lost and not t.witnessed for t in tracks[refused:][:4])
+
+
+def test_a_network_that_was_never_lost_is_followed_back_if_the_other_one_disputes_it(load):
+    shelf = Shelf(back=True)
+    for index in range(GONE, END):  # the target stays
+        shelf.frames[index] = shelf.frames[1]
+    with load(True) as tracker:
+        followed(tracker, shelf, 12)
+        tracker.target.state[:2] = np.add(PLACES[1], SIDE / 2)  # it goes over to the other object
+        tracker._before = None  # slowly
+        tracks = followed(tracker, shelf, since=12)
+    assert tracks[0].state == UNSURE and not tracks[0].witnessed
+    assert tracks[-1].state == TRACKED and tracks[-1].witnessed
+    assert is_at(tracks[-1], PLACES[0])
+
+
+def test_on_a_live_camera_a_frame_takes_one_more_call_of_the_network(load, monkeypatch):
+    with load() as tracker:
+        tracker.device.is_live = True
+        shelf, calls, run = shelf_of(2), [], tracker.device.run
+        tracker.init(shelf.frames[0], shelf.box)
+        monkeypatch.setattr(tracker.device, "run", lambda *given: calls.append(1) or run(*given))
+        most = []
+        for frame in shelf.frames[1:]:
+            calls.clear()
+            track = tracker.update(frame)
+            most.append(len(calls))
+        assert max(most) == 2 and track.state == LOST and tracker._trail.has_twin
+
+
+def test_of_several_targets_one_is_followed_back_at_a_time_on_a_live_camera(toml):
+    shelf = shelf_of()
+    with load_targets(toml) as targets:
+        targets.device.is_live = True
+        for x in (0, 4):
+            targets.add(shelf.frames[0], (PLACES[0][0] + x, PLACES[0][1], SIDE, SIDE))
+        at_once = []
+        for frame in shelf.frames[1:]:
+            targets.update(frame)
+            trails = [tracker._trail for tracker in targets._trackers.values()]
+            at_once.append(sum(trail.has_followed for trail in trails))
+        assert max(at_once) == 1 and all(trail.has_twin for trail in trails)

@@ -21,15 +21,13 @@ from hotpath.runtime.identity.identity import (
 )
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
-from hotpath.runtime.tracker import frame as frame_path
 from hotpath.runtime.tracker.first_box import DoubtfulBox
-from hotpath.runtime.tracker.frame import box_shown, propose
 from hotpath.runtime.tracker.tracker import Tracker
 from hotpath.runtime.tracker.witness import (
     AGREE,
     MOST_OF_ONE,
     WitnessedTracker,
-    agreement,
+    combine_tracks,
 )
 from hotpath.runtime.types import LOST, STATES, TRACKED, UNSURE, Box, Track
 from tests.support import tiny
@@ -78,8 +76,13 @@ def begun(tracker, frames=20):
 
 def astray(tracker, other):
     """A tracker follows another place, far from that of the other one."""
-    propose(tracker, Box(250, 200, 40, 40))
-    assert overlap(box_shown(tracker, tracker._state), box_shown(other, other._state)) == 0
+    tracker.target.follow_candidate(Box(250, 200, 40, 40))
+    assert (
+        overlap(
+            tracker.target.box_of(tracker.target.state), other.target.box_of(other.target.state)
+        )
+        == 0
+    )
 
 
 # -- what two tracks say
@@ -91,7 +94,7 @@ def astray(tracker, other):
 def test_the_states_of_two_networks_make_one(own, other, box):
     first = Track(HERE, 0.9, own == LOST, own, presence=0.7)
     second = Track(box, 0.8, other == LOST, other, presence=0.9)
-    track = agreement(first, second)
+    track = combine_tracks(first, second)
     agrees = box is HERE and LOST not in (own, other)
     if own == other == TRACKED and agrees:
         assert track.state == TRACKED and 0.88 < track.presence < 0.89  # (7/3 * 9) ** (2/3)
@@ -126,14 +129,14 @@ def share(odds):
 def test_presence_is_a_sum_in_one_place_and_less_than_ones_own_in_two(states, box, expected):
     first = Track(HERE, 0.9, False, states[0], presence=2 / 3)
     second = Track(box, 0.9, False, states[1], presence=3 / 4)
-    track = agreement(first, second)
+    track = combine_tracks(first, second)
     assert track.presence == pytest.approx(expected)
 
 
 def test_the_prior_of_a_loss_counts_once():
     """Two candidates in one place: more than each of them, and nothing stands at the cap."""
     found = [
-        agreement(*2 * [Track(HERE, 0.9, False, UNSURE, presence=each)]).presence
+        combine_tracks(*2 * [Track(HERE, 0.9, False, UNSURE, presence=each)]).presence
         for each in (0.1, 0.2, 0.3, 0.4)
     ]
     assert all(a < b < MOST_OF_ONE for a, b in zip(found, found[1:])) and found[-1] > 0.6
@@ -154,27 +157,22 @@ def test_the_prior_of_a_loss_counts_once():
 def test_a_claim_needs_another_one_or_an_unbroken_doubt(own, other, box, is_unbroken, state):
     first = Track(HERE, 0.9, False, own[0], presence=own[1])
     second = Track(box, 0.8, False, other[0], presence=other[1])
-    track = agreement(first, second, is_unbroken=is_unbroken)
+    track = combine_tracks(first, second, is_unbroken=is_unbroken)
     assert track.state == state and (own == other or track.presence <= MOST_OF_ONE)
 
 
 @pytest.mark.parametrize("presence, box", [(0.2, HERE), (0.35, THERE)])
 def test_the_box_of_the_more_certain_network_is_reported(presence, box):
     first = Track(HERE, 0.9, False, UNSURE, presence=0.3)
-    assert agreement(first, Track(THERE, 0.8, presence=presence)).box is box
+    assert combine_tracks(first, Track(THERE, 0.8, presence=presence)).box is box
 
 
-def test_a_sum_of_two_that_fall_is_at_most_the_larger_one(pair):
-    begun(pair)
-    usual = [Track(HERE, 0.9, presence=each) for each in (0.95, 0.97)]
-    for _ in range(60):
-        assert pair._agreed(*usual).presence > 0.97
-    crossed = [Track(HERE, 0.9, presence=each) for each in (0.77, 0.74)]
-    assert agreement(*crossed).presence > 0.8
-    assert pair._agreed(*crossed).presence == pytest.approx(0.77)
-    assert pair._agreed(crossed[0], usual[1]).presence > 0.95  # one of them is as it was
-    pair._begin()
-    assert pair._agreed(*crossed).presence > 0.8  # which is usual here
+def test_presence_does_not_rise_when_both_begin_to_doubt():
+    doubts = [Track(HERE, 0.9, False, UNSURE, presence=each) for each in (0.7, 0.72)]
+    assert combine_tracks(*doubts, is_unbroken=True).presence == pytest.approx(0.72)
+    assert combine_tracks(*doubts).presence == MOST_OF_ONE  # AFTER is in both
+    claims = [each._replace(state=TRACKED) for each in doubts]
+    assert combine_tracks(*claims, is_unbroken=True).presence > 0.75
 
 
 def test_candidates_that_are_no_more_than_chance_are_lost(pair):
@@ -183,12 +181,13 @@ def test_candidates_that_are_no_more_than_chance_are_lost(pair):
         Track(box, 0.9, state == LOST, state, presence=0.2)
         for box, state in ((HERE, UNSURE), (THERE, LOST))
     )
-    pair.identity.propose()
+    pair.target.identity.propose()
     for similarity, state in ((0.5, UNSURE), (0.99 * CHANCE * REFERENCE, LOST), (-1.0, LOST)):
-        pair.identity._similarities.extend(30 * [similarity])
-        track = pair._agreed(first, second)
+        pair.target.identity._similarities.extend(30 * [similarity])
+        track = pair._tracks_of_both(first, second)
         assert (track.state, track.lost, track.box) == (state, state == LOST, HERE)
-        assert pair._agreed(first, second._replace(state=TRACKED)).state == UNSURE  # a claim
+        claim = second._replace(state=TRACKED)
+        assert pair._tracks_of_both(first, claim).state == UNSURE
 
 
 MOVED = 10 * (1 - AGREE)  # pixels at which two boxes of ten share AGREE of their areas
@@ -209,15 +208,15 @@ MOVED = 10 * (1 - AGREE)  # pixels at which two boxes of ten share AGREE of thei
 )
 def test_boxes_agree_if_they_have_enough_in_common(box, state):
     first, second = Track(HERE, 0.9, presence=0.8), Track(box, 0.8, presence=0.8)
-    assert agreement(first, second).state == agreement(second, first).state == state
+    assert combine_tracks(first, second).state == combine_tracks(second, first).state == state
 
 
 def test_one_claim_is_not_enough_where_the_other_has_lost_the_target(pair):
     begun(pair)
     claims, doubts = Track(HERE, 0.9, presence=0.9), Track(HERE, 0.9, False, UNSURE, presence=0.3)
-    assert pair._agreed(claims, doubts).state == TRACKED
-    pair.witness.identity.propose()  # follows an object that is not verified
-    assert pair._agreed(claims, doubts).state == UNSURE
+    assert pair._tracks_of_both(claims, doubts).state == TRACKED
+    pair.witness.target.identity.propose()  # follows an object that is not verified
+    assert pair._tracks_of_both(claims, doubts).state == UNSURE
 
 
 def test_boxes_that_fill_the_picture_agree_on_nothing(pair):
@@ -227,12 +226,16 @@ def test_boxes_that_fill_the_picture_agree_on_nothing(pair):
         box = Box(4, 4, side * width, side * height)
         own, other = Track(box, 0.9, presence=0.9), Track(box, 0.8, presence=0.9)
         for each in (own, own._replace(box=Box(4, 4, width / 2, height))):
-            track = pair._agreed(each, other)
+            track = pair._tracks_of_both(each, other)
             assert (track.state, track.witnessed) == (state, agrees)
-        assert pair.identity.is_disputed == pair.witness.identity.is_disputed == (not agrees)
+        assert (
+            pair.target.identity.is_disputed
+            == pair.witness.target.identity.is_disputed
+            == (not agrees)
+        )
     assert track.presence <= MOST_OF_ONE
     beyond = Box(-2 * width, 0, 2.5 * width, height)  # half of the picture
-    assert pair._agreed(*2 * [Track(beyond, 0.9, presence=0.9)]).state == TRACKED
+    assert pair._tracks_of_both(*2 * [Track(beyond, 0.9, presence=0.9)]).state == TRACKED
 
 
 # -- a run
@@ -265,12 +268,12 @@ def test_the_first_network_has_the_boxes_that_it_has_alone(networks, pair):
 @pytest.mark.parametrize("strays", [0, 1])
 def test_while_the_networks_differ_nothing_is_claimed_or_learnt(pair, strays):
     clip, both = begun(pair), (pair, pair.witness)
-    assert all(each.identity.learns for each in both)
+    assert all(each.target.identity.learns for each in both)
     astray(both[strays], both[1 - strays])
     track = pair.update(clip.frames[20])
     assert (track.state, track.witnessed) == (UNSURE, False)
     assert track.presence <= MOST_OF_ONE
-    assert not any(each.identity.learns for each in both)
+    assert not any(each.target.identity.learns for each in both)
     assert overlap(track.box, clip.boxes[20]) > 0.3  # of the one that claims
 
 
@@ -288,12 +291,12 @@ def test_a_person_who_confirms_the_box_brings_both_there(pair, strays):
 def test_a_person_who_rejects_the_box_takes_it_from_those_that_follow_it(pair):
     clip = begun(pair)
     pair.reject()
-    assert pair.identity.phase == pair.witness.identity.phase == Phase.GONE
+    assert pair.target.identity.phase == pair.witness.target.identity.phase == Phase.GONE
     assert pair.update(clip.frames[20]).state != TRACKED
     begun(pair)
     astray(pair.witness, pair)
     pair.reject()
-    assert pair.identity.phase == Phase.GONE != pair.witness.identity.phase
+    assert pair.target.identity.phase == Phase.GONE != pair.witness.target.identity.phase
 
 
 def test_what_is_lost_is_neither_confirmed_nor_rejected(pair):
@@ -311,7 +314,9 @@ def test_a_box_that_neither_network_follows_is_not_rejected(pair):
     Tracker.reject(pair)
     astray(pair.witness, pair)
     pair.update(clip.frames[20])
-    pair._shown = Track(Box(1, 1, 9, 9), 0.5, False, UNSURE, presence=0.1)  # where it was last seen
+    pair.target.shown = Track(
+        Box(1, 1, 9, 9), 0.5, False, UNSURE, presence=0.1
+    )  # where it was last seen
     with refusal(NotReady, "lost"):
         pair.reject()
 
@@ -320,9 +325,9 @@ def test_what_one_network_claims_is_a_candidate_of_one_that_is_lost(pair):
     clip, witness = begun(pair), pair.witness
     astray(witness, pair)
     Tracker.reject(witness)
-    assert witness.search.active
+    assert witness.target.redetector.active
     pair.update(clip.frames[20])
-    assert witness.identity.phase == Phase.TENTATIVE and not witness.search.active
+    assert witness.target.identity.phase == Phase.TENTATIVE and not witness.target.redetector.active
     tracks = [pair.update(frame) for frame in clip.frames[21:30]]
     assert (tracks[-1].state, tracks[-1].witnessed) == (TRACKED, True)
     assert not any(track.found for track in tracks)  # the first network had it all the time
@@ -387,7 +392,7 @@ def test_both_stay_where_they_were_if_one_network_fails(monkeypatch, networks, f
     pair = load_tracker(networks[0], witness=networks[1], threads=threads)
     clip = begun(pair)
     device = (pair if fails == "the network" else pair.witness).device
-    run, before = device.run, [each._state.copy() for each in (pair, pair.witness)]
+    run, before = device.run, [each.target.state.copy() for each in (pair, pair.witness)]
 
     def failing(frame, requests):
         if how == "raises":
@@ -401,21 +406,19 @@ def test_both_stay_where_they_were_if_one_network_fails(monkeypatch, networks, f
             with pytest.raises(NetworkFailed):
                 pair.update(frame)
     for state, each in zip(before, (pair, pair.witness)):
-        np.testing.assert_array_equal(state, each._state)
+        np.testing.assert_array_equal(state, each.target.state)
     assert pair.update(clip.frames[20]).state == TRACKED
     pair.close()
 
 
 def test_a_witness_that_finds_no_score_in_its_maps_fails_as_a_network_does(monkeypatch, pair):
-    clip, judge_one = begun(pair), frame_path.judge_one
+    clip = begun(pair)
 
-    def without_score(tracker, *shown):
-        if tracker is pair.witness:
-            raise NetworkFailed("no score")
-        return judge_one(tracker, *shown)
+    def without_score(*shown):
+        raise NetworkFailed("no score")
 
     with monkeypatch.context() as patch, pytest.raises(NetworkFailed):
-        patch.setattr(frame_path, "judge_one", without_score)
+        patch.setattr(pair.witness.target, "judge", without_score)
         pair.update(clip.frames[20])
     assert pair.update(clip.frames[20]).state == TRACKED
 
@@ -469,8 +472,8 @@ def test_two_targets_of_one_object_are_told_apart_for_each_network(targets):
     _, other = (targets.add(pictures[0], box) for box in (boxes[0], (240, 180, 40, 40)))
     targets.update(pictures[1])
     for tracker in targets._of_devices():
-        propose(tracker[other], Box(*map(float, boxes[1])))
-        tracker[other].identity.confirm()
+        tracker[other].target.follow_candidate(Box(*map(float, boxes[1])))
+        tracker[other].target.identity.confirm()
     tracks = targets.update(pictures[2])
     assert sorted(track.state for track in tracks.values()) == [TRACKED, UNSURE]
 
@@ -487,11 +490,11 @@ def test_only_the_target_for_which_a_network_fails_stays_where_it_was(monkeypatc
         return [results[0]._replace(scores=[float("nan")]), *results[1:]], step_ms
 
     monkeypatch.setattr(targets.witness, "run", failing)
-    states = {n: [t[n]._state.copy() for t in targets._of_devices()] for n in (bad, good)}
+    states = {n: [t[n].target.state.copy() for t in targets._of_devices()] for n in (bad, good)}
     with pytest.raises(NetworkFailed):
         targets.update(pictures[10])
     for number, before in states.items():
-        after = [trackers[number]._state for trackers in targets._of_devices()]
+        after = [trackers[number].target.state for trackers in targets._of_devices()]
         same = [np.array_equal(*each) for each in zip(before, after)]
         assert same == 2 * [number == bad]
 
@@ -602,3 +605,74 @@ def test_a_bundle_of_the_witness_that_is_missing_is_said(tmp_path, is_named):
     assert "run `make engine BOARD=jetson_nano NETWORK=kestrel_fast " in sentence
     together = f"kestrel and its witness kestrel run from {folder.parent}, {built}"
     assert choice.describe_choice(setup, setup, "") == together
+
+
+# -- a hop, and a network that was led
+
+
+@pytest.mark.parametrize("is_sure, state", [(True, LOST), (False, UNSURE)])
+def test_a_box_that_hops_alone_is_on_another_object(pair, is_sure, state):
+    begun(pair)
+    if not is_sure:
+        pair.target.shown = pair.target.shown._replace(presence=0.7)
+    tracks = [
+        Track(each.target.box_of(each.target.state), 0.9, presence=0.9) for each in pair._each
+    ]
+    assert [track.state for track in pair._with_hops(*tracks)] == [TRACKED, TRACKED]
+    pair.target.state = pair.target.state + [
+        1.2 * math.sqrt(pair.target.state[2] * pair.target.state[3]),
+        0,
+        0,
+        0,
+    ]
+    own, other = pair._with_hops(*tracks)
+    assert (own.state, other.state) == (state, TRACKED)
+    assert pair.witness.target.identity.phase == Phase.CONFIRMED
+    assert pair._trail.has_twin == is_sure
+    assert (
+        bool(pair.target.redetector.rejected)
+        == bool(pair.witness.target.redetector.rejected)
+        == is_sure
+    )
+
+
+@pytest.mark.parametrize("steps", [(0.9, 0), (1.2, 1.2)])
+def test_a_short_step_and_a_shaken_camera_are_no_hop(pair, steps):
+    begun(pair)
+    tracks = [
+        Track(each.target.box_of(each.target.state), 0.9, presence=0.9) for each in pair._each
+    ]
+    pair._with_hops(*tracks)
+    for tracker, step in zip(pair._each, steps):
+        size = math.sqrt(tracker.target.state[2] * tracker.target.state[3])
+        tracker.target.state = tracker.target.state + [step * size, 0, 0, 0]
+    assert [track.state for track in pair._with_hops(*tracks)] == [TRACKED, TRACKED]
+
+
+def test_what_one_network_led_the_other_to_is_one_witness(pair):
+    clip = begun(pair)
+    pair.witness.target.identity.reject()
+    claims = Track(pair.box, 0.9, presence=0.9)
+    gone = Track(pair.box, 0.9, True, LOST, presence=0.1)
+    pair._tracks_of_both(claims, gone)
+    assert pair._led == [False, True] and pair.witness.target.identity.phase == Phase.TENTATIVE
+    pair.witness.target.identity.phase, pair.witness.target.identity.probation = Phase.VERIFIED, 60
+    led = claims._replace(presence=0.8)
+    assert pair._tracks_of_both(claims, led).presence == pytest.approx(0.9)
+    pair.witness.target.identity.probation = 0
+    pair.witness.target.identity.phase = Phase.CONFIRMED
+    assert pair._tracks_of_both(claims, led).presence > 0.9 and pair._led == [False, False]
+    assert pair.update(clip.frames[20]).state == TRACKED
+
+
+def test_after_claims_in_two_places_neither_leads_the_other(pair):
+    begun(pair)
+    here = Track(pair.box, 0.9, presence=0.9)
+    there = here._replace(box=here.box._replace(x=here.box.x + 100))
+    gone = there._replace(state=LOST, lost=True)
+    assert pair._tracks_of_both(here, there).state == UNSURE
+    pair.witness.target.identity.reject()
+    pair._tracks_of_both(here, gone)
+    assert pair.witness.target.identity.phase == Phase.GONE
+    pair._tracks_of_both(here._replace(found=True), gone)  # it has verified its own
+    assert pair.witness.target.identity.phase == Phase.TENTATIVE

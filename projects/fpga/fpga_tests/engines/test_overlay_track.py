@@ -60,7 +60,11 @@ def device_on(bundles, kind="model", board="pynq_z2"):
 
 def work_of(tracker):
     """All results that the fabric has stored for a target."""
-    return tracker._exemplar.features[0].array[: tracker.engine.bundle.run["work_bytes"]].tobytes()
+    return (
+        tracker.target.exemplar.features[0]
+        .array[: tracker.engine.bundle.run["work_bytes"]]
+        .tobytes()
+    )
 
 
 @pytest.mark.parametrize("board", BOARDS)
@@ -77,7 +81,7 @@ def test_whole_frames_are_found_as_in_floating_point(bundles, clip, board):
         assert 0 < track.score <= 1 and not track.lost
     assert np.mean(overlaps) > 0.85, overlaps
     # by default a PYNQ-Z2 is not asked for a loss
-    assert (tracker.identity.value is None) == (board == "pynq_z2")
+    assert (tracker.target.identity.value is None) == (board == "pynq_z2")
     seen, wanted = tracker.engine.search_features, reference.engine.search_features
     assert seen.shape == wanted.shape and np.corrcoef(seen.ravel(), wanted.ravel())[0, 1] > 0.95
 
@@ -105,7 +109,7 @@ def test_the_rtl_finds_what_the_model_finds_bit_for_bit(bundles, clip):
     model, fabric = (loading.tracker_on(device_on(bundles, kind)) for kind in ("model", "rtl"))
     for each in (model, fabric):
         each.init(frames[0], box)
-        each._exemplar.features[0].invalidate()
+        each.target.exemplar.features[0].invalidate()
     assert work_of(model) == work_of(fabric)
     for frame in frames[1 : RTL_FRAMES + 1]:
         assert fabric.update(frame) == model.update(frame)

@@ -103,7 +103,7 @@ def judge(tracker, frames, box):
     for frame in frames[1:]:
         track = tracker.update(frame)
         box = [float(value) for value in track.box]
-        messages.append([bool(track.lost), tracker.identity.value, box])
+        messages.append([bool(track.lost), tracker.target.identity.value, box])
     return messages
 
 

@@ -10,6 +10,7 @@ from hotpath.kernels.cuda import device as devices
 from hotpath.runtime.devices.gpu import GpuDevice
 from hotpath.runtime.errors import BadFrame
 from hotpath.runtime.tracker.tracker import Tracker
+from hotpath.runtime.tracker.trail import EVERY
 from hotpath_nogpu.cuda import build
 from hotpath_nogpu.cuda.counting import counts
 from hotpath_nogpu.cuda.engine import TinyGpuEngine
@@ -88,11 +89,13 @@ def test_a_frame_on_the_gpu_has_the_boxes_of_a_host_array_and_is_not_copied(gpu,
     wanted, uploaded, arrays_ = tracked_film(gpu, "bgr", False, recover)
     assert found == wanted
     size = arrays_[0].size
-    for here, there in zip(copied, uploaded):
+    for number, (here, there) in enumerate(zip(copied, uploaded)):
         assert here["uploads"] == 1 and there["uploads"] == 2  # the records alone
         assert here["upload_bytes"] < 4096 < there["upload_bytes"]
         # the colours under the box, and the result of the frame
         more = here["download_bytes"] - there["download_bytes"]
+        if number % EVERY == 0 and recover is not None:  # the trail keeps a small picture
+            more -= size
         assert 0 <= more < 0.2 * size and here["downloads"] <= there["downloads"] + 2
         if recover is None:
             assert not more and here["synchronisations"] == there["synchronisations"]
@@ -105,7 +108,9 @@ def test_nv12_on_the_gpu_is_a_pair_of_planes(gpu):
     assert found == wanted
     size = sum(plane.size for plane in frames[0])
     assert all(each["upload_bytes"] < 4096 for each in copied)
-    assert all(each["download_bytes"] < 0.4 * size for each in copied)
+    for number, each in enumerate(copied):
+        kept = size * (number % EVERY == 0)  # the trail keeps a small picture
+        assert each["download_bytes"] < 0.4 * size + kept
 
 
 def test_the_crop_waits_for_the_producers_stream(gpu):

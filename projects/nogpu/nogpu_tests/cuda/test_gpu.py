@@ -174,7 +174,7 @@ def test_frames_of_any_size_are_tracked():
             size = ((240, 320), (240, 320), (10, 10), (11, 12), any_size)[random.randint(5)]
             frame = random.randint(0, 256, size + (3,)).astype(np.uint8)
             track = tracked.update(frame[::-1, ::-1] if index % 2 else frame)
-            found.append(track + (tracked.identity.value,))
+            found.append(track + (tracked.target.identity.value,))
         assert all(np.isfinite(track[0]).all() for track in found)
         told.append(found)
         device.close()
@@ -195,10 +195,10 @@ def test_a_frame_too_large_for_the_gpu_raises():
         for index in range(1, 21):
             boxes.append(tracked.update(film.frame(index)).box)
             if index in (5, 6):
-                state = tracked._state
+                state = tracked.target.state
                 with pytest.raises(GpuFailed, match="no room"):
                     tracked.update(np.zeros((800, 1000, 3), np.uint8))
-                tracked._state, tracked._shape = state, (220, 300, 3)
+                tracked.target.state, tracked.target.shape = state, (220, 300, 3)
         wanted = [geometry.box_of(net, state) for state in expected]
         np.testing.assert_allclose(boxes, wanted, rtol=0, atol=1e-6)
         device.alloc = alloc

@@ -1,8 +1,8 @@
-"""The neighbours of a target (distractors beside it), whose trajectories reveal a swap.
+"""The distractors beside a target, whose trajectories reveal a swap.
 
 Where two objects of a kind meet, one hides the other, and the box may continue on the wrong one.
 That one is close to the last box, looks alike and scores well, so no cue of a single frame reveals
-the swap. The trajectories of both do: before they met, the neighbour was another peak of the
+the swap. The trajectories of both do: before they met, the distractor was another peak of the
 windows around the target.
 """
 
@@ -15,8 +15,8 @@ from hotpath.runtime.identity.identity import RECENT
 
 APART = 0.5  # sizes between two places that show different objects
 STRAY = 0.2  # sizes away from the target's trajectory, from which on a swap is possible
-FEWEST = 3  # frames in which a neighbour was seen; in succession in which it may be unseen
-CLEAR = 0.25  # score that a neighbour had at least once, and that the box has after a swap
+FEWEST = 3  # frames in which a distractor was seen; in succession in which it may be unseen
+CLEAR = 0.25  # score that a distractor had at least once, and that the box has after a swap
 
 Place = Tuple[float, float, float]  # x, y of the centre, frame pixels; score
 
@@ -45,29 +45,29 @@ class Trajectory:
         self.frames, self.unseen = self.frames + 1, 0
 
 
-class Neighbours:
+class Distractors:
     """The other objects in the windows around a target, from frame to frame.
 
     Example:
-        >>> neighbours, swaps = Neighbours(), []
+        >>> distractors, swaps = Distractors(), []
         >>> for x in range(100, 160, 10):  # the target comes from the left, another one waits
         ...     states = np.array([[x, 50.0, 20.0, 20.0], [160.0, 50.0, 20.0, 20.0]])
-        ...     swaps.append(neighbours.swapped(states, [0.8, 0.7], 0))
-        >>> swaps.append(neighbours.swapped(states[1:], [0.7], 0))  # the target is hidden
+        ...     swaps.append(distractors.took_box(states, [0.8, 0.7], 0))
+        >>> swaps.append(distractors.took_box(states[1:], [0.7], 0))  # the target is hidden
         >>> swaps
         [False, False, False, False, False, False, True]
     """
 
     def __init__(self) -> None:
-        self._target: Any = None  # its ``Trajectory``, since it has neighbours
+        self._target: Any = None  # its ``Trajectory``, since it has distractors
         self._others: List[Trajectory] = []
 
     def __bool__(self) -> bool:
         """Whether there are any."""
         return bool(self._others)
 
-    def swapped(self, states: np.ndarray, scores: Sequence[float], chosen: int) -> bool:
-        """Take the places of a frame; returns whether the box goes on where a neighbour went.
+    def took_box(self, states: np.ndarray, scores: Sequence[float], chosen: int) -> bool:
+        """Take the places of a frame; returns whether the box goes on where a distractor went.
 
         Args:
             states: float64 (n, 4) [cx, cy, w, h], frame pixels.
@@ -92,14 +92,14 @@ class Neighbours:
         return has_swapped
 
     def _is_taken(self, way: Trajectory, target: Place, beside: List[Place], apart: float) -> bool:
-        """Whether the box is where a neighbour is expected, and the neighbour is nowhere else."""
+        """Whether the box is where a distractor is expected, and the distractor is nowhere else."""
         if way.frames < FEWEST or way.score < CLEAR:
             return False
         is_nearer = way.away(target) < self._target.away(target)
         return is_nearer and all(way.away(place) >= apart for place in beside)
 
     def _step(self, beside: List[Place], apart: float) -> None:
-        """Give each neighbour the place nearest to where it is expected; what is left is new."""
+        """Give each distractor the place nearest to where it is expected; what is left is new."""
         for way in self._others:
             nearest = min(beside, key=way.away, default=None)
             if nearest is not None and way.away(nearest) < apart:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hotpath import load_tracker
-from hotpath.runtime.search.neighbours import Neighbours
+from hotpath.runtime.identity.distractors import Distractors
 from tests.support.needs import needs_kernels
 
 
@@ -14,9 +14,9 @@ def state(x, y=50.0):
 
 def swaps(frames, chosen=0):
     """What each frame says; a frame is a list of (x, score)."""
-    beside = Neighbours()
+    beside = Distractors()
     return [
-        beside.swapped(np.array([state(x) for x, _ in frame]), [s for _, s in frame], chosen)
+        beside.took_box(np.array([state(x) for x, _ in frame]), [s for _, s in frame], chosen)
         for frame in frames
     ]
 

@@ -15,6 +15,7 @@ from hotpath.runtime.devices.processor import CpuDevice
 from hotpath.runtime.errors import NotReady
 from hotpath.runtime.frames import colour
 from hotpath.runtime.frames.boxes import overlap
+from hotpath.runtime.identity.guard import EARLY, DistractorGuard
 from hotpath.runtime.identity.identity import (
     BEFORE_SEARCH,
     Identity,
@@ -23,9 +24,8 @@ from hotpath.runtime.identity.identity import (
 )
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
-from hotpath.runtime.search.search import EARLY, Search
-from hotpath.runtime.search.windows import CHECK, COLOURED, HERE, NEAR, WIDE
-from hotpath.runtime.tracker.frame import avoid
+from hotpath.runtime.search.redetector import Redetector
+from hotpath.runtime.search.regions import CHECK, COLOURED, HERE, NEAR, WIDE
 from hotpath.runtime.tracker.tracker import Tracker
 from hotpath.runtime.types import LOST, UNSURE, WindowResult
 from tests.support import ROOT, tiny
@@ -114,16 +114,18 @@ class Begun:
             certain=np.ones(4),
         )
         cues.begin = lambda *given: None
-        cues.of = lambda frame, place, result, score, appearance=None: next(self._now)
-        cues.best = lambda frame, states, scores, appearance, needed: (0, next(self._now))
-        self.identity = Identity(rules_of(network), cues)
-        colours = SimpleNamespace()
-        knows = SimpleNamespace(
+        cues.value = lambda frame, place, result, score, appearance=None: next(self._now)
+        cues.best_box = lambda frame, states, scores, appearance, needed: (0, next(self._now))
+        guard = self.guard = DistractorGuard(network, cpu.load())
+        self.identity = guard.identity = Identity(rules_of(network), cues)
+        guard.cues, guard.certain = cues, cues.certain
+        guard.classifier = SimpleNamespace(
             begin=lambda *given: None, appearance=lambda result: np.zeros(len(result.scores))
         )
-        self.search = Search(network, self.identity, cues, knows, colours, True)
+        self.search = Redetector(network, guard, True)
         self._network = network
-        self.search.begin(self.state, None, None)
+        guard.begin(self.state, None, None)
+        self.search.begin()
         self.search.start()
         lose(self.identity, 0.0)
         self._maps = [np.zeros(shape, np.float32) for shape in decode.shapes(network)]
@@ -179,7 +181,7 @@ def test_a_classifier_that_knows_the_target_learns_one_in_four(toml):
     updates = []
     for frame in 4 * (there + there[::-1]):
         assert tracker.update(frame).state == "tracked"
-        updates.append(tracker.search.classifier.ridge.updates)
+        updates.append(tracker.target.guard.classifier.ridge.updates)
     # an update takes four frames of learning: of three in four, then of one in four
     assert updates.count(EARLY - 1) < 8
     assert updates.count(EARLY + 1) == 16
@@ -195,10 +197,10 @@ def test_a_target_taken_during_a_search_is_known_as_well_as_any(toml):
     certainties = []
     for until in (SEARCHED + 7, 2):
         film, tracker = lost(toml, False, until)
-        assert tracker.search.active == (until > 2)
+        assert tracker.target.redetector.active == (until > 2)
         tracker.init(film.frames[2], film.boxes[2])
         tracks = [tracker.update(frame) for frame in film.frames[3:9]]
-        certainties.append((tracks, tracker.identity.value))
+        certainties.append((tracks, tracker.target.identity.value))
     assert certainties[0] == certainties[1]
 
 
@@ -234,7 +236,7 @@ def test_a_frame_of_the_search_looks_at_one_window(toml):
     film, tracker = film_of(False), Tracker(device, recover=True)
     tracker.init(film.frames[0], film.boxes[0])
     states_of(tracker, film.frames[1:])
-    assert tracker.search.active and set(device.counts) == {1}
+    assert tracker.target.redetector.active and set(device.counts) == {1}
 
 
 def test_no_decision_reads_a_clock():
@@ -262,13 +264,13 @@ def test_a_target_seen_in_a_single_frame_is_not_claimed(toml):
 
 def test_a_size_that_swells_before_a_loss_is_not_searched_for(toml):
     film, tracker = begun(toml)
-    search, state = tracker.search, tracker._state.copy()
+    search, state = tracker.target.redetector, tracker.target.state.copy()
     exemplar = tracker.device.exemplar(film.frames[0], state)
     (result,), _ = tracker.device.run(film.frames[0], [WindowRequest(exemplar, state)])
     for swollen in (1.3, 1.7, 2.0):
-        search.learn(state * (1, 1, swollen, swollen), result)
+        tracker.target.guard.learn(state * (1, 1, swollen, swollen), result)
     search.start()
-    lose(tracker.identity, 0.0)
+    lose(tracker.target.identity, 0.0)
     _, window = (search.window(state, film.frames[0]) for _ in range(2))
     assert window.kind == WIDE
     assert SIDE < window.state[2] < 1.25 * SIDE
@@ -287,9 +289,11 @@ def test_a_place_is_checked_once_and_found_from_the_value_that_a_target_keeps(to
 
 def test_the_search_looks_where_the_target_was_lost_and_where_its_colours_are(toml):
     film, tracker = begun(toml)
-    tracker.search.start()
-    lose(tracker.identity, 0.0)
-    chosen = [tracker.search.window(tracker._state, film.frames[0]) for _ in range(6)]
+    tracker.target.redetector.start()
+    lose(tracker.target.identity, 0.0)
+    chosen = [
+        tracker.target.redetector.window(tracker.target.state, film.frames[0]) for _ in range(6)
+    ]
     assert [window.kind for window in chosen] == [HERE, WIDE, WIDE] * 2
     assert [window.factor for window in chosen[1:3]] == [COLOURED, NEAR]
 
@@ -301,9 +305,10 @@ def test_after_an_object_was_given_up_the_search_looks_elsewhere_first(toml, val
     search.active = False
     identity.reject()  # as an object that stays unverified is given up, but for its value
     identity.value = value
-    search.classifier.learn = lambda *given: None
-    search.classifier.ridge = SimpleNamespace(updates=EARLY)
-    search.learn(begun.state, SimpleNamespace(scores=[1.0]))
+    begun.guard.classifier.learn = lambda *given: None
+    begun.guard.classifier.ridge = SimpleNamespace(updates=EARLY)
+    begun.guard.learn(begun.state, SimpleNamespace(scores=[1.0]))
+    search.end_frame()
     assert search.active and search.window(begun.state, begun.frame).kind == first
 
 
@@ -321,9 +326,9 @@ def test_a_place_that_another_target_has_is_not_the_lost_one_s(toml):
     found = [LOST, UNSURE, UNSURE, FOUND]
     for rivals, states in (([], found), ([film.boxes[1]], [LOST] * 4)):
         film, tracker = begun(toml)
-        tracker.search.restart(tracker._state)  # looks there first
-        lose(tracker.identity, 0.0)
-        avoid(tracker, np.reshape(rivals, (-1, 4)))
+        tracker.target.redetector.restart(tracker.target.state)  # looks there first
+        lose(tracker.target.identity, 0.0)
+        tracker.target.set_other_boxes(np.reshape(rivals, (-1, 4)))
         assert states_of(tracker, film.frames[1:2] * 4) == states
 
 
@@ -342,11 +347,11 @@ def test_a_rejected_object_is_not_chosen_among_several_places(toml, kind, monkey
     film, tracker = begun(toml)
     tracker.update(film.frames[1])
     tracker.reject()
-    here, elsewhere = tracker._state.copy(), tracker._state + (200, 0, 0, 0)
+    here, elsewhere = tracker.target.state.copy(), tracker.target.state + (200, 0, 0, 0)
     result = WindowResult(here, (1.0, 1.0), states=np.array([here, elsewhere]), scores=(0.9, 0.8))
-    monkeypatch.setattr(tracker.search, "choose", lambda result: (0, None))
-    monkeypatch.setattr(tracker.search.classifier, "appearance", lambda result: np.ones(2))
-    place, _, value = tracker.search._best(film.frames[2], kind, result)
+    monkeypatch.setattr(tracker.target.guard, "choose", lambda result, is_followed: (0, None))
+    monkeypatch.setattr(tracker.target.guard.classifier, "appearance", lambda result: np.ones(2))
+    place, _, value = tracker.target.redetector._best(film.frames[2], kind, result)
     assert (place, value) == (None, 0.0)
 
 
@@ -354,8 +359,8 @@ def test_what_was_lost_and_not_rejected_is_found_where_it_is(toml):
     film, tracker = begun(toml)
     for frame in film.frames[1:5]:
         tracker.update(frame)
-    lose(tracker.identity, 0.0)
-    tracker.search.start()
+    lose(tracker.target.identity, 0.0)
+    tracker.target.redetector.start()
     assert FOUND in states_of(tracker, film.frames[5:GONE])
 
 
@@ -389,19 +394,19 @@ def test_a_tracker_that_cannot_lose_a_target_rejects_nothing(tmp_path):
 @pytest.mark.parametrize("probation", [False, True])
 def test_nothing_is_learnt_from_a_find_on_probation(toml, probation):
     begun = Begun(toml)
-    search, identity = begun.search, begun.identity
+    guard, identity = begun.guard, begun.identity
     learnt = []
     identity.phase, identity.since = Phase.CONFIRMED, 2
     identity.probation = 9 * probation
-    search.classifier = SimpleNamespace(
+    guard.classifier = SimpleNamespace(
         ridge=SimpleNamespace(updates=EARLY, busy=False),
         learn=lambda state, result, tracked: learnt.append(tracked),
     )
-    search._cues.tracked = 0
-    search.learn(begun.state, SimpleNamespace(scores=[1.0]))
-    assert learnt == [not probation] and search._cues.tracked == (not probation)
+    guard.cues.tracked = 0
+    guard.learn(begun.state, SimpleNamespace(scores=[1.0]))
+    assert learnt == [not probation] and guard.cues.tracked == (not probation)
     identity.since = 1
-    assert search.learns is not probation
+    assert guard.learns is not probation
 
 
 @pytest.mark.parametrize("away, dropped", [(0, True), (3 * SIDE, False)])
@@ -411,7 +416,7 @@ def test_a_suspect_that_is_another_targets_object_is_dropped(toml, away, dropped
     search.active = False
     identity.phase = Phase.TENTATIVE  # it is followed, and not verified
     x, y, w, h = begun.state
-    search.avoid(np.array([[x - w / 2 + away, y - h / 2, w, h]]), begun.state)
+    search.set_other_boxes(np.array([[x - w / 2 + away, y - h / 2, w, h]]), begun.state)
     assert search.active is dropped and (identity.phase == Phase.TENTATIVE) is not dropped
 
 

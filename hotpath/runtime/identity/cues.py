@@ -1,4 +1,4 @@
-"""The cues that tell where a lost target is: score, appearance and colours."""
+"""The cues that tell whether a box holds the target: score, appearance and colours."""
 
 from typing import Callable, Optional, Sequence, Tuple
 
@@ -18,7 +18,7 @@ COLOURS_LEARNT = 0.05  # share of a tracked frame's colours in the mean of all
 Colours = Callable[[AnyFrame, np.ndarray], np.ndarray]
 
 
-class ScoreAppearanceColour:
+class Cues:
     """The mean of the score, the classifier's value and the similarity of colours.
 
     The classifier has learnt the target while it was tracked. Its value is about 1 for the target
@@ -34,7 +34,7 @@ class ScoreAppearanceColour:
         certain: [cx, cy, w, h] in frame pixels, where the target was when it was last certain. The
             owner sets its values.
         colour: the target's histogram.
-        appearance: the classifier's value of the last box that ``of`` judged.
+        appearance: the classifier's value of the last box that ``value`` judged.
         alike: the similarity of its colours.
         tracked: frames in which the box held the target, from the last judged box on. The owner
             counts them.
@@ -52,7 +52,7 @@ class ScoreAppearanceColour:
         self._roots = np.sqrt(self.colour), np.sqrt(self._recent)
         self.tracked = 0
 
-    def of(
+    def value(
         self,
         frame: AnyFrame,
         state: np.ndarray,
@@ -82,7 +82,7 @@ class ScoreAppearanceColour:
         classifier = self._classifier
         return classifier.negatives.chances(self._roots, classifier.ridge)
 
-    def best(
+    def best_box(
         self,
         frame: AnyFrame,
         states: np.ndarray,
@@ -126,7 +126,7 @@ class ScoreAppearanceColour:
         return min(max(0.0, (total + self._similar) / CUES), 1.0)
 
 
-class ColoursUnder:
+class BoxColours:
     """Computes the histogram of the colours in a box. Call it with (frame, state).
 
     Args:

@@ -1,4 +1,4 @@
-"""The windows in which a lost target is searched for. ``search.py`` decides their order.
+"""The windows in which a lost target is searched for. ``redetector.py`` decides their order.
 
 here    the usual window at the last followed place; the box there is still followed
 wide    a wider window around a place with the target's colours, or one of the grid over the picture
@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hotpath.kernels.settings import ARGMAX, MOST_PROPOSALS, PLACES, SelectionPrior
-from hotpath.runtime.network import Network
+from hotpath.kernels.settings import ARGMAX, SelectionPrior
 
 HERE, WIDE, CHECK = "here", "wide", "check"
 # In a window f times as wide, boxes come out sqrt(f) times as large as the target is, and the size
@@ -25,15 +24,8 @@ COLOURED = 1.5  # side of the windows at the places that have the target's colou
 REMEMBERED = 12  # of these places, the last ones are not searched again
 
 
-def prior_of(network: Network) -> SelectionPrior:
-    """Return the prior of a followed target's window: that of several peaks if it has a share."""
-    if network.family in PLACES and network.peak_share > 0:
-        return SelectionPrior(most=MOST_PROPOSALS, share=network.peak_share)
-    return ARGMAX
-
-
-class Window(NamedTuple):
-    """A window to search.
+class SearchRegion(NamedTuple):
+    """A window of the picture that is searched.
 
     Attributes:
         kind: HERE, WIDE or CHECK.

@@ -1,0 +1,170 @@
+"""python -m hotpath_lab.risk: how many claims are wrong, if so many of the frames are claimed?
+
+    python -m hotpath_lab.risk --clips DIR... --films films.json --data DIR \
+        --networks lightfc+kestrel:int8,lightfc:int8 --picture risk.svg
+
+The frames of a set are sorted by presence, and those above a limit count as claimed. The *coverage*
+is their number, divided by that of the frames in which the target is in view; the *risk* is the
+share of them whose box is wrong. So trackers can be compared that are more and less cautious.
+Prints the table of docs/results/identity.md, and draws its picture. Options and sets are those of
+``hotpath_lab.presence``, which tracks what was not tracked yet.
+"""
+
+import argparse
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hotpath.calib import command_line
+from hotpath.calib.command_line import say
+from hotpath_lab import presence
+from hotpath_lab.state_metrics import (
+    LEVEL,
+    SAMPLES,
+    CountedFrames,
+    short,
+    table_row,
+)
+
+Films = Sequence[CountedFrames]
+
+COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)  # of the table
+WIDTH, HEIGHT, LEFT, TOP, BELOW = 360, 250, 48, 30, 40  # pixels of a plot, and of its edges
+STEPS = 50  # points of a line
+# of Okabe and Ito, which the colour-blind tell apart; the dashes tell them apart in print
+LINES = (("#0072b2", ""), ("#d55e00", "7 4"), ("#009e73", "2 3"), ("#cc79a7", "9 3 2 3"))
+TEXT = 'font-family="sans-serif" font-size="13" fill="#444"'
+
+
+def risks(films: Films, coverages: ArrayLike) -> np.ndarray:
+    """Return the share of wrong boxes among the frames with the highest presence.
+
+    Args:
+        films: the frames of each film, of trackers that have a presence.
+        coverages: shares of the frames with the target, above 0, at most 1.
+
+    Returns:
+        float64, one for each coverage. Where frames with the same presence are on both sides of
+        the limit, each counts by the share of them that is let through.
+
+    Example:
+        >>> right = np.array([True, True, False, True])
+        >>> film = CountedFrames(*[right] * 6)._replace(presence=np.array([0.9, 0.8, 0.7, 0.1]))
+        >>> risks([film], [0.5, 0.75, 1]).round(2).tolist()
+        [0.0, 0.33, 0.25]
+    """
+    right, presences = (
+        np.concatenate([getattr(film, name) for film in films]) for name in ("right", "presence")
+    )
+    _, groups = np.unique(-presences, return_inverse=True)
+    frames = np.concatenate([[0], np.cumsum(np.bincount(groups))])
+    wrong = np.concatenate([[0], np.cumsum(np.bincount(groups, ~right))])
+    in_view = sum(np.isfinite(film.overlaps).sum() for film in films)
+    limits = np.asarray(coverages) * max(in_view, 1)
+    return np.asarray(np.interp(limits, frames, wrong) / limits)
+
+
+def intervals(films: Films, coverages: Sequence[float]) -> np.ndarray:
+    """Return the bounds of each risk, (2, n), by samples of whole films with replacement."""
+    rng, count = np.random.default_rng(0), len(films)
+    samples = [
+        risks([films[index] for index in rng.integers(count, size=count)], coverages)
+        for _ in range(SAMPLES)
+    ]
+    return np.asarray(np.percentile(samples, [(100 - LEVEL) / 2, (100 + LEVEL) / 2], axis=0))
+
+
+def table(trackers: Mapping[str, Mapping[str, Films]]) -> str:
+    """The table in Markdown: a row for each set and tracker, a column for each coverage.
+
+    Args:
+        trackers: of each tracker, the frames of each film of a set.
+    """
+    heads = ["set", "network", *(f"{share:.0%}".replace("%", " %") for share in COVERAGES)]
+    lines = [table_row(heads), table_row(["---"] * len(heads))]
+    for name in next(iter(trackers.values())):
+        for tracker, sets in trackers.items():
+            films = sets[name]
+            cells = [
+                f"{short(risk)} [{short(low)}, {short(high)}]"
+                for risk, low, high in zip(risks(films, COVERAGES), *intervals(films, COVERAGES))
+            ]
+            lines.append(table_row([name, tracker, *cells]))
+    return "\n".join(lines)
+
+
+def picture(trackers: Mapping[str, Mapping[str, Films]]) -> str:
+    """The curves as an SVG: a plot for each set, a line for each tracker."""
+    sets, coverages = list(next(iter(trackers.values()))), np.linspace(0.02, 1, STEPS)
+    curves = {
+        (name, tracker): risks(of_sets[name], coverages)
+        for tracker, of_sets in trackers.items()
+        for name in sets
+    }
+    top = math.ceil(20 * max(curve.max() for curve in curves.values()) + 1e-9) / 20
+    high, plots = TOP + HEIGHT + BELOW + 22 * len(trackers), []
+    for index, name in enumerate(sets):
+        x0, y0 = LEFT + index * (WIDTH + LEFT), TOP + HEIGHT
+        plots.append(f'<text x="{x0}" y="{TOP - 12}" {TEXT} font-weight="bold">{name}</text>')
+        for share in (0, 0.25, 0.5, 0.75, 1):
+            x, y = x0 + share * WIDTH, y0 - share * HEIGHT
+            plots.append(f'<path d="M{x0} {y}H{x0 + WIDTH}" stroke="#ddd"/>')
+            plots.append(
+                f'<text x="{x}" y="{y0 + 18}" {TEXT} text-anchor="middle">{share:.0%}</text>'
+            )
+            plots.append(
+                f'<text x="{x0 - 6}" y="{y + 4}" {TEXT} text-anchor="end">{share * top:.0%}</text>'
+            )
+        for (colour, dashes), tracker in zip(LINES, trackers):
+            points = " ".join(
+                f"{x0 + share * WIDTH:.1f},{y0 - risk / top * HEIGHT:.1f}"
+                for share, risk in zip(coverages, curves[name, tracker])
+            )
+            plots.append(
+                f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2" '
+                f'stroke-dasharray="{dashes}"/>'
+            )
+        plots.append(
+            f'<text x="{x0 + WIDTH / 2}" y="{y0 + 36}" {TEXT} text-anchor="middle">frames that '
+            "are claimed; upwards: wrong boxes among them</text>"
+        )
+    for index, ((colour, dashes), tracker) in enumerate(zip(LINES, trackers)):
+        y = TOP + HEIGHT + BELOW + 22 * index + 10
+        plots.append(
+            f'<path d="M{LEFT} {y}h40" stroke="{colour}" stroke-width="2" '
+            f'stroke-dasharray="{dashes}"/>'
+            f'<text x="{LEFT + 48}" y="{y + 4}" {TEXT}>{tracker}</text>'
+        )
+    wide = LEFT + len(sets) * (WIDTH + LEFT)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}">'
+        f'<rect width="{wide}" height="{high}" fill="#fff"/>' + "\n".join(plots) + "</svg>\n"
+    )
+
+
+# -- the command
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's options."""
+    cli = presence.parser("hotpath_lab.risk", __doc__)
+    cli.add_argument("--picture", metavar="FILE", help="SVG file of the curves")
+    return cli
+
+
+def run(options: argparse.Namespace) -> None:
+    """Track what was not tracked yet; print the table, and draw the picture."""
+    trackers, _ = presence.measured(options)
+    print(table(trackers))
+    if options.picture:
+        Path(options.picture).write_text(picture(trackers))
+        say(f"wrote {options.picture}")
+
+
+main = command_line.main("hotpath_lab.risk", run, parser)
+
+if __name__ == "__main__":
+    raise SystemExit(main())

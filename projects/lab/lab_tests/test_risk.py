@@ -1,0 +1,48 @@
+"""Risk against coverage, as docs/results/identity.md has it."""
+
+import xml.dom.minidom
+
+import numpy as np
+import pytest
+
+from hotpath_lab import risk
+from hotpath_lab.state_metrics import CountedFrames
+
+
+def film(right, presence):
+    right = np.array(right, bool)
+    return CountedFrames(*[right] * 6)._replace(presence=np.array(presence, float))
+
+
+def test_frames_are_let_through_by_presence_over_all_films():
+    films = [film([1, 0], [0.9, 0.2]), film([1, 0], [0.3, 0.8])]
+    assert risk.risks(films, [0.25, 0.5, 0.75, 1]) == pytest.approx([0, 1 / 2, 1 / 3, 1 / 2])
+
+
+def test_the_coverage_is_of_the_frames_with_the_target():
+    gone = film([0, 1, 0, 0], [0.9, 0.8, 0.7, 0.6])
+    gone = gone._replace(overlaps=np.array([np.nan, 1, 0, np.nan]))
+    assert risk.risks([gone], [0.5, 1]) == pytest.approx([1, 1 / 2])
+
+
+@pytest.mark.parametrize("right", [[1, 1, 0, 0], [0, 0, 1, 1]])
+def test_of_equal_presences_each_counts_by_its_share(right):
+    assert risk.risks([film(right, [0.5] * 4)], [0.25, 0.5]) == pytest.approx([0.5, 0.5])
+
+
+def test_the_table_has_a_row_for_each_set_and_tracker():
+    one, other = [film([1, 1, 0, 1, 1], np.arange(5))], [film([0, 1, 1, 1, 1], np.arange(5))]
+    lines = risk.table({"a": {"clips": one}, "b": {"clips": other}}).splitlines()
+    assert lines[0] == "| set | network | 20 % | 40 % | 60 % | 80 % | 100 % |"
+    none, third = ".000 [.000, .000]", ".333 [.333, .333]"
+    assert lines[2].startswith(f"| clips | a | {none} | {none} | {third} | .250 [.250, .250] |")
+    assert lines[3].startswith(f"| clips | b | {none} | {none} | {none} | {none} | .200 [")
+
+
+def test_the_picture_has_a_plot_for_each_set_and_a_line_for_each_tracker():
+    films = [film([1, 0], [0.9, 0.2])]
+    drawn = risk.picture({name: {"clips": films, "films": films} for name in "abc"})
+    root = xml.dom.minidom.parseString(drawn)
+    assert len(root.getElementsByTagName("polyline")) == 6
+    texts = [each.firstChild.data for each in root.getElementsByTagName("text")]
+    assert {"clips", "films", "a", "b", "c", "50%"} <= set(texts)

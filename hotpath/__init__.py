@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hotpath import interop as interop
     from hotpath.app.tracking import Tracking
     from hotpath.runtime.frames.directions import Bearing as Bearing
-    from hotpath.runtime.options import Keywords, TrackKeywords
+    from hotpath.runtime.option_types import Keywords, TrackKeywords
     from hotpath.runtime.targets.targets import Targets as Targets
     from hotpath.runtime.tracker.tracker import Tracker as Tracker
     from hotpath.runtime.types import Box as Box

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from hotpath.runtime.frames.directions import Bearing
-    from hotpath.runtime.options import Keywords
+    from hotpath.runtime.option_types import Keywords
     from hotpath.runtime.targets.targets import Targets
     from hotpath.runtime.tracker.tracker import Tracker
 

@@ -13,7 +13,7 @@ import pytest
 import hotpath
 from hotpath.boards import load_board
 from hotpath.kernels import cpu
-from hotpath.runtime import load_targets, load_tracker, loading
+from hotpath.runtime import load_targets, load_tracker, loading, option_types
 from hotpath.runtime import options as options_module
 from hotpath.runtime.errors import BadNetwork, BadOption
 from hotpath.runtime.options import Options
@@ -107,9 +107,10 @@ def test_a_detector_that_is_no_function_is_refused(tmp_path):
 
 
 def test_editors_know_every_option_with_its_type():
-    tree = ast.parse(Path(options_module.__file__).read_text())
+    files = Path(options_module.__file__), Path(option_types.__file__)
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text()))]
     fields = {}
-    for kind in (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)):
+    for kind in (node for node in nodes if isinstance(node, ast.ClassDef)):
         annotated = (each for each in kind.body if isinstance(each, ast.AnnAssign))
         fields[kind.name] = {each.target.id: ast.dump(each.annotation) for each in annotated}
     first, *others = fields["Options"].items()

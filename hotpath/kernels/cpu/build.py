@@ -11,7 +11,6 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 import tempfile
 from typing import NamedTuple, Optional, Sequence, Tuple
 
@@ -50,9 +49,6 @@ LEVELS: Tuple[Tuple[str, Tuple[str, ...], Tuple[str, ...]], ...] = (
     ("avx2", ("-march=x86-64-v3",), V3),
     ("base", (), ()),
 )
-# So that a wheel needs no newer C library than manylinux2014's. Python's lock guards all statics.
-STATIC = ("-static-libstdc++",) if sys.platform.startswith("linux") else ()
-WHEEL = STATIC + ("-fno-exceptions", "-fno-threadsafe-statics", "-DHP_WHEEL")
 BUNDLED = os.path.join(HERE, "levels")
 
 
@@ -84,7 +80,7 @@ def library(
     """
     if not extra_flags and folders is None and os.path.isdir(BUNDLED):
         return load_bundled(_cpu_flags().split())
-    compiler = _compiler()
+    compiler = find_compiler()
     version = _run([compiler, "--version"]).stdout.splitlines()[:1]
     problems = []
     for native in NATIVE:
@@ -112,21 +108,8 @@ def load_bundled(features: Sequence[str], folder: str = BUNDLED) -> CompiledLibr
     raise NoCompiledKernels(f"{folder} holds no library for this processor")
 
 
-def build_levels(
-    folder: str, machine: str = platform.machine(), extra_flags: Sequence[str] = ()
-) -> None:
-    """Compile all levels of a kind of machine, for a wheel; for another kind by a cross compiler.
-
-    64-bit ARM has one level: its processors all have NEON.
-    """
-    os.makedirs(folder, exist_ok=True)
-    compiler = _compiler() if machine == platform.machine() else f"{machine}-linux-gnu-g++"
-    for name, flags, _ in LEVELS if machine == "x86_64" else LEVELS[-1:]:
-        flags = FLAGS + WHEEL + flags + tuple(extra_flags)
-        _compile(compiler, flags, os.path.join(folder, name + ".so"))
-
-
-def _compiler() -> str:
+def find_compiler() -> str:
+    """Return the path of a C++ compiler; raises ``NoCompiledKernels`` if there is none."""
     for name in COMPILERS:
         path = shutil.which(name)
         if path:
@@ -174,7 +157,7 @@ def _open(path: str, compiler: str, flags: Sequence[str]) -> ctypes.PyDLL:
             os.unlink(path)
     if not os.access(folder, os.W_OK):  # before the compiler works for nothing
         raise PermissionError(errno.EACCES, "it can't be written")
-    _compile(compiler, flags, path)
+    compile_library(compiler, flags, path)
     try:
         return ctypes.PyDLL(path)
     except OSError:
@@ -182,7 +165,7 @@ def _open(path: str, compiler: str, flags: Sequence[str]) -> ctypes.PyDLL:
         raise
 
 
-def _compile(compiler: str, flags: Sequence[str], path: str) -> None:
+def compile_library(compiler: str, flags: Sequence[str], path: str) -> None:
     """Compile to a temporary folder of the system, so that no process loads half a library.
 
     What a killed build leaves is there, too, and goes with the system's other temporary files.

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from hotpath.base import cache
-from hotpath.kernels.cpu import build, load
+from hotpath.kernels.cpu import build, load, wheel_levels
 from hotpath.kernels.cpu.__main__ import main
 from tests.support.needs import why_no_compiler
 
@@ -126,7 +126,7 @@ def test_processes_that_compile_at_once_all_get_a_whole_library(small, tmp_path)
 
 @needs_compiler
 def test_a_wheels_fastest_library_that_runs_here_is_taken(small, tmp_path):
-    build.build_levels(str(tmp_path), extra_flags=QUICK)
+    wheel_levels.build_levels(str(tmp_path), extra_flags=QUICK)
     mine = build._cpu_flags().split()
     for name, _, needed in build.LEVELS if platform.machine() == "x86_64" else build.LEVELS[-1:]:
         if set(needed) <= set(mine):

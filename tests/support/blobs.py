@@ -11,7 +11,7 @@ from tests.support.described import toml_of
 from tests.support.models import model_of
 
 # One network of each family.
-FEW = ("siamrpnpp", "siamfc_015", "kestrel", "lightfc", "stark_s50")
+FEW = ("siamrpnpp_resnet50", "siamfc_015", "kestrel", "lightfc", "stark_s50")
 
 
 def film(frames=25, width=320, height=240, size=(36, 24)):
@@ -145,10 +145,8 @@ def points(network):
         graph.Concat(graph.Neg(logit), logit, axis=1, output=names[0])
         outputs.append((names[0], (1, 2, size, size)))
     else:
-        if network.score == "none":  # the graph ends in a probability
-            graph.Sigmoid(logit, output=names[0])
-        else:
-            graph.Mul(logit, 1.0, output=names[0])
+        operator = graph.Sigmoid if network.score == "none" else graph.Identity
+        operator(logit, output=names[0])
         outputs.append((names[0], (1, 1, size, size)))
     return {"exemplar": exemplar_graph(network), "search": _search(graph, network, outputs)}
 

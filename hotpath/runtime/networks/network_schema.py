@@ -124,7 +124,7 @@ GONE.update(
     dict.fromkeys(
         (("head", "quality"), ("head", "quality_share"), ("head", "inclusive")),
         "is gone: put the quality and the further pixel into the score and the distances in the "
-        "export, as docs/examples/networks/siamfcpp.toml says, and remove the key",
+        "export, as siamfcpp_alexnet.toml says, and remove the key",
     )
 )
 GONE["tracking", "window_power"] = "is gone: the Hanning window has the power 1; remove the key"

@@ -118,7 +118,7 @@ def test_points_are_those_of_the_papers(seed, name):
 @given(SEEDS, st.sampled_from([(0.33, 0.5, 1.0, 2.0, 3.0), (1.0,), (0.5, 2.0)]))
 def test_anchors_are_those_of_the_paper(seed, ratios):
     noise = np.random.RandomState(seed)
-    network = changed("siamrpnpp", ratios=ratios, scales=(8.0, 4.0), map_size=9)
+    network = changed("siamrpnpp_resnet50", ratios=ratios, scales=(8.0, 4.0), map_size=9)
     maps = maps_of(network, noise, 0.5)
     size = network.map_size
     stride = network.stride
@@ -267,7 +267,7 @@ def test_siamfc_follows_the_authors_arithmetic(seed):
 
 
 @pytest.mark.parametrize(
-    "name", ["siamban", "siamrpnpp", "vittrack", "stark_s50", "stark_lightning"]
+    "name", ["siamban", "siamrpnpp_resnet50", "vittrack", "stark_s50", "stark_lightning"]
 )
 def test_maps_without_a_finite_number_are_refused(name):
     network = load_network(name)
@@ -276,7 +276,7 @@ def test_maps_without_a_finite_number_are_refused(name):
         decode.create(network, NO_KERNELS).select(maps, np.full(4, 50.0), (1.0, 1.0), *FRAME)
 
 
-@pytest.mark.parametrize("name", ["siamban", "siamrpnpp"])
+@pytest.mark.parametrize("name", ["siamban", "siamrpnpp_resnet50"])
 def test_a_cell_that_is_not_finite_never_wins(name):
     network = load_network(name)
     noise = np.random.RandomState(2)

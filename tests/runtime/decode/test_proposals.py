@@ -62,7 +62,7 @@ def test_a_family_decoded_in_python_proposes_by_definition(monkeypatch):
     assert [found.scores, found.cells] == expected and np.array_equal(found.states, states)
 
 
-@pytest.mark.parametrize("name, share", [("kestrel", 0.0), ("siamrpnpp", 0.2)])
+@pytest.mark.parametrize("name, share", [("kestrel", 0.0), ("siamrpnpp_resnet50", 0.2)])
 def test_without_shares_or_places_only_the_best_box_is_left(name, share):
     network = load_network(name)
     network.peak_share = share

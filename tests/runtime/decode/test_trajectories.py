@@ -56,6 +56,8 @@ def test_boxes_are_those_of_the_definitions(name, tmp_path, networks_dir, clips,
         if "onnx 1.12 or newer" not in str(error):
             raise
         pytest.skip(str(error))
+    # without C++, OpenCV warps, which differs by a grey level
+    near_px, near_score = (2.0, 1e-2) if network.resample == "warp" else (1e-4, 1e-5)
     for frames, box in clips[:count]:
         fast, slow = (
             Tracker(CpuDevice(network, engine, way)) for way in (kernels, interface.CpuKernels())
@@ -65,8 +67,8 @@ def test_boxes_are_those_of_the_definitions(name, tmp_path, networks_dir, clips,
         boxes = []
         for frame in frames[1:]:
             found, wanted = fast.update(frame), slow.update(frame)
-            np.testing.assert_allclose(found.box, wanted.box, rtol=0, atol=1e-4)
-            assert abs(found.score - wanted.score) < 1e-5 and found.lost == wanted.lost
+            np.testing.assert_allclose(found.box, wanted.box, rtol=0, atol=near_px)
+            assert abs(found.score - wanted.score) < near_score and found.lost == wanted.lost
             boxes.append(tuple(found.box))
         assert len(set(boxes)) > FRAMES // 2  # it moves
     engine.close()

@@ -23,7 +23,7 @@ from hotpath.runtime.types import Box
 from tests.support import blobs, tiny
 from tests.support.errors import refusal
 
-FAMILIES = ("lighttrack", "siamrpnpp", "siamfc_015", "stark_lightning", "vittrack")
+FAMILIES = ("lighttrack", "siamrpnpp_resnet50", "siamfc_015", "stark_lightning", "vittrack")
 
 
 def fail_on_white(network, search, names):

@@ -193,7 +193,7 @@ def test_list_has_every_network_and_whether_its_files_are_here(run, tmp_path):
 
 
 def test_show_counts_and_says_where_a_network_runs(run, tmp_path):
-    toml = blobs.write_network(tmp_path, "siamrpnpp")
+    toml = blobs.write_network(tmp_path, "siamrpnpp_resnet50")
     code, messages = run("show", toml)
     assert code == 0, messages
     for words in ("a frame", "exemplar, once", "MMAC", "operators", "on a GPU", "PYNQ-Z2"):

@@ -18,7 +18,7 @@ from hotpath.runtime.errors import HotpathError
 from tests.support import blobs, tiny
 from tests.support.examples import count
 
-NETWORKS = ("lighttrack", "siamrpnpp", "vittrack", "stark_s50", "siamfc_015")
+NETWORKS = ("lighttrack", "siamrpnpp_resnet50", "vittrack", "stark_s50", "siamfc_015")
 NUMBERS = "0 -1 1 3 7 0.5 255 4096 1e300 -1e300 1e-300 nan inf -inf 10**30".split()
 OTHERS = "true []  [1,2,3] [0,0,0] [1e300,1,1] {} {a=1} 2026-01-01".split()
 TEXTS = ['""', '"sigmoid"', '"none"', '"../x"', '["a", "b"]', '"\\u0000"']

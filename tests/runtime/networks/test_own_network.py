@@ -79,8 +79,8 @@ def test_outputs_of_one_shape_are_told_apart_by_name(tmp_path):
 def test_masks_of_the_padding_are_left_open(tmp_path):
     """Exports of STARK take bool masks; nothing is masked, and no mask has to be fed."""
     toml = blobs.write_network(tmp_path, "stark_lightning")
-    for name, image in (("backbone_bottleneck_pe.onnx", "picture"), ("complete.onnx", "search")):
-        add_mask(tmp_path / name, image)
+    for part, image in (("exemplar", "picture"), ("search", "search")):
+        add_mask(tmp_path / f"stark_lightning_{part}.onnx", image)
     assert_follows(toml)
 
 

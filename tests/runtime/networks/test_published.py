@@ -56,7 +56,7 @@ def test_scales_follow_a_target_that_grows(tmp_path):
 
 def test_a_target_of_another_exemplar_is_not_found(tmp_path):
     """The exemplar's features reach the maps: a dark exemplar leaves no score."""
-    for name in ("siamban", "siamrpnpp", "vittrack"):
+    for name in ("siamban", "siamrpnpp_resnet50", "vittrack"):
         tracker = load_tracker(blobs.write_network(tmp_path, name))
         frames, boxes = blobs.film(3)
         tracker.init(np.zeros_like(frames[0]), boxes[0])

@@ -98,7 +98,7 @@ def add_network(options: argparse.Namespace) -> None:
 def list_networks(options: argparse.Namespace) -> None:
     """Print one line for each network and detector: family, sides, whether its files are here."""
     check_folder(options.networks_dir)
-    row = "{:<16} {:<10} {:>8} {:>7}  {}"
+    row = "{:<21} {:<8} {:>8} {:>7}  {}"
     print(row.format("network", "family", "exemplar", "search", "files"))
     for name in names():
         network = load_network(name)

@@ -93,7 +93,7 @@ def test_boxes_are_the_hosts(name, tmp_path, clips_dir, networks_dir):
 
 
 # networks of each family
-SEVERAL = ["kestrel", "lightfc", "siamrpnpp", "stark_s50"]
+SEVERAL = ["kestrel", "lightfc", "siamrpnpp_resnet50", "stark_s50"]
 
 
 def follow_several(gpu, other, frames, box, count):

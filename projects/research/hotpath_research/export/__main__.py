@@ -37,7 +37,9 @@ def parser() -> argparse.ArgumentParser:
     cli = command_line.parser("hotpath_research.export", __doc__)
     cli.add_argument("authors", choices=sorted(EXPORTERS), help="whose code base it is")
     cli.add_argument("--checkout", required=True, metavar="DIR", help="the authors' repository")
-    text = "the authors' configuration of the network"
+    text = (
+        "the authors' configuration of the network; for LightTrack and TracKit a name, or nothing"
+    )
     cli.add_argument("--config", metavar="FILE", help=text)
     cli.add_argument("--checkpoint", required=True, metavar="FILE", help="the trained weights")
     cli.add_argument("--name", required=True, help="name of the network")

@@ -5,6 +5,7 @@ the authors' own modules from the checkout and gives two modules that PyTorch ca
 keys of the TOML that the configuration tells.
 """
 
+import collections.abc
 import contextlib
 import importlib
 import pickle
@@ -12,7 +13,8 @@ import sys
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from unittest import mock
 
 from hotpath.calib.errors import BadRun
@@ -30,6 +32,8 @@ Attributes:
     box: whether ``search`` takes the target's box in the exemplar after the exemplar.
 """
 
+OTB = "OTB2015"  # the data set whose numbers TracKit's exports have
+LIGHTTRACK_MOBILE = "back_04502514044521042540+cls_211000022+reg_100000111_ops_32"
 MEAN, SCALE = [123.675, 116.28, 103.53], [0.01712475, 0.0175070, 0.0174292]
 
 
@@ -67,6 +71,8 @@ def checkout(folder: Path, *packages: str) -> Iterator[Any]:
     if not folder.is_dir():
         raise BadRun(f"{folder} is not a folder; name a checkout of the authors' code")
     before = set(sys.modules)
+    # of older releases of PyTorch, for which some of the authors wrote
+    sys.modules.setdefault("torch._six", cast(Any, SimpleNamespace(container_abcs=collections.abc)))
     sys.path.insert(0, str(folder))
     try:
         yield importlib.import_module
@@ -154,20 +160,42 @@ def pysot(folder: Path, config: Any, checkpoint: Path) -> Any:
     return Parts(Exemplar(model), Search(model, ("cls", "loc")), ("cls", "loc"), table)
 
 
+def _trackit_numbers(folder: Path, name: str, data_set: str) -> Any:
+    """TracKit's numbers for a data set: those of ``experiments/test/*/NAME.yaml``.
+
+    Raises:
+        BadRun: the authors have none for this data set.
+    """
+    numbers: dict[str, Any] = {}
+    for path in sorted(folder.glob(f"experiments/test/*/{name}.yaml")):
+        text = path.read_text(encoding="utf-8")
+        numbers.update(importlib.import_module("yaml").safe_load(text)["TEST"])
+    if data_set not in numbers:
+        there = ", ".join(numbers) or "none at all"
+        raise BadRun(
+            f"{folder} has no numbers of {name} for --config {data_set}; there are {there}"
+        )
+    return numbers[data_set]
+
+
 def trackit_siamdw(folder: Path, config: Any, checkpoint: Path) -> Any:
-    """SiamDW of TracKit: ``models.models.SiamDW``; the configuration is not needed."""
+    """SiamDW of TracKit: ``models.models.SiamDW``.
+
+    The configuration is the name of the data set whose numbers are written (default: OTB2015).
+    """
     with checkout(folder / "lib", "models") as load:
         model = load_weights(load("models.models").SiamDW(), checkpoint)
+    own = _trackit_numbers(folder, "SiamDW", config or OTB)
     table = {
         "family": "response",
         "source": "https://github.com/researchmm/TracKit",
         "input": {"exemplar": 127, "search": 255},
         "head": {"stride": 8, "map_size": 17, "correlation": "cross"},
         "tracking": dict(
-            scale_step=1.0375,
-            scale_penalty=0.9745,
-            scale_lr=0.59,
-            window_influence=0.35,
+            scale_step=own["scale_step"],
+            scale_penalty=own["scale_penalty"],
+            scale_lr=own["scale_lr"],
+            window_influence=own["w_influence"],
             min_size=10,
         ),
     }
@@ -175,10 +203,13 @@ def trackit_siamdw(folder: Path, config: Any, checkpoint: Path) -> Any:
 
 
 def lighttrack(folder: Path, config: Any, checkpoint: Path) -> Any:
-    """LightTrack: ``lib.models.models.LightTrackM_Subnet``; the configuration is the path name."""
+    """LightTrack: ``lib.models.models.LightTrackM_Subnet``.
+
+    The configuration is the name of the path through the supernet (default: LightTrack-Mobile's).
+    """
     with checkout(folder, "lib") as load:
         build = load("lib.models.models").LightTrackM_Subnet
-        model = load_weights(build(str(config), 16), checkpoint)
+        model = load_weights(build(config or LIGHTTRACK_MOBILE, stride=16), checkpoint)
     table = {
         "family": "points",
         "source": "https://github.com/researchmm/LightTrack",
@@ -194,7 +225,7 @@ def lighttrack(folder: Path, config: Any, checkpoint: Path) -> Any:
         "head": {"stride": 16, "map_size": 16, "score": "sigmoid"},
         "tracking": dict(penalty=0.007, window_influence=0.225, size_lr=0.616, size_lr_power=2),
     }
-    return Parts(Exemplar(model), Search(model, ("cls", "reg")), ("cls", "reg"), table)
+    return Parts(Exemplar(model), Search(model, (0, 1)), ("cls", "reg"), table)
 
 
 class Feature(nn.Module):
@@ -231,12 +262,18 @@ def trackit_ocean(folder: Path, config: Any, checkpoint: Path) -> Any:
         torch.Tensor, "cuda", lambda tensor, *_: tensor
     ):
         model = load_weights(load("models.models").Ocean(align=False), checkpoint)
+    own = _trackit_numbers(folder, "Ocean", OTB)
     table = {
         "family": "points",
         "source": "https://github.com/researchmm/TracKit",
         "input": {"exemplar": 127, "search": 271, "rounding": "half_even", "box_centre": "w/2"},
         "head": {"stride": 8, "map_size": 27, "score": "sigmoid", "correlation": "depthwise"},
-        "tracking": dict(penalty=0.087, window_influence=0.366, size_lr=0.408, size_lr_power=2),
+        "tracking": dict(
+            penalty=own["penalty_k"],
+            window_influence=own["window_influence"],
+            size_lr=own["lr"],
+            size_lr_power=2,
+        ),
     }
     return Parts(Exemplar(model), Search(model, (0, 1)), ("cls", "bbox"), table)
 

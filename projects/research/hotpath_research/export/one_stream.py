@@ -1,7 +1,8 @@
 """One-stream trackers: the template and the search region go through one backbone together.
 
 Each becomes one ONNX file with both pictures as inputs. ``hotpath.graphs.assemble``
-finds the nodes that depend only on the template when the network is loaded.
+finds the nodes that depend only on the template when the network is loaded. STARK-S and
+STARK-Lightning run their backbone on each picture alone, so they become two files.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ from hotpath_research.export.authors import MEAN, SCALE, Parts, checkout, load_w
 from hotpath_research.pytorch import functional, nn, timm_library, torch
 
 Tensors = tuple[torch.Tensor, ...]
-Run = Callable[..., dict[str, torch.Tensor]]
+Run = Callable[..., Any]
 
 CENTRE = ("score_map", "size_map", "offset_map")
 
@@ -27,14 +28,17 @@ class Kind(NamedTuple):
         config: of ``lib.config.NAME.config``, which has ``cfg`` and ``update_config_from_file``.
         builder: below ``lib.models``: module and function that make the network.
         maps: names among the results, in the family's order.
-        run: function of (network, configuration, template, search region) -> results. A network
-            of two templates takes the first frame's as both, and is not refreshed.
+        run: function of (network, configuration, template, search region) -> dict of results. A
+            network of two templates takes the first frame's as both, and is not refreshed.
+            If ``is_split``: function of (network, configuration) -> two functions, of (network,
+            template) -> feature, and of (network, search region, feature) -> tuple of the maps.
         source: where the code is published, on GitHub.
         arguments: arguments of the builder, after the configuration.
         prepare: function of (network), after the weights are loaded.
         alone: below ``lib.models``: module whose ``is_main_process`` would fetch weights.
         mean, scale: of the pictures.
         takes_box: whether ``run`` takes the target's box in the template after the template.
+        is_split: whether ``run`` gives two functions, each of which becomes a file.
     """
 
     config: str
@@ -48,6 +52,7 @@ class Kind(NamedTuple):
     mean: list[float] = MEAN
     scale: list[float] = SCALE
     takes_box: bool = False
+    is_split: bool = False
 
     def modules(self) -> tuple[str, list[str]]:
         """The module of the configuration; module and name of the builder."""
@@ -118,8 +123,50 @@ def _stark(model: Any, cfg: Any, z: torch.Tensor, x: torch.Tensor) -> Any:
     return model.forward_transformer(dict(joined, mask=None), True, True)[0]
 
 
+def _zeros(picture: torch.Tensor) -> torch.Tensor:
+    """A mask of a picture without padding."""
+    return torch.zeros(1, *picture.shape[2:], dtype=torch.bool)
+
+
+def _stark_features(model: Any, picture: torch.Tensor) -> Any:
+    nested = model.forward_backbone.__globals__["NestedTensor"]
+    return model.forward_backbone(nested(picture, _zeros(picture)))
+
+
+def _stark_s(model: Any, cfg: Any) -> Any:
+    place = _stark_features(model, torch.zeros(1, 3, *[cfg.TEST.TEMPLATE_SIZE] * 2))["pos"]
+
+    def search(model: Any, picture: torch.Tensor, feature: torch.Tensor) -> Any:
+        region = _stark_features(model, picture)
+        joined = torch.cat([feature, region["feat"]]), torch.cat([place, region["pos"]])
+        maps = mock.Mock(side_effect=model.box_head.soft_argmax)
+        with mock.patch.object(model.box_head, "soft_argmax", maps):
+            model.forward_transformer(dict(zip(("feat", "pos"), joined), mask=None))
+        return tuple(call.args[0] for call in maps.call_args_list)
+
+    return lambda model, picture: _stark_features(model, picture)["feat"], search
+
+
+def _stark_lightning(model: Any, cfg: Any) -> Any:
+    model.distill = False  # give the box alone
+    place = model.pos_emb_z0(1).flatten(2).permute(2, 0, 1)
+
+    def template(model: Any, picture: torch.Tensor) -> Any:
+        return model.forward_backbone(picture, "template0", _zeros(picture))["feat"]
+
+    def search(model: Any, picture: torch.Tensor, feature: torch.Tensor) -> Any:
+        region = model.forward_backbone(picture, "search", _zeros(picture))
+        values = torch.cat([feature, region["feat"]])
+        keys = values + torch.cat([place, region["pos"]])
+        query = region["feat"] + region["pos"]
+        return (model.forward_transformer(query, keys, values)[0]["pred_boxes"],)
+
+    return template, search
+
+
 BYTES: dict[str, Any] = {"mean": [0.0, 0.0, 0.0], "scale": [1 / 255.0] * 3}
 BOX = ("pred_boxes",)
+CORNERS = ("top_left", "bottom_right")
 V1 = "mobilevit_track"
 V2 = "mobilevitv2_track"
 KINDS = {
@@ -147,6 +194,25 @@ KINDS = {
         "MCG-NJU/MixFormerV2",
         {"train": False},
     ),
+    "stark-s": Kind(
+        "stark_s",
+        "stark.build_starks",
+        CORNERS,
+        _stark_s,
+        "researchmm/Stark",
+        {},
+        alone="stark.backbone",
+        is_split=True,
+    ),
+    "stark-lightning": Kind(
+        "stark_lightning_X_trt",
+        "stark.build_stark_lightning_x_trt",
+        BOX,
+        _stark_lightning,
+        "researchmm/Stark",
+        {"phase": "test"},
+        is_split=True,
+    ),
     "stark": Kind(
         "stark_st2",
         "stark.build_starkst",
@@ -162,7 +228,7 @@ KINDS = {
 def one_stream(kind: Kind, folder: Path, config: Any, checkpoint: Path) -> Parts:
     """Build a network from a checkout, the authors' YAML and a checkpoint.
 
-    In the ``Parts``, which have no exemplar, ``search`` takes the template and the search region.
+    In ``Parts`` without an exemplar, ``search`` takes the template and the search region.
 
     Raises:
         BadRun: the checkout or the checkpoint can't be read.
@@ -181,8 +247,24 @@ def one_stream(kind: Kind, folder: Path, config: Any, checkpoint: Path) -> Parts
         model = getattr(load(module), function)(cfg, **kind.arguments)
     load_weights(model, checkpoint)
     kind.prepare(model)
+    if kind.is_split:
+        with _plain_operators(), torch.no_grad():
+            exemplar, search = (_Part(model, run) for run in kind.run(model, cfg))
+        return Parts(exemplar, search, kind.maps, _table(kind, cfg))
     parts = Parts(None, _Whole(kind, model, cfg), kind.maps, _table(kind, cfg))
     return parts._replace(box=kind.takes_box)
+
+
+class _Part(nn.Module):
+    """Runs one of the two functions of a ``Kind`` that is split."""
+
+    def __init__(self, model: nn.Module, run: Run) -> None:
+        super().__init__()
+        self.model, self.run = model, run
+
+    def forward(self, *inputs: torch.Tensor) -> Any:
+        with _plain_operators():
+            return self.run(self.model, *inputs)
 
 
 class _Whole(nn.Module):
@@ -204,6 +286,9 @@ def _table(kind: Kind, cfg: Any) -> dict[str, Any]:
     head: dict[str, Any] = {"output": "scored_box" if len(kind.maps) == 2 else "box"}
     if kind.maps == CENTRE:
         head = {"map_size": test.SEARCH_SIZE // cfg.MODEL.BACKBONE.STRIDE, "maps": list(CENTRE)}
+    elif kind.maps == CORNERS:
+        head = {"output": "two_maps", "cell_centre": 0.0, "maps": list(CORNERS)}
+        head["map_size"] = test.SEARCH_SIZE // 16  # of the authors' ResNet
     tracking: dict[str, Any] = {"clip": "corners"}
     return {
         "family": "centre" if kind.maps == CENTRE else "corners",

@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from hotpath.video.clips import find_clips
 from hotpath_lab.provenance import commit
 from hotpath_research.pytorch import torch
 from hotpath_research.train import own_clips
+from hotpath_research.train.backbones import PREFIX
 from hotpath_research.train.bank import Bank, build_bank
 from hotpath_research.train.export import export
 from hotpath_research.train.films import write_tracks
@@ -56,8 +58,10 @@ def run(options: argparse.Namespace) -> int:
         )
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise TrainingStopped("one process trains on one GPU; start it without torchrun")
-    out = Path(options.out)
+    out = Path(options.out or own_folder(options.shape))
+    options.out = str(out)
     out.mkdir(parents=True, exist_ok=True)
+    print(f"writing to {out}; to go on with this training, add --out {out}", flush=True)
     if options.find_lr:
         options.stages = options.stages[:1]
     judges = own_clips.prepared(options)
@@ -78,6 +82,12 @@ def run(options: argparse.Namespace) -> int:
     if options.stages[-1] == "head":
         print(json.dumps(export(out / "head.pt", out / "export"), indent=1))
     return 0
+
+
+def own_folder(shape: str) -> Path:
+    """A folder for a training that names none: out/train/SHAPE-DATE-TIME."""
+    name = re.sub(r"\W", "_", shape.removeprefix(PREFIX))
+    return Path("out", "train", time.strftime(f"{name}-%Y%m%d-%H%M%S"))
 
 
 def versions() -> dict[str, str]:

@@ -11,10 +11,12 @@ from hotpath_research.pytorch import nn, timm_library, torch
 from hotpath_research.train.geometry import CELLS, EXEMPLAR, EXEMPLAR_CELLS, SEARCH
 
 PREFIX = "timm:"  # of a --shape
+RELU6 = ":relu6"  # the end of one whose activations are limited to 6
 PRETRAINED = "pretrained"  # weights that timm fetches
 STRIDE = SEARCH // CELLS
 WAYS = ("fuse", "reparameterize", "switch_to_deploy")  # in which layers fold themselves
 BOUND = 1e-3  # most that folding may change an output, as a share of the largest one
+ROUNDING = 10
 FEWEST = 16  # inputs of a strided 1x1 convolution that PyTorch can train in channels_last
 
 
@@ -22,7 +24,7 @@ class Level(nn.Module):
     """Images -> the features of stride 16 of a model of timm.
 
     Args:
-        shape: ``timm:NAME``.
+        shape: ``timm:NAME``, or ``timm:NAME:relu6`` with ReLU6 in place of each ReLU.
         weights: ``PRETRAINED``, the path of a file in timm's form, or "" for random weights.
 
     Attributes:
@@ -34,7 +36,7 @@ class Level(nn.Module):
 
     def __init__(self, shape: str, weights: str = "") -> None:
         super().__init__()
-        name = shape[len(PREFIX) :]
+        name = shape.removeprefix(PREFIX).removesuffix(RELU6)
         available = timm_library().list_models()
         if name.split(".")[0] not in available:
             near = (
@@ -59,10 +61,25 @@ class Level(nn.Module):
             ) from None
         if weights:
             self.model = _filled(name, weights, last)
+        if shape.endswith(RELU6) and not _limit(self.model):
+            raise TrainingStopped(f"timm's {name} has no ReLU; name the --shape without {RELU6}")
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         features: torch.Tensor = self.model(images.contiguous())[-1]
         return features
+
+
+def _limit(model: nn.Module) -> bool:
+    """Replace each ReLU by a ReLU6, whose range INT8 covers better; whether there was one."""
+    places = [
+        (parent, name)
+        for parent in model.modules()
+        for name, layer in parent.named_children()
+        if isinstance(layer, nn.ReLU)
+    ]
+    for parent, name in places:
+        setattr(parent, name, nn.ReLU6())
+    return bool(places)
 
 
 def _made(name: str, **more: Any) -> Any:
@@ -130,16 +147,29 @@ def checked(module: Any, merged: Any, *inputs: torch.Tensor) -> float:
     """The largest difference of the outputs of two forms, as a share of the largest output.
 
     Raises:
-        TrainingStopped: it is more than ``BOUND``, or no number.
+        TrainingStopped: it is no number, or more than ``BOUND`` and more than ``ROUNDING`` times
+            what a change in the inputs' last bits does. That is large in a network that has
+            hardly been trained.
     """
-    pairs = list(zip(_tensors(module(*inputs)), _tensors(merged(*inputs))))
-    error = max(float((a - b).abs().max() / a.abs().max().clamp(min=1e-6)) for a, b in pairs)
-    if not error <= BOUND:
+    outputs = _tensors(module(*inputs))
+    error = _difference(outputs, _tensors(merged(*inputs)))
+    if error <= BOUND:
+        return error
+    random = torch.Generator().manual_seed(0)
+    ends = [torch.inf * (torch.rand(x.shape, generator=random) - 0.5) for x in inputs]
+    nudged = [torch.nextafter(x, end.to(x)) for x, end in zip(inputs, ends)]
+    if not error <= ROUNDING * _difference(outputs, _tensors(module(*nudged))):
         raise TrainingStopped(
             f"the folded form differs by {error:.2g} of the largest output, more than {BOUND:g}; "
             "nothing was written: the layers' own way to fold them is wrong"
         )
     return error
+
+
+def _difference(outputs: list[torch.Tensor], others: list[torch.Tensor]) -> float:
+    """The largest one, as a share of the largest output."""
+    pairs = zip(outputs, others)
+    return max(float((a - b).abs().max() / a.abs().max().clamp(min=1e-6)) for a, b in pairs)
 
 
 def _tensors(output: Any) -> list[torch.Tensor]:

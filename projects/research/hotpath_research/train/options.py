@@ -5,7 +5,7 @@ from typing import Any
 
 from hotpath.base.cli import count
 from hotpath.calib import command_line
-from hotpath_research.train.backbones import PREFIX
+from hotpath_research.train.backbones import PREFIX, RELU6
 from hotpath_research.train.curves import Plot
 from hotpath_research.train.layers import BACKBONES
 from hotpath_research.train.optimiser import PARTS
@@ -16,7 +16,7 @@ DESCRIPTION = """\
 Train kestrel from pictures, videos and a teacher.
 
 Stage features trains the backbone, which begins as a part of the teacher. Stage head trains the
-head. A training that was killed goes on from its last checkpoint with the same command.
+head. A training that was killed goes on from its last checkpoint with the same command and --out.
 docs/training.md explains both. Options with STAGE=VALUE take a value for each stage that is to
 differ from the default.
 """
@@ -58,8 +58,9 @@ def add_shape(add: Any, default: str | None) -> None:
         "--shape",
         default=default,
         type=shape,
-        metavar="|".join(BACKBONES) + "|timm:NAME",
-        help="layers of the backbone: ours, or those of a model of timm (default: %(default)s)",
+        metavar="|".join(BACKBONES) + f"|timm:NAME[{RELU6}]",
+        help="layers of the backbone: ours, or those of a model of timm, which :relu6 gives ReLU6 "
+        "instead of ReLU (default: %(default)s)",
     )
     add(
         "--head",
@@ -122,7 +123,8 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0, help="of everything that is drawn by chance")
 
     add = cli.add_argument_group("network and stages").add_argument
-    add("--out", required=True, metavar="DIR", help="folder of this run")
+    text = "folder of this run; name it to go on (default: a new one, out/train/SHAPE-DATE-TIME)"
+    add("--out", metavar="DIR", help=text)
     add("--teacher", default="lightfc", metavar="NETWORK", help="network to learn from")
     add("--networks-dir", metavar="DIR", help="folder with the teacher's files")
     add_shape(add, "nine")

@@ -25,6 +25,8 @@ TRACKERS = {
     "litetrack": "litetrack",
     "mixformerv2": "mixformer2_vit_online",
     "stark": "stark_st",
+    "stark-s": "stark_s",
+    "stark-lightning": "stark_lightning_X_trt",
 }
 NEVER = 1 << 20  # frames until a template is refreshed: an export keeps the first one
 SCORE = 1.61  # logit of MixFormerV2's scores, about
@@ -74,11 +76,18 @@ def spread_stark(network):
     """As ``spread_mixformerv2``."""
     network.box_head.conv5_tl.weight *= 40
     network.box_head.conv5_br.weight *= 40
-    network.cls_head.layers[-1].weight *= 100
-    network.cls_head.layers[-1].bias -= 3
+    if hasattr(network, "cls_head"):
+        network.cls_head.layers[-1].weight *= 100
+        network.cls_head.layers[-1].bias -= 3
 
 
-SPREAD = {"mixformerv2": spread_mixformerv2, "stark": spread_stark}
+def spread_lightning(network):
+    """As ``spread_mixformerv2``."""
+    network.box_head.conv_tower[-1].weight *= 40
+
+
+SPREAD = {"mixformerv2": spread_mixformerv2, "stark": spread_stark, "stark-s": spread_stark}
+SPREAD["stark-lightning"] = spread_lightning
 
 
 def build(name, checkpoint, config):
@@ -97,7 +106,8 @@ def build(name, checkpoint, config):
         if key.endswith("running_var"):
             buffer.copy_(torch.rand_like(buffer) + 0.5)
     if name in SPREAD:
-        settings.cfg.TEST.UPDATE_INTERVALS.LASOT = [NEVER]
+        if hasattr(settings.cfg.TEST, "UPDATE_INTERVALS"):
+            settings.cfg.TEST.UPDATE_INTERVALS.LASOT = [NEVER]
         with torch.no_grad():
             SPREAD[name](network)
     torch.save({"net": network.state_dict()}, checkpoint)
@@ -139,18 +149,19 @@ def main(name, folder, config, checkpoint, out):
         given[key] = getattr(cfg.TEST, key.upper())
     settings = types.SimpleNamespace(**given)
     module = importlib.import_module("lib.test.tracker." + TRACKERS[name])
-    tracker = module.get_tracker_class()(settings, "lasot")
+    build_tracker = getattr(module, "STARK_LightningXtrt", None) or module.get_tracker_class()
+    tracker = build_tracker(settings, "lasot")
     frames, boxes = film()
     frames = [cv2.cvtColor(frame, cv2.COLOR_BGR2RGB) for frame in frames]
     tracker.initialize(frames[0], {"init_bbox": list(boxes[0])})
-    if name == "stark":  # it masks the padding, and nothing is masked here
+    if name.startswith("stark"):  # it masks the padding, and nothing is masked here
         process = tracker.preprocessor.process
         tracker.preprocessor.process = lambda picture, mask: process(picture, 0 * mask)
     maps = recorded(tracker.network, KINDS[name].maps)
     found = [tracker.track(frame, {}) for frame in frames[1:]]
     np.savez(
         out,
-        maps=maps[:: len(maps) // len(found)],  # a method may call another one
+        maps=maps[:: len(maps) // len(found) or 1],  # a method may call another one
         boxes=[result["target_bbox"] for result in found],
         scores=[result["conf_score"] for result in found if "conf_score" in result],
     )

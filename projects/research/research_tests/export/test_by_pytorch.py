@@ -25,7 +25,7 @@ from research_tests.export import torch_module
 warnings.filterwarnings("ignore")
 
 # a network of every family
-FAMILIES = ("lighttrack", "siamrpnpp", "vittrack", "stark_s50", "siamfc_015")
+FAMILIES = ("lighttrack", "siamrpnpp_resnet50", "vittrack", "stark_s50", "siamfc_015")
 WAYS = {
     "opset 9": dict(opset=9, folding=False),
     "opset 11, dynamic": dict(opset=11, folding=False, dynamic=True),
@@ -72,7 +72,7 @@ def check(toml, folder, networks_dir=None, change=None, bound=1e-3, **way):
 
 # (network, way): those that `make test` tries
 KEPT = [(name, "opset 17, dynamic") for name in FAMILIES]
-KEPT += [("lighttrack", "opset 9"), ("siamrpnpp", "opset 11, dynamic")]
+KEPT += [("lighttrack", "opset 9"), ("siamrpnpp_resnet50", "opset 11, dynamic")]
 KEPT += [("lighttrack", "opset 18, dynamo")]
 NANOTRACK = [("nanotrack_v2", "opset 11, dynamic")]
 SLOW = "PyTorch exports each network in each way"

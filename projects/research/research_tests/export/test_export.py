@@ -2,6 +2,7 @@
 
 import fractions
 import os
+import re
 import shutil
 from unittest import mock
 
@@ -18,7 +19,8 @@ from hotpath.calib.errors import BadRun
 from hotpath.runtime import load_tracker
 from hotpath_research.export import __main__ as export
 from hotpath_research.export.authors import AUTHORS, checkout, load_weights
-from tests.support import blobs
+from tests.support import ROOT, blobs
+from tests.support.described import networks, toml_of
 from tests.support.malformed import Planted
 
 SIAMESE = """
@@ -80,7 +82,7 @@ class SiamDW(nn.Module):
 LIGHTTRACK = """
 
 class LightTrackM_Subnet(nn.Module):
-    def __init__(self, path_name, stride):
+    def __init__(self, path_name, search_size=256, template_size=128, stride=16):
         super().__init__()
         self.name = path_name
         self.features = Backbone(stride, 7)
@@ -91,7 +93,7 @@ class LightTrackM_Subnet(nn.Module):
 
     def track(self, x):
         seen = self.features(x) * self.zf.mean((2, 3), keepdim=True)
-        return {"cls": self.cls(seen), "reg": torch.exp(self.reg(seen))}
+        return self.cls(seen), torch.exp(self.reg(seen))
 """
 
 OCEAN = """
@@ -169,6 +171,12 @@ class FEARNet(nn.Module):
         maps = torch.exp(self.reg(seen)), self.cls(seen)
         return dict(zip(("TARGET_REGRESSION_LABEL_KEY", "TARGET_CLASSIFICATION_KEY"), maps))
 """
+SIAMDW_YAML = """
+TEST:
+  VOT2017: {scale_step: 1.1466, scale_lr: 0.2061, scale_penalty: 0.9994, w_influence: 0.3242}
+"""
+OCEAN_YAML = "TEST: {OTB2015: {penalty_k: 0.087, lr: 0.408, window_influence: 0.366}}\n"
+NAMED = {"trackit-siamdw": "VOT2017", "lighttrack": "back_04502514044521042540"}  # no files
 CONFIGS = {
     "fear": "_target_: model_training.model.fear_net.FEARNet\nimg_size: 256\npretrained: true\n",
     "video-analyst": """
@@ -186,11 +194,11 @@ CHECKOUTS = {
         ("", "pysot.models.model_builder", "ModelBuilder"),
     ),
     "trackit-siamdw": (
-        {"lib/models/models.py": SIAMESE + SIAMDW},
+        {"lib/models/models.py": SIAMESE + SIAMDW, "experiments/test/VOT/SiamDW.yaml": SIAMDW_YAML},
         ("lib", "models.models", "SiamDW"),
     ),
     "trackit-ocean": (
-        {"lib/models/models.py": SIAMESE + OCEAN},
+        {"lib/models/models.py": SIAMESE + OCEAN, "experiments/test/OTB/Ocean.yaml": OCEAN_YAML},
         ("lib", "models.models", "Ocean", False),
     ),
     "video-analyst": (
@@ -206,7 +214,7 @@ CHECKOUTS = {
     ),
     "lighttrack": (
         {"lib/models/models.py": SIAMESE + LIGHTTRACK},
-        ("", "lib.models.models", "LightTrackM_Subnet", "back_04502514044521042540", 16),
+        ("", "lib.models.models", "LightTrackM_Subnet", "back_04502514044521042540"),
     ),
 }
 
@@ -220,6 +228,7 @@ def write_checkout(folder, authors):
         path.write_text(text)
     config, checkpoint = folder / "config.yaml", folder / "model.pth"
     config.write_text(CONFIGS.get(authors, "{}\n"))
+    config = NAMED.get(authors, config)
     torch.manual_seed(3)
     on_cpu = mock.patch.object(torch.Tensor, "cuda", lambda tensor: tensor)
     with on_cpu, checkout(folder / "code" / place, module.split(".")[0]) as load:
@@ -293,3 +302,35 @@ def test_a_wrong_checkout_is_one_sentence(tmp_path, capsys):
     assert export.main(arguments + ["--checkpoint", str(checkpoint), "--name", "mine"]) == 2
     messages = capsys.readouterr().err
     assert "can't be imported" in messages and len(messages.strip().splitlines()) == 1
+
+
+TRACKERS = {  # that everybody should find: FEAR, Ocean, STARK, SiamFC++, SiamRPN++, LightTrack
+    *("FEAR-XS", "FEAR-M, FEAR-L", "Ocean (Offline)", "STARK-S50", "STARK-Lightning"),
+    *("SiamFC++ (AlexNet)", "SiamFC++ (GoogLeNet)", "LightTrack"),
+    *("SiamRPN++ (ResNet-50)", "SiamRPN++ (MobileNetV2)"),
+}
+
+
+def test_published_trackers_of_the_page_have_a_toml_and_an_exporter():
+    page = (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
+    table = page.split("## Published trackers")[1].split("**Precision.**")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line[:2] == "| "][1:]
+    assert TRACKERS <= {row[0] for row in rows}
+    for _, toml, files, *_ in rows:
+        for name in re.findall(r"`([a-z][\w.]+)`", toml):
+            assert toml_of(name.removesuffix(".toml")).is_file()
+            assert ("ship" in toml or toml.startswith("as ")) == (name in networks.names())
+        for exporter in re.findall("exporter `(.+?)`", files):
+            assert exporter in export.EXPORTERS
+    reference = (ROOT / "docs" / "reference" / "networks.md").read_text(encoding="utf-8")
+    assert [name for name in export.EXPORTERS if f"`{name}`" not in reference] == []
+
+
+def test_numbers_of_an_unknown_data_set_are_refused_with_those_that_exist(tmp_path):
+    code, _, checkpoint = write_checkout(tmp_path, "trackit-siamdw")
+    assert (
+        AUTHORS["trackit-siamdw"](code, "VOT2017", checkpoint).table["tracking"]["scale_lr"]
+        == 0.2061
+    )
+    with pytest.raises(BadRun, match="SiamDW for --config OTB2015; there are VOT2017"):
+        AUTHORS["trackit-siamdw"](code, None, checkpoint)

@@ -126,7 +126,10 @@ NETWORKS = (
     "MixFormerV2/experiments/mixformer2_vit_online/224_depth4_mlp1_score.yaml",
     "MixFormerV2/experiments/mixformer2_vit_online/288_depth8_score.yaml",
     "Stark/experiments/stark_st2/baseline.yaml",
+    "Stark/experiments/stark_s/baseline.yaml",
+    "Stark/experiments/stark_lightning_X_trt/baseline_rephead_4_lite_search5.yaml",
 )
+STARKS = {"stark_s": "stark-s", "stark_lightning_X_trt": "stark-lightning"}
 
 
 def recorded(engine, expected, eliminates):
@@ -161,7 +164,8 @@ def test_maps_and_boxes_are_those_of_the_authors_tracker(tmp_path, name):
     config = pathlib.Path(AUTHORS or "no checkouts") / name
     if not config.is_file():
         pytest.skip(f"{config} is not there; set HOTPATH_AUTHORS to a folder with checkouts")
-    kind, checkpoint = name.split("/")[0].lower(), tmp_path / "model.pth"
+    kind = STARKS.get(name.split("/")[2], name.split("/")[0].lower())
+    checkpoint = tmp_path / "model.pth"
     code = pathlib.Path(AUTHORS) / name.split("/")[0]
     module = "research_tests.export.authors_tracker"
     given = [kind, code, config, checkpoint, tmp_path / "expected.npz"]
@@ -176,7 +180,8 @@ def test_maps_and_boxes_are_those_of_the_authors_tracker(tmp_path, name):
         engine = tracker.device.engine
         maps = recorded(engine, expected["maps"], "_ce_" in name)
         found = [tracker.update(frame) for frame in frames[1:]]
-        np.testing.assert_allclose(maps, expected["maps"], rtol=0, atol=1e-4)
+        if expected["maps"].size:  # the authors' results have no score maps of STARK-S
+            np.testing.assert_allclose(maps, expected["maps"], rtol=0, atol=1e-4)
         assert engine.search.ties <= 1
         np.testing.assert_allclose([r.box for r in found], expected["boxes"], rtol=0, atol=0.01)
         if expected["scores"].size:

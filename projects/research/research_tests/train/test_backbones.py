@@ -101,6 +101,26 @@ def test_a_model_of_timm_becomes_a_tracker_without_batch_norms(tmp_path):
     assert np.isfinite(tracker.update(frames[1]).box).all()
 
 
+def test_relu6_takes_the_place_of_each_relu(tmp_path):
+    network = export.untrained("timm:test_byobnet:relu6", (16, 8, 1))
+    kinds = {type(layer) for layer in network.backbone.layers.modules()}
+    assert torch.nn.ReLU6 in kinds and torch.nn.ReLU not in kinds
+    with torch.no_grad():
+        assert network.backbone.layers(torch.randn(1, 3, 128, 128) * 1e3).max() == 6
+    with pytest.raises(TrainingStopped, match="test_efficientnet has no ReLU"):
+        backbones.Level("timm:test_efficientnet:relu6")
+
+
+def test_a_fold_may_differ_as_much_as_the_last_bits_of_the_inputs_make():
+    def amplified(x):
+        return (x - x.mean()) * 1e6 + x
+
+    crop = torch.randn(1, 3, 8, 8) * 1e-3 + 1
+    assert backbones.checked(amplified, lambda x: amplified(x * (1 + 1e-7)), crop) > 0
+    with pytest.raises(TrainingStopped, match="differs by"):
+        backbones.checked(amplified, lambda x: amplified(x * 1.01 + 0.01 * crop.sign()) * 1.1, crop)
+
+
 @pytest.mark.parametrize(
     "name, what",
     [

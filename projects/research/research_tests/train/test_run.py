@@ -69,6 +69,16 @@ def test_one_command_makes_a_network_that_the_runtime_loads(world, tmp_path):
     assert np.isfinite(tracker.update(frames[1]).box).all()
 
 
+def test_a_training_has_a_folder_of_its_own(world, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    arguments = features(world, tmp_path, pairs=8)
+    place = arguments.index("--out")
+    main(arguments[:place] + arguments[place + 2 :])
+    (run,) = (tmp_path / "out" / "train").iterdir()
+    assert re.fullmatch(r"tiny-\d{8}-\d{6}", run.name) and (run / "features.pt").is_file()
+    assert f"add --out out/train/{run.name}" in capsys.readouterr().out
+
+
 def test_features_of_the_teacher_are_learnt(world, tmp_path):
     main(features(world, tmp_path, pairs=640))
     found = [line["r2_search"] for line in judged(tmp_path, "features")]

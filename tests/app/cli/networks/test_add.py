@@ -46,7 +46,7 @@ def test_a_name_that_no_file_can_have_is_one_sentence(tmp_path, capsys, name):
 
 FAMILIES = {
     "lighttrack": ("points", 127, 256),
-    "siamrpnpp": ("anchors", 127, 255),
+    "siamrpnpp_resnet50": ("anchors", 127, 255),
     "vittrack": ("centre", 128, 256),
     "lightfc": ("centre", 128, 256),
     "stark_s50": ("corners", 128, 320),

@@ -88,7 +88,7 @@ engine: ## build a network and its witness for BOARD, into engines/BOARD/NETWORK
 	  echo 'Name a board, such as make engine BOARD=jetson_nano; there are:' >&2; $(RUN) -m hotpath boards list >&2; exit 2; fi
 	$(if $(JETSON),@lacks=$$($(RUN) -m hotpath boards missing); test -z "$$lacks" || \
 	  printf 'This board lacks what these commands install:\n%s\n' "$$lacks")
-	@$(strip $(RUN) -m hotpath.deploy.bundles "$$BOARD" $(call option,--network,NETWORK) \
+	@$(strip $(RUN) -m hotpath engine "$$BOARD" $(call option,--network,NETWORK) \
 	  $(call option,--precision,PRECISION) $(networks_dir) $(call option,--engine,ENGINE) $(if $(FORCE),--force) $(ARGS))
 
 overlay: ## build the FPGA design of BOARD, into engines/BOARD/overlay (needs Vivado)
@@ -98,13 +98,13 @@ overlay: ## build the FPGA design of BOARD, into engines/BOARD/overlay (needs Vi
 
 fps: ## time frames on this board, with evidence, into out/fps/report.md; ARGS=--quick is shorter
 	$(call needs,dev)
-	$(strip $(RUN) -m hotpath.deploy.fps $(call option,--networks,NETWORK) $(call option,--precision,PRECISION) \
+	$(strip $(RUN) -m hotpath fps $(call option,--networks,NETWORK) $(call option,--precision,PRECISION) \
 	  $(networks_dir) $(call option,--engines,ENGINE) $(ARGS))
 
 calib: ## make the INT8 form of NETWORK from annotated clips: make calib CLIPS=DIR
 	@if [ -z "$$CLIPS" ]; then echo 'Name annotated clips: make calib CLIPS=DIR' >&2; exit 2; fi
 	$(TEST_NEEDS)
-	$(strip $(PY) -m hotpath.calib.int8 --network "$${NETWORK:-kestrel}" --clips "$$CLIPS" $(networks_dir) $(ARGS))
+	$(strip $(PY) -m hotpath int8 --network "$${NETWORK:-kestrel}" --clips "$$CLIPS" $(networks_dir) $(ARGS))
 
 # -- checks
 

@@ -43,7 +43,7 @@ def run(command, folder, capsys):
         assert words[0].startswith("python") and words[1] == "-m", command
         name = words[2]
     if importlib.util.find_spec(name).submodule_search_locations:
-        name += ".track_command" if name == "hotpath.app" else ".__main__"
+        name += ".__main__"
     try:
         code = importlib.import_module(name).main(words[3:])
     except SystemExit as stop:  # of argparse

@@ -6,15 +6,15 @@ import sys
 import pytest
 
 from hotpath.app.cli import option_parser
-from hotpath.app.cli.networks import __main__ as networks
-from hotpath.deploy.bundles import __main__ as engine
-from hotpath.deploy.doctor import __main__ as boards
+from hotpath.app.cli.networks import networks_command as networks
+from hotpath.deploy.bundles import engine_command as engine
+from hotpath.deploy.doctor import boards_command as boards
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ needs Python 3.10")
 
 
 def parsers():
-    from hotpath.calib import int8
+    from hotpath.calib import int8_command as int8
     from hotpath_lab import evaluate, vot
 
     yield from (option_parser.parser(), boards._parser(), engine._parser(), networks._parser())

@@ -55,7 +55,7 @@ def test_what_a_tracker_imports_is_within_the_budget(engine):
 
 @pytest.mark.skipif(bool(why_no_module("ncnn")), reason=why_no_module("ncnn"))
 def test_a_bundle_adds_its_reader_and_the_detection_of_the_board(tmp_path):
-    build = [sys.executable, "-m", "hotpath.deploy.bundles", "host", "--engine", "ncnn"]
+    build = [sys.executable, "-m", "hotpath", "engine", "host", "--engine", "ncnn"]
     build += ["--network", "kestrel", "--precision", "fp32", "--out", str(tmp_path)]
     assert run(build, cwd=str(ROOT)).returncode == 0
     (bundle,) = (tmp_path / "host").iterdir()

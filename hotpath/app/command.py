@@ -29,19 +29,23 @@ class Program(NamedTuple):
 
 
 PROGRAMS = {
-    "track": Program("hotpath.app", "track an object through a video, a camera or a stream"),
+    "track": Program(
+        "hotpath.app.track_command", "track an object through a video, a camera or a stream"
+    ),
     "networks": Program(
-        "hotpath.app.cli.networks.__main__", "list, show, add and download networks"
+        "hotpath.app.cli.networks.networks_command", "list, show, add and download networks"
     ),
     "boards": Program(
-        "hotpath.deploy.doctor.__main__",
+        "hotpath.deploy.doctor.boards_command",
         "show which board this is, and what is missing",
         libraries=(),
     ),
-    "engine": Program("hotpath.deploy.bundles.__main__", "build a network for a board", "host"),
+    "engine": Program(
+        "hotpath.deploy.bundles.engine_command", "build a network for a board", "host"
+    ),
     "evaluate": Program("", "measure accuracy on annotated clips", "lab"),
     "int8": Program(
-        "hotpath.calib.int8",
+        "hotpath.calib.int8_command",
         "make the INT8 form of a network",
         "host",
         PICTURES + ("onnx", "onnxruntime", "tqdm"),
@@ -49,7 +53,7 @@ PROGRAMS = {
     "tune": Program("", "search for better tracking numbers", "lab"),
     "vot": Program("", "run a tracker in the VOT toolkit", "lab"),
     "fps": Program(
-        "hotpath.deploy.fps.__main__", "time frames, and compare with this board's reference"
+        "hotpath.deploy.fps.fps_command", "time frames, and compare with this board's reference"
     ),
 }
 

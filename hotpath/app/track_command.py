@@ -325,3 +325,7 @@ def run_as_program() -> NoReturn:
     if live is not None:
         live.end_program(code)
     sys.exit(code if flush() else 2)
+
+
+if __name__ == "__main__":
+    run_as_program()

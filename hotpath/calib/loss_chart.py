@@ -35,7 +35,7 @@ def draw(report: dict[str, Any], path: Path) -> Path:
     """Draw the noise of each layer, the loss of each trial, and the loss on held-out clips.
 
     Args:
-        report: of ``hotpath.calib.int8.run``.
+        report: of ``hotpath.calib.int8_command.run``.
         path: of the file, which becomes a PNG.
 
     Returns:

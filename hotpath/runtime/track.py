@@ -7,4 +7,4 @@ it. The tracker itself is in ``hotpath/runtime/tracker/``.
 import runpy
 
 if __name__ == "__main__":
-    runpy.run_module("hotpath.app", run_name="__main__", alter_sys=True)
+    runpy.run_module("hotpath.app.track_command", run_name="__main__", alter_sys=True)

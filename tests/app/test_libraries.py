@@ -59,8 +59,8 @@ def test_a_python_without_libraries_is_told_what_to_run(tmp_path):
     hotpath = tmp_path / "hotpath"  # as pip writes it
     hotpath.write_text("from hotpath.app.command import main\nmain()\n")
     for words in (
-        ["-m", "hotpath.app"],
-        ["-m", "hotpath.app.cli.networks"],
+        ["-m", "hotpath", "track"],
+        ["-m", "hotpath", "networks"],
         ["-m", "hotpath", "track"],
         [hotpath, "track"],
     ):
@@ -112,7 +112,7 @@ def test_an_opencv_that_does_not_work_is_one_sentence(site, files, why):
 
 def test_each_program_says_that_opencv_does_not_work(site):
     path = os.pathsep.join([str(site), str(ROOT)])
-    for words in (["-m", "hotpath.app", "a.mp4"], ["-m", "hotpath", "networks"]):
+    for words in (["-m", "hotpath", "track", "a.mp4"], ["-m", "hotpath", "networks"]):
         done = run(*BARE, *words, PYTHONPATH=path)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
         assert "cv2 is half removed" in done.stderr and MEND in done.stderr
@@ -210,7 +210,7 @@ def test_the_command_lists_its_programs_and_runs_one():
     done = run(sys.executable, "-m", "hotpath.app.command", "help", "networks")
     assert done.returncode == 0 and done.stdout.startswith("usage: hotpath networks")
     told = run(sys.executable, "-m", "hotpath.app.command", "--version").stdout
-    assert told == run(sys.executable, "-m", "hotpath.app", "--version").stdout != ""
+    assert told == run(sys.executable, "-m", "hotpath", "track", "--version").stdout != ""
     done = run(sys.executable, "-m", "hotpath.app.command", "trak")
     assert (done.returncode, done.stdout) == (2, "")
     assert "trak is not a program" in done.stderr and "did you mean track?" in done.stderr

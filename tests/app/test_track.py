@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 import pytest
 
-from hotpath.app.cli.networks import __main__ as networks_command
+from hotpath.app.cli.networks import networks_command
 from hotpath.app.cli.profile import KEPT
 from hotpath.app.track_command import main
 from hotpath.runtime import bearing
@@ -46,7 +46,8 @@ def command(folder, *arguments):
     words = [
         sys.executable,
         "-m",
-        "hotpath.app",
+        "hotpath",
+        "track",
         "--network",
         folder / "tiny.toml",
         *arguments,
@@ -530,7 +531,7 @@ def test_a_refused_run_ends_by_its_sentence_without_imports():
     words = ["hotpath track", "--video", "a.mp4", "--box", "1,1,20,20"]
     code = (
         f"import runpy, sys\nsys.modules['ssl'] = None\nsys.argv = {words}\n"
-        "runpy.run_module('hotpath.app', run_name='__main__', alter_sys=False)"
+        "runpy.run_module('hotpath.app.track_command', run_name='__main__', alter_sys=False)"
     )
     ran = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     assert ran.returncode == 2 and ran.stderr.startswith("hotpath track: a.mp4: no such")

@@ -116,7 +116,7 @@ def test_the_doctor_imports_no_library():
         "import sys\n"
         "for name in 'numpy cv2 tensorrt cupy pycuda pynq openvino tomllib tomli'.split():\n"
         "    sys.modules[name] = None\n"
-        "from hotpath.deploy.doctor.__main__ import main\n"
+        "from hotpath.deploy.doctor.boards_command import main\n"
         "sys.exit(main([]))\n"
     )
     done = run([sys.executable, "-c", code], cwd=str(ROOT))

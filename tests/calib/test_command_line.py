@@ -26,6 +26,6 @@ def test_a_path_that_can_not_be_written_is_refused_at_once(tmp_path):
 def test_a_command_says_at_once_that_its_out_can_not_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     words = ["--clips", tmp_path, "--network", "kestrel", "--out", tmp_path / "file" / "out"]
-    command = [sys.executable, "-m", "hotpath.calib.int8", *map(str, words)]
+    command = [sys.executable, "-m", "hotpath", "int8", *map(str, words)]
     done = subprocess.run(command, cwd=str(ROOT), stderr=subprocess.PIPE, text=True)
     assert done.returncode == 2 and done.stderr.startswith("hotpath int8: --out ")

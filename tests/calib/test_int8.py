@@ -18,7 +18,8 @@ for library in ("onnxruntime", "openvino", "matplotlib"):
 import onnxruntime
 
 from hotpath.base import toml
-from hotpath.calib import int8, loss_chart, qdq, ranges, sensitivity
+from hotpath.calib import int8_command as int8
+from hotpath.calib import loss_chart, qdq, ranges, sensitivity
 from hotpath.calib.calibration import NetworkCalibration
 from hotpath.calib.errors import BadRun
 from hotpath.graphs import (

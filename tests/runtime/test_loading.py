@@ -143,9 +143,11 @@ def test_the_boards_profile_says_whether_to_search(tmp_path, board):
 
 
 def test_a_loss_is_judged_unless_the_profile_leaves_it_out(tmp_path):
-    assert create_on("pynq_z2", tmp_path).search is None  # it learns nothing, and knows no loss
-    assert create_on("pynq_z2", tmp_path, recover=False).search is not None
-    assert create_on("host", tmp_path, recover=False).search is not None
+    assert (
+        create_on("pynq_z2", tmp_path).target.redetector is None
+    )  # it learns nothing, and knows no loss
+    assert create_on("pynq_z2", tmp_path, recover=False).target.redetector is not None
+    assert create_on("host", tmp_path, recover=False).target.redetector is not None
 
 
 def test_no_recover_says_so_where_nothing_is_searched(tmp_path, monkeypatch):

@@ -26,11 +26,11 @@ def stat_of_others(path, *words, **options):
     return stat(path, *words, **options)
 sys.addaudithook(refuse)
 os.stat = stat_of_others
-import hotpath.deploy.doctor.__main__
+import hotpath.deploy.doctor.boards_command
 from hotpath.app.track_command import main
 import hotpath.app.cli.networks.fetch
 sys.platform = "darwin"  # what Python itself imports of Linux is loaded
-code = main(sys.argv[1:]) or hotpath.deploy.doctor.__main__.main([])
+code = main(sys.argv[1:]) or hotpath.deploy.doctor.boards_command.main([])
 assert {"/proc/cpuinfo", "/sys/class/thermal"} <= asked, asked
 assert main(["--video", "cam0"]) == 2
 assert not {"fcntl", "termios"} & {name for name in sys.modules if sys.modules[name]}

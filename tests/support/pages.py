@@ -43,7 +43,7 @@ class PagedRun:
         self.out = self.folder / "out.csv"
         self._errors = self.folder / "words.txt"
         network = network or self.folder / "tiny.toml"
-        command = [sys.executable, "-m", "hotpath.app", "--network", network]
+        command = [sys.executable, "-m", "hotpath", "track", "--network", network]
         command += ["--video", source, "--results", self.out, "--page", "--page-port", port]
         command = [str(word) for word in (*command, *options)]
         with open(str(self._errors), "wb") as errors:

@@ -238,7 +238,7 @@ def test_a_high_speed_camera_states_its_rate(tmp_path):
 def test_a_pipe_is_a_source(tmp_path, spec):
     path = write(tmp_path / "a.ts", even(10))
     given = ["--box", "20,20,40,40", "--no-show", "--quiet", "--results", "-"]
-    command = [sys.executable, "-m", "hotpath.app", "--video"]
+    command = [sys.executable, "-m", "hotpath", "track", "--video"]
     if spec == "pipe":
         spec = str(tmp_path / "pipe")
         subprocess.run(["mkfifo", spec], check=True)

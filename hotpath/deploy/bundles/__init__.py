@@ -2,7 +2,7 @@
 
 The files are the steps, in the order in which a build takes them:
 
-    __main__    the command line
+    engine_command    the program ``hotpath engine``
     order       what is to be built, and whether the board can run it
     engines     one file for each engine that needs more than the network's own files
     prepared    what of a TensorRT build can be made off the board, as a folder

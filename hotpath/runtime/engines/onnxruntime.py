@@ -36,8 +36,8 @@ def float_layer_options(library: ModuleType, has_float_layer: bool) -> Dict[str,
     """Return arguments of a session that keep float layers between quantised ones unchanged.
 
     From 1.21 on, ONNX Runtime quantises the weights of such a layer itself, with one scale for all
-    channels (its pull request 22969). ``hotpath.calib.int8`` makes such layers if INT8 loses too
-    much accuracy, and the optimisation then loses more than INT8. The same optimisation quantises
+    channels (its pull request 22969). ``hotpath int8`` makes such layers if INT8 loses too much
+    accuracy, and the optimisation then loses more than INT8. The same optimisation quantises
     float biases of INT8 layers, which are slow without it. So it is switched off only for a file
     with such a layer.
 

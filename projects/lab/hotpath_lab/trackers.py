@@ -60,7 +60,7 @@ def specs(names: Sequence[str], options: Options, int8_dir: str = ".") -> list[S
             ``NAME:truesize``, ``:trueplace`` and ``:truechoice`` are oracles (``oracle``).
             ``NAME:openvino`` runs on that engine. These endings can be combined.
         options: engine, threads and networks_dir of all.
-        int8_dir: folder in which ``hotpath.calib.int8`` wrote NAME-int8.toml.
+        int8_dir: folder in which ``hotpath.calib.int8_command`` wrote NAME-int8.toml.
 
     Raises:
         BadRun: an INT8 form is missing, or an ending is unknown.
@@ -150,8 +150,7 @@ def tracker_options(options: argparse.Namespace) -> Options:
 
 
 def int8_toml(name: str, int8_dir: str, networks_dir: str | Path | None = None) -> Path:
-    """The TOML of a network's INT8 form: that of ``hotpath.calib.int8``, else the one that is
-    shipped.
+    """The TOML of a network's INT8 form: that of ``hotpath int8``, else the one that is shipped.
 
     Raises:
         BadRun: there is none.

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
-from hotpath.app.cli.networks.__main__ import main as networks
+from hotpath.app.cli.networks.networks_command import main as networks
 from hotpath.base import toml
 from hotpath.runtime.errors import BadNetwork, NetworkFailed
 from hotpath_lab import tune

@@ -14,7 +14,7 @@ for library in ("onnxruntime", "matplotlib", "av", "PIL"):
 from PIL import Image
 
 from hotpath.app.track_command import main as track
-from hotpath.calib import int8
+from hotpath.calib import int8_command as int8
 from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video.clips import find_clips
 from hotpath.video.sources import open_source

@@ -58,12 +58,12 @@ def test_a_jetson_compares_two_commits_with_one_bundle(checkout, tmp_path):
     machine.interpreter(interpreter, {"family": "8.2", "board": "jetson_nano"}, sys.executable)
     network = tiny.write_network(tmp_path)
     built = run(
-        interpreter, checkout, "-m", "hotpath.deploy.bundles", "jetson_nano", "--network", network
+        interpreter, checkout, "-m", "hotpath", "engine", "jetson_nano", "--network", network
     )
     assert built.returncode == 0, built.stderr
     out = tmp_path / "out"
     options = ["--networks", network, "--quick", "--out", out]
-    done = run(interpreter, checkout, "-m", "hotpath.deploy.fps", "--against", "HEAD", *options)
+    done = run(interpreter, checkout, "-m", "hotpath", "fps", "--against", "HEAD", *options)
     assert done.returncode == 0, done.stderr
     for side in ("base", "new"):
         found = evidence.read_evidence(out / f"evidence-jetson_nano-{side}.json")

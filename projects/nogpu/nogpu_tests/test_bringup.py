@@ -11,7 +11,7 @@ pytest.importorskip("onnxruntime")
 from hotpath.boards import snapshot, telemetry
 from hotpath.deploy import film
 from hotpath.deploy.bundles.engines import tensorrt
-from hotpath.deploy.doctor import __main__ as command
+from hotpath.deploy.doctor import boards_command as command
 from hotpath.deploy.doctor.bringup import film_tracking, reference, steps
 from hotpath.runtime import loading
 from hotpath.runtime.options import Options

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("pynq")
 pytest.importorskip("IPython")
 
-from hotpath.deploy.bundles import __main__ as build
+from hotpath.deploy.bundles import engine_command as build
 from tests.support import ROOT, run
 
 NOTEBOOK = ROOT / "docs" / "examples" / "pynq.ipynb"

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 from hotpath.deploy.bundles.engines import tensorrt
-from hotpath.deploy.doctor.__main__ import main
+from hotpath.deploy.doctor.boards_command import main
 from hotpath_nogpu.tensorrt import machine
 from tests.support import ROOT, board_roots
 from tests.support.fences import blocks

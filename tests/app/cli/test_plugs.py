@@ -78,8 +78,10 @@ def test_a_project_adds_options_links_and_programs(world, tmp_path):
     done = run(words, cwd=str(ROOT), env=environment, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "checked\nshines ('red', 5) in (" in done.stderr
-    for program, told in (("hotpath.app", "--lamp COLOUR"), ("hotpath", "a lamp")):
-        words = [sys.executable, "-m", program, "--help"] + ["all"] * (program == "hotpath.app")
+    for program, told in (("hotpath.app.track_command", "--lamp COLOUR"), ("hotpath", "a lamp")):
+        words = [sys.executable, "-m", program, "--help"] + ["all"] * (
+            program == "hotpath.app.track_command"
+        )
         assert told in run(words, cwd=str(ROOT), env=environment).stdout
 
 

@@ -12,7 +12,7 @@ pytest.importorskip("openvino")
 
 
 def track(folder, *options):
-    words = [sys.executable, "-m", "hotpath.app", str(folder / "film"), "--no-show"]
+    words = [sys.executable, "-m", "hotpath", "track", str(folder / "film"), "--no-show"]
     words += ["--results", str(folder / "out.csv"), *options]
     return run(words, cwd=str(ROOT))
 

@@ -113,7 +113,16 @@ def test_a_click_follows_the_object_and_the_last_frame_stays(tmp_path):
     pytest.importorskip("openvino")
     object_scene.write_film(tmp_path / "film", 40)
     out = tmp_path / "out.csv"
-    words = [sys.executable, "-m", "hotpath.app", tmp_path / "film", "--show", "--results", out]
+    words = [
+        sys.executable,
+        "-m",
+        "hotpath",
+        "track",
+        tmp_path / "film",
+        "--show",
+        "--results",
+        out,
+    ]
     with display.display() as screen:
         words = [str(word) for word in words] + ["--fps", "20"]
         run = subprocess.Popen(words, env=screen.environment, stderr=subprocess.PIPE, cwd=str(ROOT))

@@ -17,7 +17,7 @@ pytest.importorskip("onnxruntime")
 
 from hotpath import boards
 from hotpath.boards import detect
-from hotpath.deploy.bundles import __main__ as build
+from hotpath.deploy.bundles import engine_command as build
 from hotpath.deploy.bundles import prepared
 from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.bundles.order import Order
@@ -260,7 +260,7 @@ def test_a_board_needs_numpy_and_tensorrt_alone_to_build(toml, tmp_path):
         "import sys\n"
         "for name in 'cv2 onnx onnxruntime openvino cupy pycuda tqdm torch'.split():\n"
         "    sys.modules[name] = None\n"
-        "from hotpath.deploy.bundles import __main__ as build\n"
+        "from hotpath.deploy.bundles import engine_command as build\n"
         "sys.exit(build.main(['--prepared', sys.argv[1]]))\n"
     )
     prepared = tmp_path / "jetson_nano" / "tiny-fp16.prepared"
@@ -272,7 +272,7 @@ def test_a_board_needs_numpy_and_tensorrt_alone_to_build(toml, tmp_path):
 def test_ctrl_c_in_a_build_leaves_nothing(toml, tmp_path, monkeypatch):
     script = (
         "import os, signal, sys\n"
-        "from hotpath.deploy.bundles import __main__ as build\n"
+        "from hotpath.deploy.bundles import engine_command as build\n"
         "from hotpath_nogpu.tensorrt import machine\n"
         "board = machine.FakeBoard('8.2')\n"
         "board.be('jetson_nano')\n"

@@ -14,7 +14,7 @@ pytestmark = [
     pytest.mark.slow("it calibrates a network on ten clips"),
 ]
 
-from hotpath.deploy.bundles import __main__ as engine
+from hotpath.deploy.bundles import engine_command as engine
 from hotpath.deploy.bundles import prepared
 from tests.support.clips import write_clip
 
@@ -39,7 +39,7 @@ def write_own_clips(folder):
 
 
 def test_losses_by_layer_lead_to_kept_layers(tmp_path, capsys):
-    from hotpath.calib import int8
+    from hotpath.calib import int8_command as int8
 
     write_own_clips(tmp_path / "clips")
     given = ["--network", NETWORK, "--clips", tmp_path / "clips", "--out", tmp_path / "int8"]

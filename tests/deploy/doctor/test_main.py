@@ -15,7 +15,7 @@ from hotpath.boards.detect import Detection
 from hotpath.boards.files import RecordingRoot
 from hotpath.boards.telemetry import Telemetry
 from hotpath.deploy.doctor import doctor_report
-from hotpath.deploy.doctor.__main__ import main
+from hotpath.deploy.doctor.boards_command import main
 from hotpath.runtime.engines.shared import arithmetic
 from hotpath.runtime.networks import bundle
 from tests.support import ROOT

@@ -7,9 +7,9 @@ import shutil
 import numpy as np
 import pytest
 
-from hotpath.deploy.fps import __main__ as command
 from hotpath.deploy.fps import cases, checkout, compare, evidence, measure, speed_report
-from hotpath.deploy.fps.__main__ import main
+from hotpath.deploy.fps import fps_command as command
+from hotpath.deploy.fps.fps_command import main
 from tests.support.tiny import write_network
 
 

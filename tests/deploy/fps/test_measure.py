@@ -11,9 +11,9 @@ import pytest
 
 from hotpath.boards import detect, telemetry
 from hotpath.boards.files import Root
-from hotpath.deploy.fps import __main__ as command
 from hotpath.deploy.fps import cases, checkout, evidence, measure
-from hotpath.deploy.fps.__main__ import main
+from hotpath.deploy.fps import fps_command as command
+from hotpath.deploy.fps.fps_command import main
 from hotpath.runtime import load_tracker
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.errors import BadBundle
@@ -150,9 +150,8 @@ def test_the_command_leaves_evidence_and_report(network, tmp_path, capsys):
 
 def test_a_killed_run_leaves_the_rounds_that_were_finished(network, tmp_path):
     """Without a look at the computer, which may be busy here."""
-    code = (
-        "import sys; from hotpath.deploy.fps import __main__ as fps; fps.LOOK_S = 0.0; fps.main()"
-    )
+    code = "import sys; from hotpath.deploy.fps import fps_command as fps; "
+    code += "fps.LOOK_S = 0.0; fps.main()"
     words = ["--networks", network, "--out", str(tmp_path), "--frames", "20", "--warm-up", "0.1"]
     process = subprocess.Popen(
         [sys.executable, "-c", code, *words, "--rounds", "100000"],

@@ -7,7 +7,7 @@ pytest.importorskip("onnx")
 
 import onnx
 
-from hotpath.app.cli.networks import __main__ as networks_command
+from hotpath.app.cli.networks import networks_command
 from hotpath.runtime import BadNetwork, NoEngine, engines, load_tracker
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.shared import arithmetic, precision

@@ -119,7 +119,7 @@ def test_networks_get_makes_a_network_ready(tmp_path):
             f'name = "tiny_{name}.onnx"', f'name = "tiny_{name}.onnx"\n{line}\nurl = "https://x/"'
         )
     toml.write_text(text)
-    command = [sys.executable, "-m", "hotpath.app.cli.networks"]
+    command = [sys.executable, "-m", "hotpath", "networks"]
     get = ["get", str(toml), "--networks-dir", str(tmp_path)]
     messages = run(command + get, env=home, cwd=str(ROOT), check=True).stdout
     assert "is ready for engines" in messages
@@ -133,7 +133,7 @@ def test_other_files_and_other_values_are_made_anew(tmp_path, network):
     assert loaded(network, tmp_path, messages) == first and len(messages) == 1
     network.mean = (1.0, 2.0, 3.0)
     other = loaded(network, tmp_path, messages)
-    assert other.target.redetector.path != first.search.path and len(messages) == 2
+    assert other.search.path != first.search.path and len(messages) == 2
     path = network.locate()["head"]
     model = onnx.load(str(path))
     model.doc_string = "another file"

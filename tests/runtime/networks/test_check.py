@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from hotpath.app.cli.networks import examine
-from hotpath.app.cli.networks.__main__ import main
+from hotpath.app.cli.networks.networks_command import main
 from hotpath.base import toml_checks
 from hotpath.graphs.counting import count, read_parts
 from hotpath.runtime import decode, engines, load_tracker

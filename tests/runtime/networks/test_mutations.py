@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
-from hotpath.app.cli.networks.__main__ import main
+from hotpath.app.cli.networks.networks_command import main
 from hotpath.runtime import load_tracker
 from hotpath.runtime.engines import openvino
 from hotpath.runtime.errors import HotpathError

@@ -9,7 +9,7 @@ if sys.version_info < (3, 10):
     pytest.skip("the compiler is for Python 3.10 or newer", allow_module_level=True)
 pytest.importorskip("onnxruntime")
 
-from hotpath.deploy.bundles import __main__ as build
+from hotpath.deploy.bundles import engine_command as build
 from hotpath.graphs import table
 from hotpath.graphs.errors import BadRangeTable
 from hotpath.runtime.networks import bundle, load_network

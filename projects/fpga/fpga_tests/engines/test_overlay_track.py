@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("pynq")
 pytest.importorskip("onnx")
 
-from hotpath.deploy.bundles import __main__ as build
+from hotpath.deploy.bundles import engine_command as build
 from hotpath.kernels import cpu
 from hotpath.runtime import load_tracker, loading
 from hotpath.runtime.frames.boxes import overlap

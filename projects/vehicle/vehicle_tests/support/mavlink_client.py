@@ -83,7 +83,8 @@ class MavlinkProgram:
         self.log = pathlib.Path(log)
         with open(str(log), "wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "hotpath.app", "--no-show"] + [str(a) for a in arguments],
+                [sys.executable, "-m", "hotpath", "track", "--no-show"]
+                + [str(a) for a in arguments],
                 stdout=file,
                 stderr=subprocess.STDOUT,
             )

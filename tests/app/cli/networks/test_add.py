@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from hotpath.app.cli.networks.__main__ import main
+from hotpath.app.cli.networks.networks_command import main
 from hotpath.app.cli.networks.propose import propose
 from hotpath.graphs import models, picture_values
 from hotpath.runtime import load_tracker

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from hotpath.app.cli.networks.__main__ import main
+from hotpath.app.cli.networks.networks_command import main
 from hotpath.base import projects
 
 

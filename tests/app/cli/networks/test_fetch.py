@@ -10,8 +10,8 @@ import threading
 import pytest
 
 from hotpath.app import detect
-from hotpath.app.cli.networks import __main__ as networks
 from hotpath.app.cli.networks import fetch
+from hotpath.app.cli.networks import networks_command as networks
 from hotpath.runtime.errors import BadNetwork, UnknownNetwork
 from hotpath.runtime.networks import load_network
 from tests.support import tiny, tiny_detector

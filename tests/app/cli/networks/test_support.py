@@ -5,7 +5,7 @@ import re
 import pytest
 
 from hotpath.app.cli.networks import support
-from hotpath.app.cli.networks.__main__ import main
+from hotpath.app.cli.networks.networks_command import main
 from hotpath.base.errors import NotOnGpu
 from hotpath.runtime.devices.gpu import frame_settings
 from hotpath.runtime.errors import UnknownNetwork
@@ -28,7 +28,7 @@ def test_what_runs_on_a_gpu_is_what_the_gpus_tracker_says(name):
 @pytest.mark.parametrize("name", ["kestrel", "kestrel_fast"])
 def test_the_int8_form_is_named_and_its_name_is_known(name, capsys, monkeypatch):
     # without the costs, which take some seconds
-    monkeypatch.setattr("hotpath.app.cli.networks.__main__.paths_of", lambda *_: None)
+    monkeypatch.setattr("hotpath.app.cli.networks.networks_command.paths_of", lambda *_: None)
     assert main(["show", name]) == 0
     told = capsys.readouterr().out
     assert f"{name}-int8" in told

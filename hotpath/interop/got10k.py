@@ -14,7 +14,7 @@ from hotpath.runtime.options import PathLike
 from hotpath.runtime.types import Box
 
 
-class Tracker:
+class Got10kTracker:
     """A Hotpath tracker with the interface of the toolkit's ``got10k.trackers.Tracker``.
 
     Args:
@@ -93,3 +93,6 @@ def _bgr_of(image: Any) -> np.ndarray:
     if hasattr(image, "convert"):
         image = image.convert("RGB")
     return np.ascontiguousarray(np.asarray(image)[..., ::-1])
+
+
+Tracker = Got10kTracker  # the name that programs import

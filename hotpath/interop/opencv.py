@@ -13,7 +13,7 @@ from hotpath.runtime.options import PathLike
 from hotpath.runtime.types import Track
 
 
-class Tracker:
+class OpenCvTracker:
     """A Hotpath tracker behind the methods of ``cv2.Tracker``.
 
     Boxes are whole numbers here, as OpenCV's rectangles are. ``track`` has the rest: the box in
@@ -75,3 +75,6 @@ class Tracker:
         """Return how probable it is that the box holds the target, 0 to 1; else the score."""
         track = self.track
         return track.score if track.presence is None else track.presence
+
+
+Tracker = OpenCvTracker  # the name that programs import

@@ -15,7 +15,7 @@ from hotpath.kernels.settings import ARGMAX, MOST_PROPOSALS, SelectionPrior
 from hotpath.runtime.decode.shared.proposals import Proposals
 from hotpath.runtime.devices.gpu import frame_settings
 from hotpath.runtime.frames import geometry
-from hotpath.runtime.identity.learner.definition import Pooling
+from hotpath.runtime.identity.learner.numpy_definition import Pooling
 from hotpath.runtime.identity.learner.ridge import samples_of
 from hotpath_nogpu.cuda.turn import pool, propose
 from tests.kernels.cpu.test_families import (

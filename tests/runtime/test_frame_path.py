@@ -26,7 +26,7 @@ NOT_LOADED = (
     *("video", "graphs", "deploy", "kernels.golden", "boards.detect"),
     "runtime.networks.bundle",
     # where nothing could be compiled
-    *("runtime.decode.shared.proposals", "runtime.identity.learner.definition"),
+    *("runtime.decode.shared.proposals", "runtime.identity.learner.numpy_definition"),
     *("kernels.cuda", "kernels.fpga", "runtime.devices.gpu", "runtime.devices.fpga", "app"),
 )
 

@@ -13,7 +13,7 @@ BATCH = 32  # samples that are taken at once
 
 
 class CompiledPooling:
-    """Features under boxes. ``hotpath.runtime.identity.learner.definition`` defines the results.
+    """Features under boxes, as ``hotpath.runtime.identity.learner.numpy_definition`` has them.
 
     Args:
         library: the loaded kernels.
@@ -28,7 +28,7 @@ class CompiledPooling:
         at: address of its record.
     """
 
-    definition = "Pooling"  # the class in ``definition.py``
+    definition = "Pooling"  # the class in ``numpy_definition.py``
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class CompiledMoments:
 
 
 class CompiledRegression:
-    """Moments and their solution. ``hotpath.runtime.identity.learner.definition`` defines the
+    """Moments and their solution. ``hotpath.runtime.identity.learner.numpy_definition`` defines the
     results.
 
     Args:
@@ -120,7 +120,7 @@ class CompiledRegression:
         at: address of its record.
     """
 
-    definition = "Regression"  # the class in ``definition.py``
+    definition = "Regression"  # the class in ``numpy_definition.py``
 
     def __init__(self, library: ctypes.CDLL, size: int, ridge: float, tiny: float) -> None:
         self._library, self.size = library, size
@@ -203,8 +203,9 @@ def _symmetric(size: int) -> np.ndarray:
 
 
 class CompiledSamples:
-    """The samples to learn a frame from. ``hotpath.runtime.identity.learner.definition`` defines
-    them.
+    """The samples to learn a frame from.
+
+    ``hotpath.runtime.identity.learner.numpy_definition`` defines them.
 
     The boxes equal those of the definition, bit for bit. Everything is one call, because the
     network has just emptied the caches and Python would take as long as the calls.
@@ -217,7 +218,7 @@ class CompiledSamples:
         most: negatives on each side of the middle, along x and along y.
     """
 
-    definition = "Samples"  # the class in ``definition.py``
+    definition = "Samples"  # the class in ``numpy_definition.py``
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from hotpath.kernels.settings import ARGMAX, MOST_PROPOSALS, PLACES, SelectionPr
 from hotpath.kernels.votes import hanning_window, inner_hanning_window
 from hotpath.runtime.identity.cues import BoxColours, Cues
 from hotpath.runtime.identity.distractors import Distractors
-from hotpath.runtime.identity.identity import Identity, Phase, rules_of
+from hotpath.runtime.identity.identity import Identity, IdentityPhase, rules_of
 from hotpath.runtime.identity.learner.classifier import Classifier
 from hotpath.runtime.network import Network
 from hotpath.runtime.types import WindowResult
@@ -95,7 +95,7 @@ class DistractorGuard:
         """
         if len(result.scores) == 1:
             if self._distractors and self._went_to_distractor(result, 0, is_followed):
-                self.identity.jump()
+                self.identity.expect_another_object()
             return 0, None
         appearance = self.classifier.appearance(result)
         likely = int(np.argmax(appearance + NEAREST * self._near[result.cells]))
@@ -107,7 +107,7 @@ class DistractorGuard:
             far = math.hypot(other[0] - own[0], other[1] - own[1])
             jumps = jumps or far > JUMP * math.sqrt(own[2] * own[3])
         if jumps:
-            self.identity.jump()
+            self.identity.expect_another_object()
         return chosen, float(appearance[chosen])
 
     def _went_to_distractor(self, result: WindowResult, chosen: int, is_followed: bool) -> bool:
@@ -138,7 +138,7 @@ class DistractorGuard:
         """
         identity, classifier = self.identity, self.classifier
         self.faint = self.faint + 1 if result.scores[0] < self.network.wider_below else 0
-        is_tracked, learns = identity.phase == Phase.CONFIRMED, identity.learns
+        is_tracked, learns = identity.phase == IdentityPhase.CONFIRMED, identity.learns
         turns = AT_FIRST if classifier.ridge.updates < EARLY else LATER
         if not is_tracked or identity.since in turns:
             classifier.learn(state, result, learns)

@@ -52,7 +52,7 @@ from hotpath.runtime.network import Network
 from hotpath.runtime.types import LOST, TRACKED, UNSURE, WindowResult
 
 
-class Phase(Enum):
+class IdentityPhase(Enum):
     """What is known of the object that is followed; see above."""
 
     CONFIRMED = "confirmed"
@@ -62,8 +62,8 @@ class Phase(Enum):
     GONE = "gone"
 
 
-ACCEPTED = (Phase.CONFIRMED, Phase.VERIFIED, Phase.DOUBTFUL)
-UNVERIFIED_PHASES = (Phase.TENTATIVE, Phase.GONE)
+ACCEPTED = (IdentityPhase.CONFIRMED, IdentityPhase.VERIFIED, IdentityPhase.DOUBTFUL)
+UNVERIFIED_PHASES = (IdentityPhase.TENTATIVE, IdentityPhase.GONE)
 
 
 KEPT = 0.6  # share of the last frame's value in this one's
@@ -89,7 +89,7 @@ SLOPE, CHANCE, HALF = 4.4, 0.19, 3.0
 MOST_UNVERIFIED = 0.4  # at most, before an object is verified
 
 
-class Rules(NamedTuple):
+class IdentityRules(NamedTuple):
     """The numbers of one network, from [tracking] of its TOML.
 
     Attributes:
@@ -107,10 +107,10 @@ class Rules(NamedTuple):
     frames: int = FRAMES
 
 
-def rules_of(network: Network) -> Rules:
+def rules_of(network: Network) -> IdentityRules:
     """Return a network's rules."""
     lost, found = network.search_lost_below, network.found_above
-    return Rules(lost, (lost + found) / 2, found, network.same_share, FRAMES)
+    return IdentityRules(lost, (lost + found) / 2, found, network.same_share, FRAMES)
 
 
 class Identity:
@@ -135,7 +135,7 @@ class Identity:
             ``REFERENCE``; infinite before a loss.
     """
 
-    def __init__(self, rules: Rules, cues: Any = None, every: int = 1) -> None:
+    def __init__(self, rules: IdentityRules, cues: Any = None, every: int = 1) -> None:
         self.rules, self.cues, self._every = rules, cues, every
         self._similarities: Deque[float] = deque(maxlen=MOST_FRAMES)  # while tentative
         # mean similarity and frames of a candidate that reached the bar while it is traced
@@ -144,7 +144,7 @@ class Identity:
         self._reset()
 
     def _reset(self) -> None:
-        self.phase = Phase.CONFIRMED
+        self.phase = IdentityPhase.CONFIRMED
         self.found = self._was_lost = self.is_disputed = self.is_traced = False
         self._is_tracked = True
         self.value: Optional[float] = None if self.cues is None else 1.0
@@ -168,15 +168,16 @@ class Identity:
         if self.cues is not None:
             self.cues.begin(frame, state, result)
 
-    # the evidence of a frame: ``observe`` (and ``jump`` before it), or ``searched``
+    # the evidence of a frame: ``observe`` (and ``expect_another_object`` before it), or
+    # ``end_search_frame``
 
-    def jump(self) -> None:
+    def expect_another_object(self) -> None:
         """Take note that the next ``observe`` is of another object, which may be a look-alike."""
         self._similarities.clear()  # no evidence for another object
         self._alike = None
-        if self.phase != Phase.TENTATIVE:
+        if self.phase != IdentityPhase.TENTATIVE:
             self._forget()
-            self.phase = Phase.TENTATIVE
+            self.phase = IdentityPhase.TENTATIVE
 
     def observe(
         self,
@@ -201,7 +202,9 @@ class Identity:
         self._has_collapsed = score < SUDDEN * before
         if self.rules.share > 0:
             self._path.step(state, self._is_tracked)
-        if self.cues is None or (self.phase == Phase.CONFIRMED and self.since < self._every):
+        if self.cues is None or (
+            self.phase == IdentityPhase.CONFIRMED and self.since < self._every
+        ):
             return
         rules, now = self.rules, self.cues.value(frame, state, result, score, appearance)
         frames, self.since = self.since, 0
@@ -213,14 +216,16 @@ class Identity:
                 self._lose()
             else:
                 self.phase = (
-                    Phase.DOUBTFUL if value < rules.unsure or self._is_unlike else Phase.CONFIRMED
+                    IdentityPhase.DOUBTFUL
+                    if value < rules.unsure or self._is_unlike
+                    else IdentityPhase.CONFIRMED
                 )
-        elif value < (rules.unsure if self.phase == Phase.GONE else rules.lost):
+        elif value < (rules.unsure if self.phase == IdentityPhase.GONE else rules.lost):
             self._lose()
         else:
             self._judge_tentative()
 
-    def searched(self, state: np.ndarray, value: Optional[float]) -> None:
+    def end_search_frame(self, state: np.ndarray, value: Optional[float]) -> None:
         """End a frame of the search, which follows ``state``.
 
         ``value`` is that of an object that the search has found there; None if it has not.
@@ -246,7 +251,7 @@ class Identity:
         """
         self._forget()
         self._trusted, self._is_absent, self.is_disputed = PROBATION, False, False
-        self.phase, self.mean_similarity, self.gone_frames = Phase.CONFIRMED, math.inf, 0
+        self.phase, self.mean_similarity, self.gone_frames = IdentityPhase.CONFIRMED, math.inf, 0
         self.value, self._recent = None if self.value is None else 1.0, REFERENCE
 
     def reject(self) -> None:
@@ -256,10 +261,10 @@ class Identity:
 
     def propose(self) -> None:
         """Take note that another candidate is followed from now on, which something points at."""
-        self.displace(Phase.TENTATIVE)
+        self.yield_to_other(IdentityPhase.TENTATIVE)
         self.value, self.gone_frames = max(self.value or 0.0, self.rules.unsure), 0
 
-    def displace(self, phase: Phase = Phase.GONE) -> None:
+    def yield_to_other(self, phase: IdentityPhase = IdentityPhase.GONE) -> None:
         """Take note that the box holds another target's object."""
         self.phase = phase
         self._forget()
@@ -283,12 +288,12 @@ class Identity:
         self.probation = 0
 
     def _lose(self, frames: int = 1) -> None:
-        self.phase, self.gone_frames = Phase.GONE, self.gone_frames + frames
+        self.phase, self.gone_frames = IdentityPhase.GONE, self.gone_frames + frames
         self._forget()
 
     def _judge_tentative(self) -> None:
         """Verify a candidate by the mean of its frames; after PATIENCE frames it is given up."""
-        self.phase, self.gone_frames = Phase.TENTATIVE, 0
+        self.phase, self.gone_frames = IdentityPhase.TENTATIVE, 0
         self._unverified += 1
         if self.rules.share > 0:
             self._similarities.append(0.0 if self._path.comes_after else self._similarity())
@@ -302,7 +307,7 @@ class Identity:
         if self._alike is not None and not self.is_traced:
             self.mean_similarity, self._weighed = self._alike
             self._forget()
-            self.phase, self._recent = Phase.VERIFIED, REFERENCE
+            self.phase, self._recent = IdentityPhase.VERIFIED, REFERENCE
             self.probation = PROBATION if self.rules.share > 0 else 0
         elif self._unverified >= PATIENCE:
             self._lose(BEFORE_SEARCH + 1)
@@ -338,11 +343,13 @@ class Identity:
             return TRACKED, None
         rules = self.rules
         scaled = (self.value - rules.lost) / max(rules.found - rules.lost, LEAST_RANGE)
-        kind = "gone" if self.phase == Phase.GONE else "held"
-        presence = logistic(ODDS[kind] + RISE * scaled) * self._same
+        kind = "gone" if self.phase == IdentityPhase.GONE else "held"
+        presence = logistic(ODDS[kind] + RISE * scaled) * self._probability_of_target
         self._is_absent = presence < MOST_UNVERIFIED and not self._trusted
         is_doubted = self._has_collapsed or self._is_absent
-        self._is_tracked = self.phase in (Phase.CONFIRMED, Phase.VERIFIED) and not is_doubted
+        self._is_tracked = (
+            self.phase in (IdentityPhase.CONFIRMED, IdentityPhase.VERIFIED) and not is_doubted
+        )
         self._has_collapsed = False
         if self._is_tracked:
             self.found, self._was_lost = self._was_lost, False
@@ -351,7 +358,7 @@ class Identity:
         return LOST if self.is_lost else UNSURE, presence
 
     @property
-    def _same(self) -> float:
+    def _probability_of_target(self) -> float:
         """The probability that what is followed is the target, and not another object."""
         log_odds, frames, share = AFTER, self._weighed, self.mean_similarity
         if self.phase in UNVERIFIED_PHASES:
@@ -367,12 +374,12 @@ class Identity:
     def learns(self) -> bool:
         """Whether this box may be learnt, because it certainly holds the target."""
         unsure = self.probation or self._is_absent or self.is_disputed
-        return self.phase == Phase.CONFIRMED and not unsure
+        return self.phase == IdentityPhase.CONFIRMED and not unsure
 
     @property
     def wants_search(self) -> bool:
         """Whether the search shall begin: the usual window has been examined for long enough."""
-        return self.phase == Phase.GONE and self.gone_frames > BEFORE_SEARCH
+        return self.phase == IdentityPhase.GONE and self.gone_frames > BEFORE_SEARCH
 
     @property
     def is_lost(self) -> bool:
@@ -387,7 +394,7 @@ class Identity:
     @property
     def is_chance(self) -> bool:
         """Whether a candidate is followed that is no more like the target than chance."""
-        if self.phase != Phase.TENTATIVE or not self._similarities:
+        if self.phase != IdentityPhase.TENTATIVE or not self._similarities:
             return False
         return sum(self._similarities) <= CHANCE * REFERENCE * len(self._similarities)
 

@@ -16,7 +16,7 @@ from hotpath.runtime.frames.boxes import overlaps
 from hotpath.runtime.frames.colour import ColourMap
 from hotpath.runtime.frames.pictures import AnyFrame
 from hotpath.runtime.identity.guard import DistractorGuard
-from hotpath.runtime.identity.identity import Phase
+from hotpath.runtime.identity.identity import IdentityPhase
 from hotpath.runtime.network import Network
 from hotpath.runtime.search.grids import Grids
 from hotpath.runtime.search.regions import (
@@ -70,7 +70,7 @@ class Redetector:
     def end_frame(self) -> None:
         """End a frame in which an object was followed: a target that stays lost is searched for."""
         identity = self._guard.identity
-        if identity.phase == Phase.CONFIRMED:
+        if identity.phase == IdentityPhase.CONFIRMED:
             self.rejected.clear()
         elif identity.wants_search:
             self.start()
@@ -91,7 +91,7 @@ class Redetector:
         Args:
             state: float64 [cx, cy, w, h], frame pixels. The array is not kept.
         """
-        self._guard.identity.displace()
+        self._guard.identity.yield_to_other()
         if not self.active:
             self.start()
         self._guard.certain[:2] = state[:2]
@@ -141,9 +141,13 @@ class Redetector:
             state: float64 [cx, cy, w, h], frame pixels, that is followed; None before a target.
         """
         self._others = boxes
-        if len(boxes) and state is not None and self._guard.identity.phase == Phase.TENTATIVE:
+        if (
+            len(boxes)
+            and state is not None
+            and self._guard.identity.phase == IdentityPhase.TENTATIVE
+        ):
             if (overlaps([self._box_of(state)], boxes) > TAKEN).any():
-                self._guard.identity.displace()
+                self._guard.identity.yield_to_other()
                 self.start()
 
     def window(self, state: np.ndarray, frame: AnyFrame) -> SearchRegion:

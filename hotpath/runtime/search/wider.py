@@ -103,7 +103,7 @@ def _better(
     is_far = way > JUMP * math.sqrt(before[2] * before[3])
     if not (is_far and appearance[best] > 0 and totals[best] > needed):
         return usual
-    guard.identity.jump()
+    guard.identity.expect_another_object()
     chosen = slice(best, best + 1)
     return wide._replace(
         states=wide.states[chosen],

@@ -11,7 +11,7 @@ PICTURES_KEPT = 0.9  # share of what was seen before in what is remembered
 PICTURES_ALIKE = 0.8  # similarity from which on two pictures may show the same object
 
 
-def describe(frame: np.ndarray, box: Sequence[float]) -> Optional[np.ndarray]:
+def colour_description(frame: np.ndarray, box: Sequence[float]) -> Optional[np.ndarray]:
     """Hue, saturation and value in the middle of a box: counts that sum to 1.
 
     Args:
@@ -39,7 +39,9 @@ def similarity(first: Optional[np.ndarray], two: Optional[np.ndarray]) -> float:
     return 0.0 if first is None or two is None else float(np.sqrt(first * two).sum())
 
 
-def remembered(old: Optional[np.ndarray], new: Optional[np.ndarray]) -> Optional[np.ndarray]:
+def update_description(
+    old: Optional[np.ndarray], new: Optional[np.ndarray]
+) -> Optional[np.ndarray]:
     """What is known of an object after it was seen again."""
     if old is None or new is None:
         return new if old is None else old

@@ -60,7 +60,7 @@ class Exclusion:
     """Decides after each frame which targets of a network have lost their object to another one."""
 
     def __init__(self) -> None:
-        self._paths: Dict[int, _Path] = {}
+        self._paths: Dict[int, _TargetMotion] = {}
         self._apart: Set[Tuple[int, int]] = set()  # pairs that did not overlap in some frame
 
     def forget(self, number: int) -> None:
@@ -73,7 +73,7 @@ class Exclusion:
         path = self._paths.get(number)
         return path is not None and path.held > HELD
 
-    def resolve(
+    def assign_objects(
         self,
         trackers: Mapping[int, Tracker],
         tracks: Mapping[int, Track],
@@ -86,13 +86,13 @@ class Exclusion:
             trackers: the trackers of all targets; they are only read.
             tracks: their tracks in this frame.
             shape: shape of the frame, (height, width, ...).
-            losers: the targets that have no object of their own, of ``refused``.
+            losers: the targets that have no object of their own, of ``targets_without_object``.
         """
         live = _live(trackers)
         owned = {n: _own_box(trackers[n]) for n in live if n not in losers}
         decided = {}
         for number, track in tracks.items():
-            path = self._paths.setdefault(number, _Path())
+            path = self._paths.setdefault(number, _TargetMotion())
             tracker = trackers[number]
             held = rivals = None
             if number in losers:
@@ -134,7 +134,7 @@ class Exclusion:
                 pairs.add(pair)
         return pairs
 
-    def doubt(self, number: int, tracker: Tracker) -> float:
+    def ownership_doubt(self, number: int, tracker: Tracker) -> float:
         """Rate how doubtful it is that a target owns the object in its box."""
         path = self._paths.get(number)
         if path is None or path.state is None:
@@ -148,7 +148,7 @@ class Exclusion:
         return jump - (tracker.target.identity.value or 0.0)
 
 
-def refused(
+def targets_without_object(
     exclusions: Sequence[Exclusion], networks: Sequence[Mapping[int, Tracker]]
 ) -> List[Set[int]]:
     """Decide once for all networks which targets have no object of their own in this frame.
@@ -167,7 +167,7 @@ def refused(
         if losers.isdisjoint(pair):
             doubts = {
                 number: sum(
-                    each.doubt(number, trackers[number])
+                    each.ownership_doubt(number, trackers[number])
                     for each, trackers, live in zip(exclusions, networks, lives)
                     if live.issuperset(pair)
                 )
@@ -194,7 +194,7 @@ def _own_box(tracker: Tracker) -> Box:
     return geometry.box_of(tracker.network, tracker.target.state)
 
 
-class _Path:
+class _TargetMotion:
     """How one target moves.
 
     Attributes:

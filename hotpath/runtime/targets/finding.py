@@ -43,7 +43,7 @@ MISSED_LOST = 15  # the same of a target that is not tracked
 MOST_TARGETS = 32  # targets
 
 
-class _Look(NamedTuple):
+class _DetectedFrame(NamedTuple):
     """A frame that the detector saw, with the targets in it."""
 
     frame: AnyFrame
@@ -51,7 +51,7 @@ class _Look(NamedTuple):
     time_s: Optional[float]
 
 
-class _Object(NamedTuple):
+class _DetectedObject(NamedTuple):
     """What the detector found: ``named`` is its class, as arguments of ``Targets.classify``."""
 
     box: Box
@@ -83,7 +83,7 @@ class TargetFinder:
         self._targets, self._find = targets, find
         self._every, self._everything = every, everything
         self._pool = OneThread() if background else None
-        self._waiting: Optional[Tuple[_Look, Future[Detections]]] = None
+        self._waiting: Optional[Tuple[_DetectedFrame, Future[Detections]]] = None
         self._since = 0  # frames since the last look
         # target that was found here -> looks without a detection; those of the user never end
         self._missed: Dict[int, int] = {}
@@ -105,7 +105,7 @@ class TargetFinder:
         self._began = True
         if self._found_one and not self._everything:
             return tracks
-        look = _Look(frame, tracks, time_s)
+        look = _DetectedFrame(frame, tracks, time_s)
         return self._apply(look, self._detect(frame), look, at_once=True)
 
     def step(
@@ -123,7 +123,7 @@ class TargetFinder:
         tracked = all(track.state == TRACKED for track in tracks.values())
         if self._found_one and not self._everything and tracked:
             return tracks
-        now = _Look(frame, tracks, time_s)
+        now = _DetectedFrame(frame, tracks, time_s)
         if self._pool is None:
             if self._since < self._every:
                 return tracks
@@ -138,7 +138,7 @@ class TargetFinder:
             self._since = 0
             seen = bgr_of(frame).copy()  # a source may use its buffer again
             future = self._pool.submit(self._detect, seen)
-            self._waiting = _Look(seen, dict(tracks), time_s), future
+            self._waiting = _DetectedFrame(seen, dict(tracks), time_s), future
         return tracks
 
     def close(self) -> None:
@@ -171,7 +171,11 @@ class TargetFinder:
         )
 
     def _apply(
-        self, look: _Look, detections: Detections, now: _Look, at_once: bool = False
+        self,
+        look: _DetectedFrame,
+        detections: Detections,
+        now: _DetectedFrame,
+        at_once: bool = False,
     ) -> Dict[int, Track]:
         """Add, restart and drop targets by what the detector found in ``look.frame``."""
         numbers, tracks = self._targets.numbers, dict(now.tracks)
@@ -196,7 +200,14 @@ class TargetFinder:
         self._seen_once = [detections.boxes[index] for index in left]
         return {number: tracks[number] for number in self._targets.numbers if number in tracks}
 
-    def _confirm(self, look: _Look, now: _Look, number: int, found: _Object, track: Track) -> Track:
+    def _confirm(
+        self,
+        look: _DetectedFrame,
+        now: _DetectedFrame,
+        number: int,
+        found: _DetectedObject,
+        track: Track,
+    ) -> Track:
         """Use the object that the detector found where a target is: its looks, class and box.
 
         Returns the target's track in ``now``, which is ``track`` if it goes on as before.
@@ -204,8 +215,8 @@ class TargetFinder:
         before = look.tracks[number]
         is_sure = before.state == TRACKED
         if is_sure:
-            seen = appearance.describe(bgr_of(look.frame), found.box)
-            self._looks[number] = appearance.remembered(self._looks.get(number), seen)
+            seen = appearance.colour_description(bgr_of(look.frame), found.box)
+            self._looks[number] = appearance.update_description(self._looks.get(number), seen)
         if number not in self._missed:  # the user gave it a box, and the detector a class
             if not found.named or track.class_id is not None:
                 return track
@@ -219,7 +230,7 @@ class TargetFinder:
         named = {"class_id": before.class_id, "class_name": before.class_name}
         return self._now(number, look, now, found._replace(named=named))
 
-    def _matched(self, look: _Look, boxes: np.ndarray) -> Tuple[Dict[int, int], List[int]]:
+    def _matched(self, look: _DetectedFrame, boxes: np.ndarray) -> Tuple[Dict[int, int], List[int]]:
         """Match detections; returns (target -> index of its detection, indices left over)."""
         tracks = look.tracks
         live = [number for number, track in tracks.items() if not track.lost]
@@ -231,7 +242,7 @@ class TargetFinder:
         free = sorted(set(range(len(boxes))) - set(pairs.values())) if lost else []
         alike = np.zeros((len(lost), len(boxes)))
         for index in free:
-            seen = appearance.describe(bgr_of(look.frame), boxes[index])
+            seen = appearance.colour_description(bgr_of(look.frame), boxes[index])
             for row, number in enumerate(lost):
                 alike[row, index] = appearance.similarity(self._looks.get(number), seen)
         pairs.update(_best_pairs(lost, alike, appearance.PICTURES_ALIKE))
@@ -246,15 +257,19 @@ class TargetFinder:
             return True
         return bool(self._seen_once) and bool((overlaps(self._seen_once, [box]) >= SAME).any())
 
-    def _add(self, look: _Look, now: _Look, found: _Object) -> Tuple[int, Track]:
+    def _add(
+        self, look: _DetectedFrame, now: _DetectedFrame, found: _DetectedObject
+    ) -> Tuple[int, Track]:
         number = self._targets.add(look.frame, found.box, time_s=look.time_s, **found.named)
         self._targets.added.append(number)
         self._found_one = True
-        self._looks[number] = appearance.describe(bgr_of(look.frame), found.box)
+        self._looks[number] = appearance.colour_description(bgr_of(look.frame), found.box)
         self._missed[number] = 0
         return number, self._now(number, look, now, found)
 
-    def _now(self, number: int, look: _Look, now: _Look, found: _Object) -> Track:
+    def _now(
+        self, number: int, look: _DetectedFrame, now: _DetectedFrame, found: _DetectedObject
+    ) -> Track:
         """Return a target's track in this frame when the detector saw an older one."""
         if look.frame is now.frame:
             return Track(found.box, found.score, presence=GIVEN, **found.named)
@@ -320,12 +335,14 @@ def detections_of(answer: Any) -> Detections:
         ) from None
 
 
-def _object(detections: Detections, index: int) -> _Object:
+def _object(detections: Detections, index: int) -> _DetectedObject:
     kind, names = int(detections.classes[index]), detections.names
     named: Dict[str, Any] = {}
     if kind >= 0:
         named = {"class_id": kind, "class_name": names[kind] if kind < len(names) else ""}
-    return _Object(Box(*detections.boxes[index].tolist()), float(detections.scores[index]), named)
+    return _DetectedObject(
+        Box(*detections.boxes[index].tolist()), float(detections.scores[index]), named
+    )
 
 
 def _are_all_corners(boxes: np.ndarray, shape: Tuple[int, ...]) -> bool:

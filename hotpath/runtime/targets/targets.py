@@ -18,7 +18,7 @@ from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.frames.pictures import AnyFrame
 from hotpath.runtime.networks import DEFAULT_NETWORK, FASTER_PAIR, SHARE
 from hotpath.runtime.options import DEFAULTS, Options
-from hotpath.runtime.targets.exclusion import Exclusion, refused
+from hotpath.runtime.targets.exclusion import Exclusion, targets_without_object
 from hotpath.runtime.targets.finding import TargetFinder
 from hotpath.runtime.tracker.frame import decide_targets, run_windows, tracks_or_raise
 from hotpath.runtime.tracker.lock import ExclusiveLock, exclusive
@@ -301,9 +301,9 @@ class Targets:
     ) -> None:
         """Let no two targets claim one object: change the tracks of each network in place."""
         some = [{n: each[n] for n in of_each} for each, of_each in zip(networks, tracks)]
-        losers = refused(self._exclusions, some)
+        losers = targets_without_object(self._exclusions, some)
         for exclusion, trackers, of_each, out in zip(self._exclusions, some, tracks, losers):
-            for number, decision in exclusion.resolve(trackers, of_each, shape, out).items():
+            for number, decision in exclusion.assign_objects(trackers, of_each, shape, out).items():
                 of_each[number] = decision.track
                 if decision.rivals is not None:
                     trackers[number].target.set_other_boxes(decision.rivals)

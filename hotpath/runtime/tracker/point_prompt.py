@@ -39,7 +39,7 @@ HEAD = "kestrel"  # whose head finds objects for networks without one
 NEAR_CELLS = (1.5, 4.0)  # widths of the two bells around the point in the head's input
 
 
-class Found(NamedTuple):
+class PromptedObject(NamedTuple):
     """An object that the head found.
 
     Attributes:
@@ -136,9 +136,9 @@ class PointPrompt:
         self._device, self._network = device, device.network
         self._object_above, self._owns = object_above, owns
 
-    def at(
+    def object_at(
         self, frame: AnyFrame, point: Sequence[float], besides: Optional[Sequence[float]] = None
-    ) -> Found:
+    ) -> PromptedObject:
         """Find the object at a point.
 
         Args:
@@ -165,7 +165,7 @@ class PointPrompt:
 
     def proposals(
         self, frame: AnyFrame, point: Sequence[float], most: int = MOST_OBJECTS
-    ) -> List[Found]:
+    ) -> List[PromptedObject]:
         """Return the objects that a point may mean, as for ``at``: the likeliest first.
 
         There are at most ``most``. They overlap by less than ``SAME`` before each is refined.
@@ -186,10 +186,10 @@ class PointPrompt:
             # refined: the mean with a second look, whose window fits its size better
             nearer = np.array(self.in_box(frame, boxes[number]).box)
             box = Box(*((boxes[number] + nearer) / 2).tolist())
-            proposals.append(Found(box, float(support[number])))
+            proposals.append(PromptedObject(box, float(support[number])))
         return proposals
 
-    def snug(self, frame: AnyFrame, box: Sequence[float]) -> Optional[Found]:
+    def tight_box(self, frame: AnyFrame, box: Sequence[float]) -> Optional[PromptedObject]:
         """Find the object in a drawn box that is too large for it.
 
         Args:
@@ -202,12 +202,12 @@ class PointPrompt:
         tight = self.in_box(frame, box)
         return tight if tight.box.w * tight.box.h < SMALLER * box[2] * box[3] else None
 
-    def in_box(self, frame: AnyFrame, box: Sequence[float]) -> Found:
+    def in_box(self, frame: AnyFrame, box: Sequence[float]) -> PromptedObject:
         """Find the object in a box; arguments as for ``snug``."""
         x, y, w, h = box
         around = np.array([x + w / 2.0, y + h / 2.0, w, h])
         boxes, scores = self._look(frame, [around], SNUG_SIDES, box)
-        return Found(Box(*boxes[0].tolist()), float(scores[0]))
+        return PromptedObject(Box(*boxes[0].tolist()), float(scores[0]))
 
     def frame_of(self, device: Device, frame: Any) -> Any:
         """Return a frame from ``take`` of a target's device as the windows here are read of it."""
@@ -267,7 +267,7 @@ def _inside(low: np.ndarray, high: np.ndarray, width: int, height: int) -> np.nd
     return np.concatenate([low, high - low], axis=1)
 
 
-def of(device: Device) -> PointPrompt:
+def prompt_of_device(device: Device) -> PointPrompt:
     """Return the ``PointPrompt`` of a device, which all its targets share; the first call loads it.
 
     It is the network's own head, else that of its witness, else that of ``HEAD`` with its own
@@ -332,12 +332,12 @@ def first_box(
     else:
         assert box is not None
         box = checked_box(within_frame(box, shape), shape)
-    prompt = of(device)
+    prompt = prompt_of_device(device)
     frame = prompt.frame_of(device, frame)
     if point is not None:
-        return prompt.at(frame, point, besides).box, "point"
+        return prompt.object_at(frame, point, besides).box, "point"
     assert box is not None
-    tight = prompt.snug(frame, box)
+    tight = prompt.tight_box(frame, box)
     return (box, "box") if tight is None else (tight.box, "snug")
 
 

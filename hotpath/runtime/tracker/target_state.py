@@ -16,7 +16,7 @@ from hotpath.runtime.devices.base import Device, WindowRequest
 from hotpath.runtime.errors import BadFrame, NetworkFailed
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.identity.guard import DistractorGuard
-from hotpath.runtime.identity.identity import Identity, Phase, rules_of
+from hotpath.runtime.identity.identity import Identity, IdentityPhase, rules_of
 from hotpath.runtime.search.redetector import Redetector
 from hotpath.runtime.search.wider import WiderSearch
 from hotpath.runtime.tracker.lock import ExclusiveLock
@@ -174,7 +174,7 @@ class TargetState:
 
         # whether that is the target, and where to look next
         if redetector is not None:
-            identity.searched(place, value)
+            identity.end_search_frame(place, value)
         else:
             identity.observe(picture, place, shown, score, appearance)
 
@@ -225,7 +225,7 @@ class TargetState:
         """
         with self.lock:
             self.state = state.copy()
-            self.identity.displace(Phase.DOUBTFUL)
+            self.identity.yield_to_other(IdentityPhase.DOUBTFUL)
             if self.redetector is not None:
                 self.redetector.restart(self.state)
 

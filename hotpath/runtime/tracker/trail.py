@@ -28,7 +28,7 @@ import numpy as np
 from hotpath.runtime.errors import BadBox, NetworkFailed
 from hotpath.runtime.frames.pictures import AnyFrame, every_pixel
 from hotpath.runtime.identity.guard import JUDGED
-from hotpath.runtime.identity.identity import ACCEPTED, Phase
+from hotpath.runtime.identity.identity import ACCEPTED, IdentityPhase
 from hotpath.runtime.tracker.frame import FrameResults
 from hotpath.runtime.tracker.target_state import TargetState
 from hotpath.runtime.types import LOST, TRACKED, UNSURE, Box, Track
@@ -152,12 +152,12 @@ class Trail:
                 candidates are followed, and reject what is another object.
             steps: pictures through which a candidate may be followed in this frame.
         """
-        follows = [each.identity for each in targets if each.identity.phase != Phase.GONE]
+        follows = [each.identity for each in targets if each.identity.phase != IdentityPhase.GONE]
         is_disputed = len(follows) > 1 and all(each.is_disputed for each in follows)
         followed = [
             (each, each.box_of(each.state))
             for each in targets
-            if each.identity.phase == Phase.TENTATIVE
+            if each.identity.phase == IdentityPhase.TENTATIVE
             or (is_disputed and each.identity.phase in ACCEPTED)
         ]
         self._match([box for _, box in followed])
@@ -170,7 +170,7 @@ class Trail:
         for target, box in followed:
             mine = [each for each in self._candidates if not _is_away(box, each.box)]
             is_open = any(each.is_open for each in mine)
-            is_known |= not is_open or target.identity.phase != Phase.TENTATIVE
+            is_known |= not is_open or target.identity.phase != IdentityPhase.TENTATIVE
             has_place = any(each.has_place for each in mine)
             target.identity.is_traced = is_open or (self.has_twin and not has_place)
         if another is not None:
@@ -279,7 +279,7 @@ def _refuse(target: TargetState, box: Box) -> None:
     if redetector is None:
         return
     own, phase = target.box_of(target.state), target.identity.phase
-    if own == box or (phase == Phase.TENTATIVE and not _is_away(own, box)):
+    if own == box or (phase == IdentityPhase.TENTATIVE and not _is_away(own, box)):
         target.identity.reject()
         redetector.reject(target.state)
     else:

@@ -45,7 +45,7 @@ from hotpath.runtime.identity.identity import (
     ACCEPTED,
     AFTER,
     MOST_UNVERIFIED,
-    Phase,
+    IdentityPhase,
     log_odds,
     logistic,
 )
@@ -127,7 +127,7 @@ class WitnessedTracker(Tracker):
         own, other = tracks = self._with_hops(own, other)
         identities = self.target.identity, self.witness.target.identity
         for index, identity in enumerate(identities):
-            is_new = identity.phase == Phase.TENTATIVE or identity.probation > 0
+            is_new = identity.phase == IdentityPhase.TENTATIVE or identity.probation > 0
             self._led[index] = self._led[index] and is_new
         track = combine_tracks(
             own,
@@ -174,7 +174,7 @@ class WitnessedTracker(Tracker):
                     if self._trail is not None and is_sure(self.target.shown):
                         self._trail.reject(boxes[index], [each.target for each in self._each])
                     else:
-                        tracker.target.identity.jump()
+                        tracker.target.identity.expect_another_object()
                     state, presence = tracker.target.identity.report()
                     tracks[index] = tracks[index]._replace(
                         state=state, lost=state == LOST, presence=presence, found=False
@@ -312,7 +312,7 @@ def hand_candidate_over(tracker: Tracker, track: Track) -> bool:
     """
     redetector = tracker.target.redetector
     is_rejected = redetector is not None and redetector.rejected.has(track.box)
-    if tracker.target.identity.phase != Phase.GONE or is_rejected:
+    if tracker.target.identity.phase != IdentityPhase.GONE or is_rejected:
         return False
     tracker.target.follow_candidate(track.box)
     return True

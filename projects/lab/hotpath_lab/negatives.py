@@ -37,8 +37,8 @@ from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.identity.cues import BoxColours
 from hotpath.runtime.identity.learner.classifier import LEAST_PART
-from hotpath.runtime.identity.learner.definition import Pooling
 from hotpath.runtime.identity.learner.negatives import PARTS
+from hotpath.runtime.identity.learner.numpy_definition import Pooling
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import load_network, sha256_of
 from hotpath.video.clips import find_clips

@@ -12,7 +12,7 @@ from hotpath.kernels.settings import ARGMAX, SelectionPrior
 from hotpath.runtime.devices.base import WindowRequest
 from hotpath.runtime.devices.gpu import GpuDevice
 from hotpath.runtime.devices.processor import CpuDevice
-from hotpath.runtime.identity.learner.definition import Pooling
+from hotpath.runtime.identity.learner.numpy_definition import Pooling
 from hotpath.runtime.identity.learner.ridge import samples_of
 from hotpath.runtime.search.regions import PRIORS
 from hotpath_nogpu.cuda.engine import TinyGpuEngine

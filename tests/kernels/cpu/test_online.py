@@ -6,7 +6,7 @@ from hypothesis import Phase, given
 from hypothesis import strategies as st
 
 from hotpath.kernels.cpu import online
-from hotpath.runtime.identity.learner import definition
+from hotpath.runtime.identity.learner import numpy_definition as definition
 from hotpath.runtime.identity.learner.classifier import LEAST_PART, SAMPLES, Classifier
 from hotpath.runtime.identity.learner.ridge import RIDGE, TINY, Ridge
 from hotpath.runtime.types import WindowResult

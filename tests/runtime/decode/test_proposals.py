@@ -11,7 +11,7 @@ from hotpath.runtime import decode
 from hotpath.runtime.decode.shared.proposals import Proposals
 from hotpath.runtime.devices.base import Device, WindowRequest
 from hotpath.runtime.identity.guard import DistractorGuard, prior_of
-from hotpath.runtime.identity.identity import Phase
+from hotpath.runtime.identity.identity import IdentityPhase
 from hotpath.runtime.types import WindowResult
 from tests.support.described import load_network
 
@@ -87,7 +87,7 @@ def test_a_followed_target_is_where_the_classifier_knows_it(looks, chosen):
     own.classifier = SimpleNamespace(appearance=lambda shown: np.array(looks, float))
     shown = seen(network, maps)
     index, value = own.choose(shown)
-    assert (own.identity.phase == Phase.TENTATIVE) is (
+    assert (own.identity.phase == IdentityPhase.TENTATIVE) is (
         chosen == RIVAL
     )  # it is far from the best cell
     assert value == looks[index] and shown.scores[index] == pytest.approx(dict(PEAKS)[chosen])
@@ -104,7 +104,7 @@ def test_a_rival_beside_the_best_cell_is_not_doubted():
     own.classifier = SimpleNamespace(appearance=lambda shown: np.array([-1.0, 1.0]))
     shown = seen(network, maps)
     assert shown.scores[own.choose(shown)[0]] == pytest.approx(0.7)
-    assert own.identity.phase == Phase.CONFIRMED
+    assert own.identity.phase == IdentityPhase.CONFIRMED
 
 
 def test_the_only_place_is_chosen_without_the_classifier():

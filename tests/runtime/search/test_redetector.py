@@ -19,7 +19,7 @@ from hotpath.runtime.identity.guard import EARLY, DistractorGuard
 from hotpath.runtime.identity.identity import (
     BEFORE_SEARCH,
     Identity,
-    Phase,
+    IdentityPhase,
     rules_of,
 )
 from hotpath.runtime.networks import load_network
@@ -69,7 +69,7 @@ def toml(tmp_path):
 
 def lose(identity, value):
     """The target is gone, and what is followed has that value."""
-    identity.displace()
+    identity.yield_to_other()
     identity.value = value
 
 
@@ -396,7 +396,7 @@ def test_nothing_is_learnt_from_a_find_on_probation(toml, probation):
     begun = Begun(toml)
     guard, identity = begun.guard, begun.identity
     learnt = []
-    identity.phase, identity.since = Phase.CONFIRMED, 2
+    identity.phase, identity.since = IdentityPhase.CONFIRMED, 2
     identity.probation = 9 * probation
     guard.classifier = SimpleNamespace(
         ridge=SimpleNamespace(updates=EARLY, busy=False),
@@ -414,10 +414,10 @@ def test_a_suspect_that_is_another_targets_object_is_dropped(toml, away, dropped
     begun = Begun(toml)
     search, identity = begun.search, begun.identity
     search.active = False
-    identity.phase = Phase.TENTATIVE  # it is followed, and not verified
+    identity.phase = IdentityPhase.TENTATIVE  # it is followed, and not verified
     x, y, w, h = begun.state
     search.set_other_boxes(np.array([[x - w / 2 + away, y - h / 2, w, h]]), begun.state)
-    assert search.active is dropped and (identity.phase == Phase.TENTATIVE) is not dropped
+    assert search.active is dropped and (identity.phase == IdentityPhase.TENTATIVE) is not dropped
 
 
 def test_why_there_is_no_search_is_said(tmp_path):

@@ -9,7 +9,13 @@ from hotpath.runtime import load_targets
 from hotpath.runtime.errors import NotReady
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.targets.exclusion import HELD, MOVED_ON, SAME, Exclusion, refused
+from hotpath.runtime.targets.exclusion import (
+    HELD,
+    MOVED_ON,
+    SAME,
+    Exclusion,
+    targets_without_object,
+)
 from hotpath.runtime.tracker.target_state import TargetState
 from hotpath.runtime.types import LOST, TRACKED, UNSURE, Track
 from tests.support import tiny
@@ -42,8 +48,8 @@ def _frame(exclusion, trackers, *centres, state=TRACKED):
         told = state if number == len(centres) - 1 else TRACKED
         tracker.target.identity.is_unverified = told == LOST
         tracks[number] = Track(box, 0.9, told == LOST, told)
-    (losers,) = refused([exclusion], [trackers])
-    decided = exclusion.resolve(trackers, tracks, SHAPE, losers)
+    (losers,) = targets_without_object([exclusion], [trackers])
+    decided = exclusion.assign_objects(trackers, tracks, SHAPE, losers)
     return {number: each.track for number, each in decided.items()}, tracks, decided
 
 
@@ -144,36 +150,36 @@ def test_two_networks_decide_together_whose_object_it_is(pair, surer):
     exclusions, networks = zip(*both)
     for trackers, x in zip(networks, (160, 440)):  # alone, one gives it to 0, the other one to 1
         _at(trackers, x, x)
-    alone = [refused([e], [trackers]) for e, trackers in both]
+    alone = [targets_without_object([e], [trackers]) for e, trackers in both]
     assert alone == [[{1}], [{0}]]
     for trackers in networks:
         trackers[surer].target.identity.value = 0.9
     loser = {1 - surer}
-    assert refused(exclusions, networks) == [loser, loser]
+    assert targets_without_object(exclusions, networks) == [loser, loser]
     for exclusion, trackers in both:
         tracks = {
             n: Track(tracker.target.box_of(tracker.target.state), 0.9)
             for n, tracker in trackers.items()
         }
-        exclusion.resolve(trackers, tracks, SHAPE, loser)
+        exclusion.assign_objects(trackers, tracks, SHAPE, loser)
     for trackers in networks:
         trackers[1 - surer].target.identity.is_unverified = True
-    assert refused(exclusions, networks) == [loser, loser]  # it has no object still
+    assert targets_without_object(exclusions, networks) == [loser, loser]  # it has no object still
 
 
 def test_a_target_that_one_network_still_follows_is_refused_by_the_other_alone(pair):
     both = [_walked(pair[0].network) for _ in range(2)]
     exclusions, networks = zip(*both)
     _at(networks[0], 160, 160)  # 1 has hopped there, but not for the second network
-    assert refused(exclusions, networks) == [{1}, set()]
+    assert targets_without_object(exclusions, networks) == [{1}, set()]
     tracks = {n: Track(t.target.box_of(t.target.state), 0.9) for n, t in networks[0].items()}
-    assert exclusions[0].resolve(networks[0], tracks, SHAPE, {1})[1].held is not None
+    assert exclusions[0].assign_objects(networks[0], tracks, SHAPE, {1})[1].held is not None
     networks[0][
         1
     ].target.identity.is_unverified = True  # a candidate at the place of the second network
     _at(networks[0], 160, 440)
-    assert refused(exclusions, networks) == [set(), set()]
-    exclusions[0].resolve(networks[0], tracks, SHAPE, set())
+    assert targets_without_object(exclusions, networks) == [set(), set()]
+    exclusions[0].assign_objects(networks[0], tracks, SHAPE, set())
     assert not exclusions[0].is_held(1)
 
 

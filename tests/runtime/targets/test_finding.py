@@ -262,7 +262,7 @@ def test_an_unsure_target_begins_anew_only_on_its_likeness(targets):
     look = finder._looks[number]
     found[:] = [red]
     assert finder.step(both, {number: unsure})[number].box == red
-    assert appearance.similarity(look, appearance.describe(frame, red)) > 0.9
+    assert appearance.similarity(look, appearance.colour_description(frame, red)) > 0.9
 
 
 def test_an_unsure_target_is_no_second_target_on_an_object(place, targets):

@@ -184,7 +184,7 @@ def test_a_head_that_is_missing_or_damaged_is_named(tracker, tmp_path):
 
 
 def test_a_head_that_opencv_cannot_run_is_named(tracker, monkeypatch):
-    head = point_prompt.of(tracker.device)
+    head = point_prompt.prompt_of_device(tracker.device)
     monkeypatch.setattr(head, "_net", Mock(forward=Mock(side_effect=cv2.error("no layer"))))
     with refusal(BadNetwork, "cannot run"):
         tracker.init(scene(), point=CENTRE)
@@ -219,7 +219,7 @@ def test_the_head_reads_how_far_a_drawn_box_covers_each_cell():
 def test_boxes_stay_inside_the_frame(tracker):
     frame = scene()
     for point in ((0, 0), (319, 239), (319, 0)):
-        for found in point_prompt.of(tracker.device).proposals(frame, point):
+        for found in point_prompt.prompt_of_device(tracker.device).proposals(frame, point):
             x, y, w, h = found.box
             assert x >= 0 and y >= 0 and x + w <= 320.001 and y + h <= 240.001
             assert min(w, h) >= point_prompt.SMALLEST_PX and 0 <= found.score <= 1

@@ -10,7 +10,7 @@ from hotpath.kernels.planes import Planes
 from hotpath.runtime import load_targets, load_tracker
 from hotpath.runtime.frames.camera_frames import PlanarFrame
 from hotpath.runtime.frames.jpeg_frames import JpegFrame
-from hotpath.runtime.identity.identity import MOST_UNVERIFIED, Phase
+from hotpath.runtime.identity.identity import MOST_UNVERIFIED, IdentityPhase
 from hotpath.runtime.tracker import trail as trails
 from hotpath.runtime.tracker.trail import EVERY, MOST, STEPS, SmallPicture, Trail
 from hotpath.runtime.types import LOST, TRACKED, UNSURE, Box, Track
@@ -153,7 +153,7 @@ def test_what_the_user_confirms_is_not_rejected(load):
     with load() as tracker:
         followed(tracker, shelf, GONE)
         frames = iter(shelf.frames[GONE:])
-        while tracker.target.identity.phase != Phase.TENTATIVE:
+        while tracker.target.identity.phase != IdentityPhase.TENTATIVE:
             tracker.update(next(frames))
         tracker.confirm()
         tracks = [tracker.update(frame) for frame in frames]
@@ -175,9 +175,9 @@ def test_a_network_is_not_led_to_what_it_rejected(load):
         followed(tracker, shelf_of(), END - 1)
         claimed = Track(Box(*PLACES[1], SIDE, SIDE), 0.9)
         hand_candidate_over(tracker, claimed)
-        assert tracker.target.identity.phase == Phase.GONE
+        assert tracker.target.identity.phase == IdentityPhase.GONE
         hand_candidate_over(tracker, claimed._replace(box=Box(150, 60, SIDE, SIDE)))
-        assert tracker.target.identity.phase == Phase.TENTATIVE
+        assert tracker.target.identity.phase == IdentityPhase.TENTATIVE
 
 
 def test_a_new_target_has_no_trail_of_the_one_before(load):

@@ -17,7 +17,7 @@ from hotpath.runtime.identity.identity import (
     CHANCE,
     MOST_UNVERIFIED,
     REFERENCE,
-    Phase,
+    IdentityPhase,
 )
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
@@ -291,12 +291,12 @@ def test_a_person_who_confirms_the_box_brings_both_there(pair, strays):
 def test_a_person_who_rejects_the_box_takes_it_from_those_that_follow_it(pair):
     clip = begun(pair)
     pair.reject()
-    assert pair.target.identity.phase == pair.witness.target.identity.phase == Phase.GONE
+    assert pair.target.identity.phase == pair.witness.target.identity.phase == IdentityPhase.GONE
     assert pair.update(clip.frames[20]).state != TRACKED
     begun(pair)
     astray(pair.witness, pair)
     pair.reject()
-    assert pair.target.identity.phase == Phase.GONE != pair.witness.target.identity.phase
+    assert pair.target.identity.phase == IdentityPhase.GONE != pair.witness.target.identity.phase
 
 
 def test_what_is_lost_is_neither_confirmed_nor_rejected(pair):
@@ -327,7 +327,10 @@ def test_what_one_network_claims_is_a_candidate_of_one_that_is_lost(pair):
     Tracker.reject(witness)
     assert witness.target.redetector.active
     pair.update(clip.frames[20])
-    assert witness.target.identity.phase == Phase.TENTATIVE and not witness.target.redetector.active
+    assert (
+        witness.target.identity.phase == IdentityPhase.TENTATIVE
+        and not witness.target.redetector.active
+    )
     tracks = [pair.update(frame) for frame in clip.frames[21:30]]
     assert (tracks[-1].state, tracks[-1].witnessed) == (TRACKED, True)
     assert not any(track.found for track in tracks)  # the first network had it all the time
@@ -627,7 +630,7 @@ def test_a_box_that_hops_alone_is_on_another_object(pair, is_sure, state):
     ]
     own, other = pair._with_hops(*tracks)
     assert (own.state, other.state) == (state, TRACKED)
-    assert pair.witness.target.identity.phase == Phase.CONFIRMED
+    assert pair.witness.target.identity.phase == IdentityPhase.CONFIRMED
     assert pair._trail.has_twin == is_sure
     assert (
         bool(pair.target.redetector.rejected)
@@ -655,12 +658,17 @@ def test_what_one_network_led_the_other_to_is_one_witness(pair):
     claims = Track(pair.box, 0.9, presence=0.9)
     gone = Track(pair.box, 0.9, True, LOST, presence=0.1)
     pair._tracks_of_both(claims, gone)
-    assert pair._led == [False, True] and pair.witness.target.identity.phase == Phase.TENTATIVE
-    pair.witness.target.identity.phase, pair.witness.target.identity.probation = Phase.VERIFIED, 60
+    assert (
+        pair._led == [False, True] and pair.witness.target.identity.phase == IdentityPhase.TENTATIVE
+    )
+    pair.witness.target.identity.phase, pair.witness.target.identity.probation = (
+        IdentityPhase.VERIFIED,
+        60,
+    )
     led = claims._replace(presence=0.8)
     assert pair._tracks_of_both(claims, led).presence == pytest.approx(0.9)
     pair.witness.target.identity.probation = 0
-    pair.witness.target.identity.phase = Phase.CONFIRMED
+    pair.witness.target.identity.phase = IdentityPhase.CONFIRMED
     assert pair._tracks_of_both(claims, led).presence > 0.9 and pair._led == [False, False]
     assert pair.update(clip.frames[20]).state == TRACKED
 
@@ -673,6 +681,6 @@ def test_after_claims_in_two_places_neither_leads_the_other(pair):
     assert pair._tracks_of_both(here, there).state == UNSURE
     pair.witness.target.identity.reject()
     pair._tracks_of_both(here, gone)
-    assert pair.witness.target.identity.phase == Phase.GONE
+    assert pair.witness.target.identity.phase == IdentityPhase.GONE
     pair._tracks_of_both(here._replace(found=True), gone)  # it has verified its own
-    assert pair.witness.target.identity.phase == Phase.TENTATIVE
+    assert pair.witness.target.identity.phase == IdentityPhase.TENTATIVE

@@ -3,7 +3,7 @@
 Its input is the features under a box, averaged in each part of the box. The network computes these
 features in any case (``hotpath.graphs.assemble``). A cell is weighted by the share
 of it that the box covers. So the features also change when a box moves by less than a cell.
-``definition.py`` has the arithmetic. kernels/cpu computes it in C++.
+``numpy_definition.py`` has the arithmetic. kernels/cpu computes it in C++.
 
 The classifier learns the first search region at once. Later it learns only from frames in which the
 target is tracked. Each frame computes one slice of an update
@@ -117,12 +117,14 @@ def part_of(kernels: Optional[CpuKernels], part: Any, *arguments: object) -> Any
     Args:
         kernels: see ``hotpath.kernels.cpu.load``. Without a compiler, or if they are None, the
             definition is made.
-        part: the class in C++. It has the methods of its ``definition`` in ``definition.py``.
+        part: the class in C++. It has the methods of its ``definition`` in ``numpy_definition.py``.
         arguments: of both classes, without the compiled functions.
     """
     model = kernels and kernels.new(part, *arguments)
     if model is None:
-        from hotpath.runtime.identity.learner import definition  # without compiled kernels
+        from hotpath.runtime.identity.learner import (
+            numpy_definition as definition,
+        )  # without compiled kernels
 
         model = getattr(definition, part.definition)(*arguments)
     return model

@@ -17,8 +17,8 @@ An update is cut into slices (``Ridge.step``). Each frame computes one of them. 
 so that OpenBLAS computes them on the calling thread. On a busy processor its other threads made an
 update a hundred times slower.
 
-``hotpath.runtime.identity.learner.definition`` defines the arithmetic. kernels/cpu computes it in
-C++.
+``hotpath.runtime.identity.learner.numpy_definition`` defines the arithmetic. kernels/cpu computes
+it in C++.
 """
 
 from typing import Any, List, Optional, Tuple

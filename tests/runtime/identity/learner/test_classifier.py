@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from hotpath.runtime.identity.learner.classifier import LEAST_PART, PARTS, SAMPLES, Classifier
-from hotpath.runtime.identity.learner.definition import Pooling, Samples, overlap_with
+from hotpath.runtime.identity.learner.numpy_definition import Pooling, Samples, overlap_with
 from hotpath.runtime.types import WindowResult
 
 SIDE, STRIDE = 16, 16

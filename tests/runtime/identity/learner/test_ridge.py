@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hotpath.runtime.identity.learner.definition import Regression
+from hotpath.runtime.identity.learner.numpy_definition import Regression
 from hotpath.runtime.identity.learner.ridge import FIRST, RIDGE, SHORT, TINY, Ridge
 
 SIZE = 40

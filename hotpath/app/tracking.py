@@ -24,6 +24,7 @@ from hotpath.app.option_records import SourceOptions, TargetOptions, time_of
 from hotpath.base.log import reporter
 from hotpath.base.python_end import uninterrupted
 from hotpath.runtime.errors import BadBox, BadFrame, BadOption, NetworkFailed
+from hotpath.runtime.frames.frame_edges import within_frame
 from hotpath.runtime.frames.pictures import AnyFrame, Picture, as_picture
 from hotpath.runtime.options import Options, PathLike, checked
 from hotpath.runtime.targets.finding import TargetFinder
@@ -33,7 +34,6 @@ from hotpath.runtime.types import (
     are_corners,
     checked_box,
     corners_hint,
-    within_frame,
 )
 from hotpath.video.sources import WAITING, check_camera, is_recorded, source_of
 

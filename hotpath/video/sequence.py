@@ -31,7 +31,7 @@ import numpy as np
 from hotpath.base import text as texts
 from hotpath.base.messages import counted, why_unread
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.types import leave_frame
+from hotpath.runtime.frames.frame_edges import leave_frame
 from hotpath.video.base import MOST_FPS, Log
 
 MOST_FRAMES = 1000000  # in an annotation: 9 hours at 30 a second

@@ -52,7 +52,9 @@ def test_the_files_for_other_libraries_load_when_they_are_named():
         "print(Tracker is hotpath.interop.opencv.Tracker, hasattr(hotpath.interop, 'nonsense'))"
     )
     done = run(sys.executable, "-c", code)
-    assert done.stdout.split() == ["[]", "Tracker", "Tracker", "True", "False"], done.stderr
+    assert done.stdout.split() == ["[]", "OpenCvTracker", "Got10kTracker", "True", "False"], (
+        done.stderr
+    )
 
 
 def test_a_python_without_libraries_is_told_what_to_run(tmp_path):

@@ -46,8 +46,7 @@ def command(folder, *arguments):
     words = [
         sys.executable,
         "-m",
-        "hotpath",
-        "track",
+        "hotpath.app.track_command",
         "--network",
         folder / "tiny.toml",
         *arguments,

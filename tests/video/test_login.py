@@ -107,7 +107,7 @@ def test_a_login_that_is_refused_in_a_run_is_named_and_repeated_after_a_minute()
             for _ in range(15):  # three seconds more
                 source.read(0.2)
             assert len(logins) == 2  # the first, and one that was refused
-    assert len(log) == 1 and "refuses the user" in log[0] and "again in 60 s" in log[0]
+    assert len(log) == 1 and "refuses the user" in log[0] and "next attempt in 60 s" in log[0]
 
 
 def test_after_a_refused_login_the_stream_comes_back(monkeypatch):

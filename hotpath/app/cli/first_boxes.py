@@ -7,6 +7,7 @@ import numpy as np
 
 from hotpath.app.option_records import TargetOptions
 from hotpath.runtime.errors import BadBox
+from hotpath.runtime.frames.frame_edges import within_frame
 from hotpath.runtime.frames.pictures import AnyFrame
 from hotpath.runtime.types import (
     Box,
@@ -14,7 +15,6 @@ from hotpath.runtime.types import (
     are_shares,
     checked_box,
     corners_hint,
-    within_frame,
 )
 
 if TYPE_CHECKING:

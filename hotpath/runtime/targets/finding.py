@@ -21,6 +21,7 @@ import numpy as np
 
 from hotpath.runtime.errors import BadBox
 from hotpath.runtime.frames.boxes import overlaps
+from hotpath.runtime.frames.frame_edges import leave_frame
 from hotpath.runtime.frames.pictures import AnyFrame, bgr_of
 from hotpath.runtime.targets import appearance
 from hotpath.runtime.targets.detections import Detections
@@ -32,7 +33,6 @@ from hotpath.runtime.types import (
     Track,
     are_shares,
     checked_box,
-    leave_frame,
 )
 
 SAME = 0.3  # overlap of a detection with its target

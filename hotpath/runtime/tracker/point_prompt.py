@@ -22,10 +22,11 @@ from hotpath.runtime.devices.base import Device, WindowRequest
 from hotpath.runtime.errors import BadBox, BadNetwork, BadOption, NoObject
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.boxes import overlaps
+from hotpath.runtime.frames.frame_edges import within_frame
 from hotpath.runtime.frames.pictures import AnyFrame
 from hotpath.runtime.networks import onnx_budget
 from hotpath.runtime.tracker.lock import ExclusiveLock, exclusive
-from hotpath.runtime.types import Box, checked_box, within_frame
+from hotpath.runtime.types import Box, checked_box
 
 # sizes of an object that the windows are for, shares of the frame's shorter side
 SHARES = tuple(np.geomspace(0.03, 0.6, 7).tolist())

@@ -140,7 +140,7 @@ def test_other_files_and_other_values_are_made_anew(tmp_path, network):
     onnx.save(model, str(path))
     assert loaded(network, tmp_path, messages).search.path not in (
         first.search.path,
-        other.target.redetector.path,
+        other.search.path,
     )
 
 

@@ -4,7 +4,18 @@ import math
 import os
 import re
 import time
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import cv2
 import numpy as np
@@ -13,7 +24,7 @@ from hotpath.base.log import reporter
 from hotpath.runtime.errors import BadFrame, BadSource
 from hotpath.runtime.frames.pictures import AnyFrame, Picture, is_deep
 from hotpath.runtime.tracker.lock import ExclusiveLock
-from hotpath.runtime.types import Track
+from hotpath.runtime.types import LOST, Track
 
 PLAYED_FPS = 25.0  # the speed at which a recording is played that states no frame rate
 MOST_FPS = 1e5  # a higher rate is the unit of the time stamps
@@ -58,6 +69,8 @@ class TrackedFrame(NamedTuple):
         tracks: target number -> ``Track``.
         captured_s: capture time, seconds of the monotonic clock.
         header: the ``Header`` that the frame came with, or None.
+        drawn: target number -> the state with which it is drawn (``drawn_states``). A target that
+            is not there is drawn with its own state.
     """
 
     frame: AnyFrame
@@ -66,6 +79,36 @@ class TrackedFrame(NamedTuple):
     tracks: Dict[int, Track]
     captured_s: float = 0.0
     header: Optional[Header] = None
+    drawn: Mapping[int, str] = {}
+
+    def drawn_tracks(self) -> Dict[int, Track]:
+        """Return the tracks with the states with which they are drawn."""
+        states = ((n, track, self.drawn.get(n, track.state)) for n, track in self.tracks.items())
+        return {n: track._replace(state=word, lost=word == LOST) for n, track, word in states}
+
+
+def drawn_states(
+    tracks: Mapping[int, Track], before: Mapping[int, Track], drawn: Mapping[int, str]
+) -> Dict[int, str]:
+    """Return the state with which each target is drawn, so that boxes don't flicker.
+
+    A new state is drawn from its second frame in a row on, because the next frame of a live source
+    is not known yet. So a state of a single frame is drawn as the one before it. Two are drawn at
+    once: ``lost``, because a person stops a machine on it, and the frame of a re-acquisition
+    (``found``), which several frames have verified. Rows, links to machines and the tracks of
+    Python have the tracker's own states.
+
+    Args:
+        tracks: target number -> ``Track`` of this frame.
+        before: the same of the frame before, with the answers of a person since.
+        drawn: the states with which that frame is drawn, as in ``TrackedFrame``.
+    """
+    states = {}
+    for number, track in tracks.items():
+        last = before.get(number, track).state
+        is_new = track.state not in (last, LOST) and not track.found
+        states[number] = drawn.get(number, last) if is_new else track.state
+    return states
 
 
 class Output:

@@ -48,7 +48,8 @@ class DrawingOutput(Output):
         records = self._video is not None and self._records()
         video = self._video if records and self._broken is None else None
         if video or self._player:
-            frame, index, time_s, tracks = tracked[:4]
+            frame, index, time_s = tracked[:3]
+            tracks = tracked.drawn_tracks()
             began = time.perf_counter()
             since = {"since": self._times_since_loss(index, time_s, tracks)}
             picture: Any = None

@@ -4,7 +4,7 @@ import math
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Set
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from hotpath.app.cli.drawing_output import DrawingOutput
 from hotpath.app.cli.option_parser import command_of
@@ -19,8 +19,9 @@ from hotpath.runtime import __version__
 from hotpath.runtime.errors import BadOutput, HotpathError
 from hotpath.runtime.frames.pictures import AnyFrame, Picture
 from hotpath.runtime.networks import DEFAULT_NETWORK, FASTER_PAIR, SHARE
+from hotpath.runtime.types import Track
 from hotpath.video import results
-from hotpath.video.base import Output, TrackedFrame
+from hotpath.video.base import Output, TrackedFrame, drawn_states
 from hotpath.video.output_file import check_ending, check_folder
 from hotpath.video.sources import reads
 
@@ -123,6 +124,8 @@ class Outputs:
         self._network, self._kernels = targets.title, targets.device.kernels_name
         self._engine = targets.engine.describe()
         self._left_out = 0  # frames
+        # tracks of the frame before, and the states with which they are drawn
+        self._before: Tuple[Mapping[int, Track], Mapping[int, str]] = {}, {}
         self._window: Optional[DesktopWindow] = None
         self._player: Optional[Player] = None
         self._drawn: Optional[DrawingOutput] = None
@@ -258,6 +261,10 @@ class Outputs:
             self._note_source(tracked)
         if isinstance(frame, Picture) and frame.decode_ms:
             self.profile.note("jpeg", frame.decode_ms)
+        if self.controls and self.controls.newest:  # with the answers of a person
+            self._before = self.controls.newest.tracks, self.controls.newest.drawn
+        tracked = tracked._replace(drawn=drawn_states(tracked.tracks, *self._before))
+        self._before = tracked.tracks, tracked.drawn
         for output in self._outputs:
             self._attempt(output, output.write, tracked)
         self.profile.note("writing", (time.perf_counter() - began) * 1e3)

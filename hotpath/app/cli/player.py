@@ -191,7 +191,7 @@ class Player:
         """Draw the boxes of the frame that is shown, of which a word changed."""
         newest = self._controls.newest
         assert newest is not None, "it has targets"
-        self._picture = draw(bgr_of(newest.frame), newest.tracks)
+        self._picture = draw(bgr_of(newest.frame), newest.drawn_tracks())
 
     def _select(self, pressed: bool = False) -> None:
         """Let the user select a target on the frame that is shown; it replaces one.

@@ -187,12 +187,13 @@ class Controller(Controls):
         steps = self._profile.recent_ms()
         latency_ms = self._profile.figures("latency", RECENT)
         size = tracked.frame.shape[1], tracked.frame.shape[0]
+        drawn = tracked.drawn_tracks()
         return {
             "frame": tracked.index,
             "time_s": None if tracked.time_s is None else round(tracked.time_s, 3),
             "size": list(size),
             "targets": [
-                target_json(number, track, size, self._fov)
+                dict(target_json(number, track, size, self._fov), drawn=drawn[number].state)
                 for number, track in tracked.tracks.items()
             ],
             "can_lose": self.targets.can_lose,

@@ -218,7 +218,7 @@ class Sender:
 
     def _send(self, shown: TrackedFrame) -> None:
         """Send one frame, with the time when it was captured."""
-        tracks = shown.tracks if self._box else {}
+        tracks = shown.drawn_tracks() if self._box else {}
         frame: Any = drawn_canvas(shown.frame, tracks, {})
         if frame is None:
             frame = bgr_of(shown.frame)

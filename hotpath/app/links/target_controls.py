@@ -215,7 +215,8 @@ class Controls(Output):
         assert self.newest is not None, "it has targets"
         tracks = dict(self.newest.tracks)
         tracks[number] = tracks[number]._replace(**changes)
-        self.newest = self.newest._replace(tracks=tracks)
+        drawn = {n: state for n, state in self.newest.drawn.items() if n != number}
+        self.newest = self.newest._replace(tracks=tracks, drawn=drawn)
 
 
 def _evenly_spread(frames: List[TrackedFrame], most: int) -> List[TrackedFrame]:

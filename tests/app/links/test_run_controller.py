@@ -153,6 +153,16 @@ def test_a_tap_in_the_box_of_an_unsure_target_confirms_it(control, seen, now):
     assert control.selection.acts == acts + 1
 
 
+def test_the_page_gets_the_state_and_how_it_is_drawn(control):
+    control.source.gaps = []
+    tracks = {3: Track(BOX, 0.4, state="unsure"), 4: Track(BOX, 0.4, state="unsure")}
+    targets = control.state(TrackedFrame(FRAME, 8, None, tracks, drawn={3: "tracked"}))["targets"]
+    assert [(each["state"], each["drawn"]) for each in targets] == [
+        ("unsure", "tracked"),
+        ("unsure", "unsure"),
+    ]
+
+
 @pytest.mark.parametrize("error", [BadOption("no features"), BadNetwork("unreadable")])
 def test_a_drawn_box_is_taken_as_it_is_where_the_head_cannot_run(control, error):
     control.targets.first.return_value = NEW

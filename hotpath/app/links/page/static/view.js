@@ -10,7 +10,8 @@ const DARK = "rgb(8 12 16 / .85)";
 
 export const colourOf = (number) => COLOURS[number % COLOURS.length];
 export const sureOf = (presence) => presence.toFixed(2).replace(/^0/, "");
-const colourNow = ({ number, state }) => WARNINGS[state] ?? colourOf(number);
+// drawn: the state without those of a single frame; what asks the user goes by the state itself
+const colourNow = ({ number, drawn }) => WARNINGS[drawn] ?? colourOf(number);
 
 export class View {
   // onDrawn: function of the state of the frame that is shown
@@ -39,7 +40,7 @@ export class View {
       const since = this.hidden.get(target.number);
       if (!(target.state in WARNINGS)) this.hidden.delete(target.number);
       else if (state.time_s !== null && !(since <= state.time_s)) this.hidden.set(target.number, state.time_s);
-      if (!target.lost) this.losses.delete(target.number);
+      if (target.drawn !== "lost") this.losses.delete(target.number);
       else if (!this.losses.has(target.number)) {
         this.losses.set(target.number, { frame: state.frame, time_s: state.time_s });
       }
@@ -147,7 +148,7 @@ export class View {
     const [x, y] = onStage(place, target.box[0], target.box[1]);
     const w = target.box[2] * place.scale, h = target.box[3] * place.scale;
     const chosen = target.number === this.selected && this.state.targets.length > 1;
-    const warned = target.state in WARNINGS;
+    const warned = target.drawn in WARNINGS;
     // thin: tracked, but with too low a presence for a machine to act
     const line = (chosen ? 4 : 2.5) / (!warned && (target.presence ?? 1) < SURE ? 2 : 1);
     pen.setLineDash(warned ? [8, 6] : []);
@@ -164,9 +165,9 @@ export class View {
     const [x, y] = onStage(place, target.box[0], target.box[1]);
     const h = target.box[3] * place.scale;
     const presence = target.presence ?? target.score, sure = presence === null ? "" : sureOf(presence);
-    const word = target.state === "unsure" ? `unsure ${sure}` : sure;
+    const word = target.drawn === "unsure" ? `unsure ${sure}` : sure;
     const name = [`#${target.number}`, target.class_name];
-    const figure = target.lost ? this.#sinceLoss(target.number) : word;
+    const figure = target.drawn === "lost" ? this.#sinceLoss(target.number) : word;
     const text = `${name.filter(Boolean).join(" ")}\u2002${figure}`; // wide: "#6 .93" is not 6.93
     pen.font = fontOf(place);
     const pad = place.letter / 2, high = Math.round(1.6 * place.letter), most = place.height - high;
@@ -211,8 +212,8 @@ export class View {
   }
 
   // a prediction is news for a while after the target was tracked, and where it is not the box
-  #isPredicted({ number, state, box, predicted }) {
-    if (!(state in WARNINGS) || !predicted || !this.hidden.has(number)) return false;
+  #isPredicted({ number, drawn, box, predicted }) {
+    if (!(drawn in WARNINGS) || !predicted || !this.hidden.has(number)) return false;
     const off = Math.max(...box.map((value, index) => Math.abs(value - predicted[index])));
     const isOther = off > LEAST_OFF * Math.sqrt(box[2] * box[3]);
     return isOther && this.state.time_s - this.hidden.get(number) <= PREDICTED_S;

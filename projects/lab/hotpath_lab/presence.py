@@ -1,4 +1,4 @@
-"""python -m hotpath_lab.presence: how right are the words and the presence, also on other films?
+r"""python -m hotpath_lab.presence: how right are the words and the presence, also on other films?
 
     python -m hotpath_lab.presence --clips DIR... --films films.json --data DIR \
         --networks kestrel:int8,kestrel_fast

@@ -1,4 +1,4 @@
-"""python -m hotpath_lab.risk: how many claims are wrong, if so many of the frames are claimed?
+r"""python -m hotpath_lab.risk: how many claims are wrong, if so many of the frames are claimed?
 
     python -m hotpath_lab.risk --clips DIR... --films films.json --data DIR \
         --networks lightfc+kestrel:int8,lightfc:int8 --picture risk.svg
@@ -20,6 +20,8 @@ from numpy.typing import ArrayLike
 
 from hotpath.calib import command_line
 from hotpath.calib.command_line import say
+from hotpath.calib.errors import BadRun
+from hotpath.video.output_file import check_folder
 from hotpath_lab import presence
 from hotpath_lab.state_metrics import (
     LEVEL,
@@ -156,7 +158,16 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Track what was not tracked yet; print the table, and draw the picture."""
+    """Track what was not tracked yet; print the table, and draw the picture.
+
+    Raises:
+        BadRun: more networks than the picture has kinds of lines. Nothing has run yet.
+        BadOutput: the picture can't be written, also before anything has run.
+    """
+    if options.picture:
+        check_folder(options.picture)
+        if len(options.networks.split(",")) > len(LINES):
+            raise BadRun(f"the picture has {len(LINES)} lines; name fewer --networks, or omit it")
     trackers, _ = presence.measured(options)
     print(table(trackers))
     if options.picture:

@@ -7,6 +7,8 @@ import pytest
 
 from hotpath_lab import risk
 from hotpath_lab.state_metrics import CountedFrames
+from tests.support import tiny
+from tests.support.clips import write_clip
 
 
 def film(right, presence):
@@ -46,3 +48,33 @@ def test_the_picture_has_a_plot_for_each_set_and_a_line_for_each_tracker():
     assert len(root.getElementsByTagName("polyline")) == 6
     texts = [each.firstChild.data for each in root.getElementsByTagName("text")]
     assert {"clips", "films", "a", "b", "c", "50%"} <= set(texts)
+
+
+@pytest.fixture
+def given(tmp_path):
+    """The options of a run on one small clip, and its network."""
+    pictures, boxes = tiny.film(6)
+    write_clip(tmp_path / "clips" / "one", pictures, boxes)
+    toml = str(tiny.write_network(tmp_path, tiny.watched(**tiny.LOSSY)))
+    place = "--clips", str(tmp_path / "clips"), "--out", str(tmp_path / "out")
+    return [*place, "--networks", toml], toml
+
+
+def test_the_command_tracks_prints_and_draws(given, tmp_path, capsys):
+    options, _ = given
+    assert risk.main([*options, "--picture", str(tmp_path / "risk.svg")]) == 0
+    assert capsys.readouterr().out.splitlines()[2].startswith("| clips | tiny | ")
+    assert len(xml.dom.minidom.parse(str(tmp_path / "risk.svg")).getElementsByTagName("svg")) == 1
+
+
+@pytest.mark.parametrize(
+    "networks, picture, sentence",
+    [(1, "none/risk.svg", "does not exist; make it first"), (5, "risk.svg", "has 4 lines")],
+)
+def test_a_picture_that_cannot_be_drawn_is_refused_before_the_work(
+    given, tmp_path, capsys, networks, picture, sentence
+):
+    options, toml = given
+    options = [*options[:-1], ",".join([toml] * networks), "--picture", str(tmp_path / picture)]
+    assert risk.main(options) == 2
+    assert sentence in capsys.readouterr().err and not (tmp_path / "out").exists()

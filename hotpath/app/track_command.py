@@ -244,7 +244,8 @@ class StopRequest:
         """Stop the process, as the signal would have done; it goes on from here."""
         if self.has_links:
             time.sleep(self.REST_S)
-        os.kill(os.getpid(), signal.SIGSTOP)
+        if not self.requested:  # by a signal that came meanwhile
+            os.kill(os.getpid(), signal.SIGSTOP)
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._handlers.items():

@@ -14,6 +14,11 @@ if not os.path.isabs(HOME):  # a user without a home; nothing can be made below 
     HOME = os.path.join(os.devnull, "no-home")
     os.environ["HOME"] = HOME  # libraries ask for it when they are imported, and fail
 USERS = os.path.join(HOME, ".cache", "hotpath")
+# what reads and checks the TOMLs whose values are kept
+TOML_CODE = [
+    os.path.join(HERE, name + ".py")
+    for name in ("text", "toml", "small_toml", "toml_keys", "toml_checks")
+]
 SEAL = ".sha256"  # ending of the file that holds the hash of another one
 
 
@@ -133,13 +138,16 @@ def checked(name: str, paths: Sequence[str], check: Callable[[], Any]) -> Any:
         paths: the files on which the result depends, with those of the code.
         check: a function whose result is JSON, with tuples instead of lists.
     """
-    path = os.path.join(USERS, "checked", name + ".json")
+    path = os.path.join(USERS, "checked", f"{name}-{digest(HERE, [])}.json")  # of this checkout
     key = digest(None, paths)
-    if is_sealed(path):
-        with open(path, encoding="utf-8") as file:
-            kept = _with_tuples(json.load(file))
-        if kept["key"] == key:
-            return kept["value"]
+    try:
+        if is_ours(os.path.dirname(path)) and is_sealed(path):
+            with open(path, encoding="utf-8") as file:
+                kept = _with_tuples(json.load(file))
+            if kept["key"] == key:
+                return kept["value"]
+    except (OSError, ValueError, KeyError, TypeError):  # of another version, or just removed
+        pass
     value = check()
     try:
         make(os.path.dirname(path))

@@ -128,7 +128,7 @@ def load_board(name_or_path: Union[str, pathlib.Path]) -> Board:
     from hotpath.base import cache  # not for who only needs the names
 
     here = os.path.dirname(os.path.abspath(__file__))
-    code = [FOLDER / JETPACKS, here + "/board_schema.py", cache.HERE + "/toml_checks.py"]
+    code = [FOLDER / JETPACKS, here + "/board_schema.py", *cache.TOML_CODE]
     files = [str(file) for file in [path, *code]]
     values = cache.checked(f"board-{path.stem}", files, lambda: _checked_values(path))
     return Board(path.stem, path, **values)

@@ -163,7 +163,7 @@ def write_targets(work: "NetworkCalibration", ranges: Table, out: Path) -> dict[
     written = {}
     for form in qdq.FORMS:
         suffix = "-int8" if form == "cpu" else "-int8-symmetric"
-        note = "{} in INT8 ({}), made by calib.int8 from {}-ranges.json.\nIn 16 bit: {}.".format(
+        note = "{} in INT8 ({}), made by hotpath int8 from {}-ranges.json.\nIn 16 bit: {}.".format(
             name, form, name, ", ".join(ranges["keep"]) or "nothing"
         )
         models = work.models(ranges, None, ranges["keep"], form)

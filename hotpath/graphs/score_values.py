@@ -3,7 +3,7 @@
 import pathlib
 from typing import Mapping, Set
 
-from onnx import ModelProto, NodeProto
+from onnx import ModelProto
 
 from hotpath.graphs import canonical_models, models
 from hotpath.runtime.network import Network
@@ -40,16 +40,12 @@ def advice(kind: str) -> str:
 
 def is_squashed(model: ModelProto, name: str) -> bool:
     """Whether a tensor of a graph comes from Sigmoids or Softmaxes alone."""
-    makers = {output: node for node in model.graph.node for output in node.output}
     constants = set(models.constants(model.graph))
-    return name in makers and _is_squashed(makers[name], makers, constants)
-
-
-def _is_squashed(node: NodeProto, makers: Mapping[str, NodeProto], constants: Set[str]) -> bool:
-    if node.op_type in SQUASHES:
-        return True
-    values = node.input[:1] if node.op_type not in ("Mul", "Concat", "Min", "Max") else node.input
-    values = [name for name in values if name not in constants]
-    return node.op_type in KEEPS and all(
-        name in makers and _is_squashed(makers[name], makers, constants) for name in values
-    )
+    squashed: Set[str] = set()
+    for node in model.graph.node:  # in the order in which they are computed
+        takes_all = node.op_type in ("Mul", "Concat", "Min", "Max")
+        values = set(node.input if takes_all else node.input[:1]) - constants
+        keeps = node.op_type in KEEPS and bool(values) and values <= squashed
+        if node.op_type in SQUASHES or keeps:
+            squashed.update(node.output)
+    return name in squashed

@@ -26,6 +26,7 @@ from hotpath.video.probe import (
     check_certificate,
     check_redirects,
     login_refused,
+    verifying_options,
     why_no_stream,
 )
 
@@ -51,7 +52,8 @@ BLOCK_S, LEAST_IN_BLOCK, BLOCKS = 0.3, 3, 4  # the fastest frames of blocks of t
 SLOW, RIGHT = 0.05, 0.025  # a clock below RIGHT on average is believed again
 
 # addresses whose stamps are of the sender's clock; over HTTP they may be made up from a frame rate
-LIVE = "rtsp:", "rtsps:", "udp:"  # what GStreamer opens
+LIVE = "rtsp:", "udp:"  # what GStreamer opens; it does not verify the certificate of rtsps
+SECURE = "https:", "rtsps:"
 STAMPED = ("rtsp:", "rtp:", "udp:", "srt:")
 
 LIST = re.compile(r"\.(m3u8?|mpd)(\?|#|$)", re.IGNORECASE)  # of segments: HLS, DASH
@@ -265,7 +267,15 @@ class NetworkStream:
         if not is_utf8(self.address):
             raise BadSource(f"{self.name!a}: an address must be UTF-8; write any other byte as %FF")
         began_s = time.monotonic()
-        if not self.insecure:
+        if not self.insecure and self.address.lower().startswith(SECURE):
+            if not pyav.pyav() or not verifying_options():
+                lacks = "no list of authorities" if pyav.pyav() else "no PyAV"
+                raise BadSource(
+                    f"{self.name}: its certificate can't be verified, because this computer has "
+                    f"{lacks}; install {'ca-certificates' if pyav.pyav() else 'the package av'}, "
+                    "or accept any certificate with --insecure",
+                    what="certificate",
+                )
             check_certificate(self.address, self.open_timeout_s)
         check_redirects(self.address)
         self._sdp = rtp.sniff_sdp(self.address, self.open_timeout_s)

@@ -14,7 +14,7 @@ from hotpath.runtime.frames.pictures import is_deep
 OUTLIERS = 1  # per cent of a picture's values at each end, which may become 0 or 255
 HEADROOM = 0.1  # of the range, that is left at each end for what is beyond it
 # a group of values is no part of the picture if the gap beside it is so many times the spread of
-# all groups; one that has a spread itself may be hot, and needs more
+# all groups; a group with a spread needs more, and above the scene it is a hot object
 FAR, FAR_SPREAD = 4, 16
 STEPS, MOST_GAPS = 257, 4  # quantiles among which gaps are looked for, and how many gaps
 VALUES = 1 << 16  # of a picture that are looked at
@@ -85,8 +85,9 @@ def range_of(picture: np.ndarray) -> Tuple[float, float]:
 
     Left out are single dead pixels, ``OUTLIERS``, and what stands for no data, a border or burnt-in
     text: numbers that are none, the least and the greatest value of the type, and values that are
-    far apart from all others, such as -9999, however many there are. What is left out becomes
-    darker or brighter than the rest, by ``HEADROOM``.
+    far apart from all others, such as -9999, however many there are. Values with a spread that are
+    above the scene are a hot object, and stay.
+    What is left out becomes darker or brighter than the rest, by ``HEADROOM``.
     """
     values = cv2.medianBlur(picture, 3).reshape(-1)
     values = values[:: max(1, values.size // VALUES)]
@@ -110,6 +111,8 @@ def _without_far_groups(values: np.ndarray) -> np.ndarray:
         groups = np.split(steps, cuts)
         spreads = [group[-1] - group[0] for group in groups]
         scene = max(range(len(groups)), key=lambda n: (spreads[n] > 0, len(groups[n])))
+        if any(spread > 0 for spread in spreads[scene + 1 :]):
+            continue
         far = FAR_SPREAD if np.count_nonzero(spreads) > 1 else FAR
         gap = (steps[cuts] - steps[cuts - 1]).min()
         if spreads[scene] > 0 and gap > far * max(spreads):

@@ -44,7 +44,7 @@ def why_no_stream(address: str, waited_s: float, reason: str = "") -> str:
         return f"no picture came{within}; check the port; {TRANSPORT_STREAM}; {KEY_FRAMES}"
     check = "check the address, its user and password, and that the sender runs"
     if reason:
-        return f"FFmpeg says: {reason}; {check}"
+        return f"{reason}; {check}" if "ffmpeg -i" in reason else f"FFmpeg says: {reason}; {check}"
     return f"no picture came{within}; {check}; {KEY_FRAMES}"
 
 
@@ -58,7 +58,8 @@ def login_refused(name: str, answer: str) -> LoginRefused:
 
 
 def check_certificate(address: str, open_timeout_s: float) -> None:
-    """Verify the certificate behind an address by TLS. No answer at all is told by who reads.
+    """Verify the certificate behind an address by TLS. If nobody answers, the reader says so; it
+    verifies the certificate, too.
 
     Raises:
         BadSource: it is not one of that host, signed by an authority that this computer trusts.
@@ -75,8 +76,6 @@ def check_certificate(address: str, open_timeout_s: float) -> None:
                 return
     except (ssl.SSLError, ssl.CertificateError) as error:
         why = getattr(error, "verify_message", "") or error
-        if "CERTIFICATE" not in str(error).upper() and not isinstance(error, ssl.CertificateError):
-            return
         raise BadSource(
             f"{without_password(address)}: its certificate is not trusted ({why}), so no login was "
             "sent; check the address. A camera often has a certificate of its own: --insecure "

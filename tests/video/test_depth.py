@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hotpath.video.cameras import V4l2Camera
-from hotpath.video.depth import DepthReduction, reduce_to_8_bits, scale_to_8_bits
+from hotpath.video.depth import DepthReduction, range_of, reduce_to_8_bits, scale_to_8_bits
 from hotpath.video.live import LiveSource
 from hotpath.video.sources import open_source
 
@@ -294,3 +294,15 @@ def test_a_depth_without_a_use_is_told_once(picture, depth, words):
     for _ in range(3):
         assert reduction(picture).dtype == np.uint8
     assert len(messages) == bool(words) and all(words in message for message in messages)
+
+
+@pytest.mark.parametrize(
+    "noise, warmer, share", [(4, 400, 0.04), (10, 1000, 0.03), (20, 3000, 0.1)]
+)
+def test_one_hot_object_before_a_plain_background_is_not_cut_out(noise, warmer, share):
+    random = np.random.default_rng(5)
+    picture = random.normal(8000, noise, (240, 320))
+    rows = int(240 * share)
+    picture[60 : 60 + rows] += warmer + random.normal(0, noise, (rows, 320))
+    low, high = range_of(picture.astype(np.uint16))
+    assert low > 7800 and high > 8000 + 0.8 * warmer

@@ -68,7 +68,8 @@ figcaption{padding:7px 11px;font-weight:600;font-size:.92rem}figcaption span{fon
 object-fit:contain;object-position:0 0}
 pre{overflow:auto;padding:12px 14px;background:var(--ground);border-radius:8px;margin:0 0 12px;
 white-space:pre-wrap;overflow-wrap:anywhere}table{border-collapse:collapse}
-td{padding:3px 18px 3px 0;vertical-align:top}td:first-child{color:var(--soft)}
+td{padding:3px 18px 3px 0;vertical-align:top;overflow-wrap:anywhere}
+td:first-child{color:var(--soft)}
 svg.line{height:30px}svg.bars{max-width:620px}.wide{overflow-x:auto}figure{width:min-content}.word{white-space:nowrap}
 @media(max-width:760px){.wide svg{min-width:640px}}
 @media(max-width:480px){.shot,figure img{width:42vw;height:42vw}section{padding:14px}}

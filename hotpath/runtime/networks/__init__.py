@@ -75,7 +75,7 @@ def load_network(name_or_path: Union[str, pathlib.Path]) -> Network:
     else:
         families = sorted((FOLDER.parent / "decode").rglob("*.py"))
         code = [FOLDER / "network_schema.py", FOLDER.parent / "network.py", *families]
-        paths = [str(file) for file in [path, cache.HERE + "/toml_checks.py", *code]]
+        paths = [str(file) for file in [path, *cache.TOML_CODE, *code]]
         values, files = cache.checked(f"network-{path.stem}", paths, lambda: _checked_values(path))
     for made in ("negatives", "point_prompt"):
         values[made] = values[made] and AuxiliaryFile(*values[made])

@@ -151,32 +151,38 @@ def load(
         return read(own)
     with contextlib.suppress(OSError):  # a folder of another user, or on a disk that is read-only
         os.utime(own)  # those that were used longest ago go first
-    with open(os.path.join(own, DESCRIPTION), encoding="utf-8") as file:
-        return _models(own, json.load(file))  # as it was written and checked, says its seal
+    return read(own, is_sealed=True)
 
 
-def read(folder: str) -> CanonicalModels:
+def read(folder: str, is_sealed: bool = False) -> CanonicalModels:
     """Check the models in a folder, which may be a stranger's, and return them.
+
+    Args:
+        folder: the folder.
+        is_sealed: whether it was written, checked and sealed here, so that its form is known.
 
     Raises:
         BadNetwork: the description is not as it was written, or a file is over the budget.
     """
-    from hotpath.base import json_forms
-    from hotpath.runtime.networks import onnx_budget
-
     description = os.path.join(folder, DESCRIPTION)
     try:
         with open(description, encoding="utf-8") as file:
             values = json.load(file)
-        json_forms.check_json(values, FORM, DESCRIPTION)
+        if not is_sealed:
+            from hotpath.base import json_forms
+
+            json_forms.check_json(values, FORM, DESCRIPTION)
         models = _models(folder, values)
     except (ValueError, RecursionError) as error:
         raise BadNetwork(
             f"{description} is not as it was written ({error}); remove {folder} and make it again",
             what="damaged",
         ) from None
-    for model in (models.exemplar, models.search):
-        onnx_budget.check(model.path)
+    if not is_sealed:
+        from hotpath.runtime.networks import onnx_budget
+
+        for model in (models.exemplar, models.search):
+            onnx_budget.check(model.path)
     return models
 
 

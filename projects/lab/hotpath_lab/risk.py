@@ -1,7 +1,6 @@
 r"""python -m hotpath_lab.risk: how many claims are wrong, if so many of the frames are claimed?
 
-    python -m hotpath_lab.risk --clips DIR... --films films.json --data DIR \
-        --networks lightfc+kestrel:int8,lightfc:int8 --picture risk.svg
+    python -m hotpath_lab.risk --films films.json --networks lightfc:int8 --picture risk.svg
 
 The frames of a set are sorted by presence, and those above a limit count as claimed. The *coverage*
 is their number, divided by that of the frames in which the target is in view; the *risk* is the

@@ -193,9 +193,8 @@ def test_an_oracle_of_the_choice_takes_the_peak_of_the_truth():
     places = [np.array([20.0, 20, 10, 10]), np.array([60.0, 60, 10, 10])]  # cx, cy, w, h
     result = SimpleNamespace(scores=[0.9, 0.6], states=places)
     classifier = SimpleNamespace(appearance=lambda result: np.array([0.8, 0.1]))
-    tracker = SimpleNamespace(
-        search=SimpleNamespace(classifier=classifier), network=load_network("kestrel")
-    )
+    target = SimpleNamespace(guard=SimpleNamespace(classifier=classifier))
+    tracker = SimpleNamespace(target=target, network=load_network("kestrel"))
     truth = [(55, 55, 10, 10), (56, 56, 10, 10), (np.nan,) * 4]
     judge = oracle.Oracle(tracker, truth, oracle.CHOICE)
     for index, chosen in enumerate([(1, 0.1), (1, 0.1), (0, 0.8)]):

@@ -51,7 +51,7 @@ def follow(tracker, frames, first, box):
     for frame in frames:
         update = lambda: messages.append(told(tracker.update(frame), tracker))  # noqa: B023, E731
         cost = cost_of(update)  # with further windows, if a candidate was followed backwards
-        costs.append(dict(cost, traced=tracker._trail.has_followed))
+        costs.append(dict(cost, traced=tracker._trail is not None and tracker._trail.has_followed))
     return messages, costs
 
 

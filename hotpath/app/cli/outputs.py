@@ -125,7 +125,7 @@ class Outputs:
         self._engine = targets.engine.describe()
         self._left_out = 0  # frames
         # tracks of the frame before, and the states with which they are drawn
-        self._before: Tuple[Mapping[int, Track], Mapping[int, str]] = {}, {}
+        self._before: Tuple[Mapping[int, Track], Mapping[int, str]] = ({}, {})
         self._window: Optional[DesktopWindow] = None
         self._player: Optional[Player] = None
         self._drawn: Optional[DrawingOutput] = None

@@ -179,4 +179,4 @@ def test_without_a_search_the_reason_is_told(bundles):
         tracker = loading.tracker_on(device, Options(log=messages.append, recover=recover))
         assert not tracker.searches
     (first,) = messages
-    assert first.endswith("searched for: the profile of PYNQ-Z2 leaves it to the option recover")
+    assert first.endswith("lost target: the profile of PYNQ-Z2 leaves it to the option recover")

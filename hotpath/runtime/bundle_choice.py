@@ -1,4 +1,4 @@
-"""Which bundle runs, on a board that has some; ``hotpath.runtime.choice`` has the whole rule."""
+"""Choose the bundle that runs on a board; ``hotpath.runtime.choice`` has the whole rule."""
 
 import contextlib
 import time

@@ -1,4 +1,4 @@
-"""The small values that the parts of the runtime exchange, and the checks of input."""
+"""Small value types that the parts of the runtime exchange, and checks of input."""
 
 from typing import Any, NamedTuple, Optional, Sequence, Tuple, Union
 

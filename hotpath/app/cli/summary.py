@@ -1,4 +1,4 @@
-"""The summary of a run, for the lines at its end and for ``--json``."""
+"""Write the summary of a run: the lines at its end, and ``--json``."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Add a network: write the TOML for its ONNX files, and say how each key was found."""
+"""Write the TOML for a user's ONNX files, and report how each key was found."""
 
 import os
 import pathlib

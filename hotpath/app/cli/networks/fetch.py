@@ -1,4 +1,4 @@
-"""Downloads a network's files; sha256 checks the result."""
+"""Download a network's files, and compare their sha256."""
 
 import contextlib
 import http.client

@@ -1,4 +1,4 @@
-"""The base of engines on a GPU: tensors at fixed addresses, and copies of them on the host.
+"""Base class of engines on a GPU: tensors at fixed addresses, and their copies on the host.
 
 An engine defines its parts, which enqueue themselves on a stream. ``GpuEngine`` runs them on arrays
 of the host for ``hotpath.runtime.engines.base``, and on device memory for

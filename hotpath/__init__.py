@@ -91,7 +91,7 @@ def track(
 ) -> "Tracking[Any]":
     """Follow one target through a camera, a stream, a file or a folder, frame by frame.
 
-    Each step gives ``(frame, track)``. The first pair belongs to the frame in which you selected
+    Each iteration yields ``(frame, track)``. The first pair belongs to the frame in which you selected
     the target. If a detector has to find it, the first pair belongs to the first frame that was
     read, and ``track`` is None until the detector has found something.
 

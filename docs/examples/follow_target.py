@@ -1,4 +1,4 @@
-"""Tell an autopilot's own follow mode where Hotpath's target is: CAMERA_TRACKING_GEO_STATUS becomes
+"""Send the position of Hotpath's target to an autopilot's follow mode:
 FOLLOW_TARGET.
 
     python follow_target.py udpin:0.0.0.0:14552

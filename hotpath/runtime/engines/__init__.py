@@ -144,7 +144,7 @@ def _first_that_opens(setup: Setup) -> Engine:
                 raise
             refusal = refusal or error
             if setup.options.log is not None:
-                setup.options.log(f"{error}; the next engine is tried")
+                setup.options.log(f"{error}; trying the next engine")
     if refusal is not None:
         raise refusal
     ways = dict.fromkeys(

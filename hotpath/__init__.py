@@ -91,9 +91,9 @@ def track(
 ) -> "Tracking[Any]":
     """Follow one target through a camera, a stream, a file or a folder, frame by frame.
 
-    Each step gives ``(frame, track)``. The first pair belongs to the frame in which you selected
-    the target. If a detector has to find it, the first pair belongs to the first frame that was
-    read, and ``track`` is None until the detector has found something.
+    Each iteration yields ``(frame, track)``. The first pair belongs to the frame in which you
+    selected the target. If a detector finds the target, the first pair belongs to the first frame,
+    and ``track`` is None until the detector finds an object.
 
     Boxes, scores and states are identical to those of ``hotpath track`` with the same source and
     options, bit for bit, because the tracker gets the same frames. ``load_tracker`` with frames of

@@ -1,4 +1,4 @@
-"""Say how to turn towards targets: python drone.py VIDEO X,Y,W,H X,Y,W,H.
+"""Print how to turn towards targets: python drone.py VIDEO X,Y,W,H X,Y,W,H.
 
 Each line has the time, the number and the state of a target, and one of three orders: ``turn`` and
 the direction of its box, ``slow`` and that direction while it is in doubt, or ``hold`` while it is

@@ -1,9 +1,10 @@
-"""Tell an autopilot's own follow mode where Hotpath's target is: CAMERA_TRACKING_GEO_STATUS becomes
-FOLLOW_TARGET.
+"""Send the target's position to an autopilot's follow mode.
+
+Each CAMERA_TRACKING_GEO_STATUS of Hotpath becomes a FOLLOW_TARGET.
 
     python follow_target.py udpin:0.0.0.0:14552
 
-A lost target is not sent, so the autopilot's mode ends by its own timeout. Tried in no flight.
+A lost target is not sent, so the autopilot's mode ends by its own timeout. Never tried in flight.
 """
 
 import os

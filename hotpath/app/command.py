@@ -1,4 +1,4 @@
-"""The console command ``hotpath``: one word for each program; it imports only that program."""
+"""The console command ``hotpath``: start the program that its first word names."""
 
 import runpy
 import sys

@@ -1,4 +1,4 @@
-"""How both ``hotpath track`` and ``hotpath.track`` read frames: source, first one, limits."""
+"""Read the frames of a source, for ``hotpath track`` and ``hotpath.track``."""
 
 import contextlib
 import time

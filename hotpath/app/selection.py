@@ -1,4 +1,4 @@
-"""Which target is steered after: only one that somebody selected."""
+"""Remember which target somebody selected: a camera may follow only this one."""
 
 from typing import Mapping, Optional
 

@@ -1,4 +1,4 @@
-"""Tell systemd that the run is ready and alive (sd_notify), without a library.
+"""Report to systemd that the run is ready and alive (sd_notify), without a library.
 
 Protocol: sd_notify(3). Where no service manager started us, nothing is sent.
 """

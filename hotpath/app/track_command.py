@@ -44,7 +44,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         if options.list_cameras:
             return print_cameras()
         if not options.video:
-            raise BadSource("nothing to track in; give --video FILE, FOLDER, cam0 or an address")
+            raise BadSource("no source is given; add a file, a folder, cam0 or an address")
         options.video = source_of(options.video)
         return run(records_of(options, say))
     except HotpathError as error:

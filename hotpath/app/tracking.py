@@ -1,4 +1,4 @@
-"""One target in any source, frame by frame, for a user's own program: ``hotpath.track``.
+"""``hotpath.track``: follow a target in any source, frame by frame, in a user's own program.
 
 It starts and follows in the same way as ``hotpath track``: the same frames, in the same planes,
 reach the same functions in the same order. So the boxes of both are equal.

@@ -10,7 +10,7 @@ OUT:
     NAME-int8-symmetric.toml …                     Q/DQ in TensorRT's form
     NAME-ranges.json                               the table of ranges, the source of the others
     NAME-int8.json                                 the report: overlap, size, noise of each layer
-    NAME-int8.png                                  a picture of it: which layers lose (matplotlib)
+    NAME-int8.png                                  plots of the loss (needs matplotlib)
 
 The last figures come from the held-out clips, which influence neither ranges nor choices.
 """

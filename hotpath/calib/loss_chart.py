@@ -1,4 +1,4 @@
-"""Draw the result of ``hotpath int8``: which layers lose, and what is lost with each choice."""
+"""Draw the result of ``hotpath int8``: the loss of overlap of each layer and of each choice."""
 
 from collections.abc import Iterable
 from pathlib import Path

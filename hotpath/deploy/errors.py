@@ -1,4 +1,4 @@
-"""Errors of a deployment that a user can act on; ``hotpath.runtime.errors`` has the others."""
+"""Errors of a deployment that a user can solve; ``hotpath.runtime.errors`` has the others."""
 
 from hotpath.base.errors import HotpathError
 

@@ -1,4 +1,4 @@
-"""Clips that need no file: textured patches that move over a textured background."""
+"""Make clips without files: textured patches that move over a textured background."""
 
 from typing import List, Sequence, Tuple
 

@@ -1,4 +1,4 @@
-"""Which bundle runs, on a board that has some; ``hotpath.runtime.choice`` has the whole rule."""
+"""Choose the bundle that runs on a board; ``hotpath.runtime.choice`` has the whole rule."""
 
 import contextlib
 import time
@@ -90,7 +90,7 @@ def _named_bundle(options: Options) -> Setup:
     network = None if options.network is None else load_network(options.network)
     if options.engine not in (AUTO, bundle.engine):
         raise NoEngine(
-            f"{bundle.folder} runs on {bundle.engine}, not on {options.engine}; name a bundle for "
+            f"{bundle.folder} runs on {bundle.engine}, not on {options.engine}; pass a bundle for "
             "it, or no engine",
             what="other engine",
         )
@@ -155,7 +155,7 @@ def _refuse(name: str, engine: Optional[str], precision: Optional[str]) -> None:
     board = boards.load_board(name)
     if engine not in (None, board.engine):
         raise NoEngine(
-            f"{board.title} runs networks on {board.engine}, not on {engine}; name a bundle for "
+            f"{board.title} runs networks on {board.engine}, not on {engine}; pass a bundle for "
             f"{engine}, or no engine",
             what="other engine",
         )

@@ -1,4 +1,4 @@
-"""What runs: the one rule that chooses the network, its bundle and its witness. It opens nothing.
+"""Choose the network, its bundle and its witness, without opening any file of a network.
 
 An option decides that names something: ``bundle`` a folder, ``engine`` the engine of a network's
 own files. Else a board runs the bundle of its network that was built last, or that of the network,

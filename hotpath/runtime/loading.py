@@ -1,4 +1,4 @@
-"""Make a tracker from a name, a bundle or a board: open the files, the engine and the device.
+"""Load a tracker from a name, a bundle or a board: open the files, the engine and the device.
 
 load            -> Loaded: network, engine, kernels
   choose           -> Setup: board, network and bundle (``hotpath.runtime.choice``)

@@ -1,4 +1,4 @@
-"""One network: the numbers of its TOML, and where its files are."""
+"""A network: the numbers of its TOML, and the paths of its files."""
 
 import contextlib
 import hashlib

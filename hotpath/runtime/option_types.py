@@ -1,4 +1,4 @@
-"""What type checkers and editors know of the keyword arguments of a tracker; nothing runs it."""
+"""Types of a tracker's keyword arguments, for type checkers and editors only."""
 
 from typing import TYPE_CHECKING, Optional, Sequence, Union
 

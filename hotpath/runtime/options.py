@@ -1,4 +1,4 @@
-"""The options of a tracker as one value, which every function that loads a tracker passes on."""
+"""The options of a tracker as one value, for all functions that load a tracker."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""``python -m runtime.track``: ``hotpath track`` under the name that it always had.
+"""``python -m runtime.track``: the same program as ``hotpath track``.
 
 The program is ``hotpath/app/track_command.py``. It stands on the runtime, so no module here imports
 it. The tracker itself is in ``hotpath/runtime/tracker/``.

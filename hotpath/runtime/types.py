@@ -1,4 +1,4 @@
-"""The small values that the parts of the runtime exchange, and the checks of input."""
+"""Small value types that the parts of the runtime exchange, and checks of input."""
 
 from typing import Any, NamedTuple, Optional, Sequence, Tuple, Union
 
@@ -172,7 +172,7 @@ def checked_box(box: Any, frame_shape: Sequence[int]) -> Box:
     if w < SMALLEST_PX or h < SMALLEST_PX:
         raise BadBox(f"{text}: is less than a pixel; give x,y,w,h in pixels", what="too small")
     if x >= width or y >= height or x + w <= 0 or y + h <= 0:
-        raise BadBox(f"{text} lies outside the frame of {width}x{height}")
+        raise BadBox(f"{text} lies outside the frame of {width}x{height}; draw it inside")
     if w > MOST_OF_FRAME * width or h > MOST_OF_FRAME * height:
         raise BadBox(
             f"{text} is larger than the frame of {width}x{height}; give x,y,w,h in pixels",

@@ -161,7 +161,7 @@ class V4l2Camera:
             return f"{self.name}: {self.path} is in use by another program"
         cameras = [f"cam{number} ({title})" for number, title in list_cameras(self.root)]
         there = (
-            "there are " + ", ".join(cameras) if cameras else "no camera was found on this machine"
+            "there are " + ", ".join(cameras) if cameras else "no camera was found; check the cable"
         )
         return f"{self.name}: no camera at {self.path}; {there}"
 
@@ -340,7 +340,7 @@ class NetworkStream:
         if self._sdp is not None:
             return BadSource(f"{self.name}: {RTP}", what="RTP")
         why = why_no_stream(self.address, waited_s, reason)
-        return BadSource(f"{self.name}: no stream there: {why}", what="no stream")
+        return BadSource(f"{self.name}: the stream did not open: {why}", what="no stream")
 
 
 def list_cameras(root: str = "/") -> List[Tuple[int, str]]:

@@ -277,7 +277,7 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder:
         pictures = pictures_like(path)
         if pictures:
             return FrameFolder(pictures, log, depth, name=path)
-        hint = _alike(path) or "it is no camera's name (cam0) either"
+        hint = _alike(path) or "check the path; a camera is called cam0 or csi0"
         raise BadSource(f"{path}: no such file, folder or pictures; {hint}", what="not found")
     return FrameFolder(path, log, depth)
 

@@ -1,4 +1,4 @@
-"""The parts of ``hotpath.app``: options, first boxes, outputs, progress."""
+"""Parts of ``hotpath track``: options, first boxes, outputs, progress."""
 
 from hotpath.base.libraries import require
 

@@ -1,4 +1,4 @@
-"""Options from a file: ``--config FILE.toml``."""
+"""Read options from a file: ``--config FILE.toml``."""
 
 import argparse
 import pathlib

@@ -1,4 +1,4 @@
-"""The output of a run that draws: boxes on each picture, for a window and a video."""
+"""Draw the boxes on each picture, for the window (``--show``) and the video (``--save``)."""
 
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple

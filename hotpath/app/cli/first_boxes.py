@@ -1,4 +1,4 @@
-"""Where the targets are in the first frame: --box, --point, or ground truth."""
+"""Find the targets of the first frame: --box, --point, or ground truth."""
 
 import re
 from typing import TYPE_CHECKING, List, Optional, Sequence, Tuple

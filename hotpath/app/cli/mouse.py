@@ -1,4 +1,4 @@
-"""Targets that the user clicks on, or draws a box around, in the window."""
+"""Select targets in the window by a click or a drawn box."""
 
 from typing import TYPE_CHECKING, Sequence, Tuple
 

@@ -1,4 +1,4 @@
-"""The detector of a run: its options, and the finder of targets that they ask for."""
+"""Open the detector of a run by its options."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Open the links of a run, such as the page. No other one is loaded."""
+"""Open the links of a run, such as the page, and import only these."""
 
 import importlib
 from types import ModuleType

@@ -1,4 +1,4 @@
-"""The options of ``hotpath track``: a parser made of the groups of ``option_records``."""
+"""Build the parser of ``hotpath track`` from the groups of ``option_records``."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""How much of the processors other programs took while a run was timed, by Linux's own counts."""
+"""Measure how busy other programs kept the processors during a run, by Linux's counters."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""The outputs of a run of ``hotpath.app``: results, video, window and links."""
+"""Open and write the outputs of ``hotpath track``: results, video, window and links."""
 
 import math
 import os

@@ -1,4 +1,4 @@
-"""Play a recording in the window at its own speed, and carry out the keys pressed there."""
+"""Play a recording in the window at its own speed, and react to keys."""
 
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple

@@ -1,4 +1,4 @@
-"""The time of each step of a frame, and frames a second."""
+"""Measure the time of each step of a frame, and the frames per second."""
 
 import time
 from collections import deque

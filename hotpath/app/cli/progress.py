@@ -1,4 +1,4 @@
-"""The messages of a run: one progress bar, and lines of text that do not break it."""
+"""Print the messages of a run: a progress bar, and lines that do not break it."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""The summary of a run, for the lines at its end and for ``--json``."""
+"""Write the summary of a run: the lines at its end, and ``--json``."""
 
 import json
 import os
@@ -183,7 +183,7 @@ def place_of(target: Figures) -> str:
 def print_json(figures: Figures) -> None:
     """Print one line on standard output; raises ``BadOutput``, ``BrokenPipeError``."""
     if sys.stdout is None:
-        raise BadOutput("standard output: is closed, so --json has no place")
+        raise BadOutput("standard output is closed, so the summary of --json is lost")
     try:
         print(json.dumps(figures), flush=True)
     except OSError as error:

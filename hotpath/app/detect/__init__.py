@@ -1,4 +1,4 @@
-"""Detectors: they find the objects of a class in a frame, without a box from the user.
+"""Detectors: find the objects of a class in a frame, without a box from the user.
 
 A detector is a TOML, in ``files/`` or the user's own, and an ONNX file. Its family is a file of
 ``families/``.

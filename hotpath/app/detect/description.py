@@ -1,4 +1,4 @@
-"""What the TOML of a detector holds."""
+"""Read and check the TOML of a detector."""
 
 import pathlib
 from typing import Any, Dict, List, Optional, Sequence, Tuple

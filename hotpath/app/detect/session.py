@@ -1,4 +1,4 @@
-"""Run a detector's ONNX file on a processor, with ONNX Runtime or else with OpenVINO."""
+"""Run a detector's ONNX file on a processor, with ONNX Runtime or OpenVINO."""
 
 import importlib
 import importlib.util

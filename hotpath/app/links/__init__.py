@@ -1,1 +1,1 @@
-"""Links of a run to people, vehicles and programs; each is loaded when its option is given."""
+"""Links of a run to people, vehicles and programs; each is imported when its option is given."""

@@ -1,4 +1,4 @@
-"""Targets as JSON, for the page, for ``--publish`` and for ROS."""
+"""Write targets as JSON, for the page, ``--publish`` and ROS."""
 
 from typing import Any, Dict, List, Optional, Sequence
 

@@ -1,4 +1,4 @@
-"""Send one JSON datagram a frame, for programs of your own.
+"""``--publish``: send one JSON datagram per frame to another program.
 
 The schema is docs/publish.schema.json.
 """

@@ -1,4 +1,4 @@
-"""Requests of other threads to the frame loop, which carries them out between two frames."""
+"""Hand requests of other threads to the frame loop, which runs them between two frames."""
 
 import threading
 from collections import deque

@@ -1,4 +1,4 @@
-"""Send an encoded picture to an RTSP server: MPEG-TS from standard input, for ``stream``.
+"""Send MPEG-TS from standard input to an RTSP server, as a process of ``stream``.
 
 It is a process, because PyAV keeps all threads waiting while it talks to a server. The variable
 HOTPATH_PUSH has the address. The last line on standard error says why it ended. It ends with the

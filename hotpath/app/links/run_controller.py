@@ -1,4 +1,4 @@
-"""Control of a run from outside: requests of a page or another program to the frame loop.
+"""Control a run from outside: requests of the page or another program to the frame loop.
 
 The loop never waits here. ``write`` only keeps a reference to a frame. The loop itself carries
 requests out, between two frames. This file does not depend on HTTP or browsers.

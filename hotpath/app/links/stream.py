@@ -1,4 +1,4 @@
-"""``--stream``: send the picture as H.264, by PyAV.
+"""``--stream``: send the picture as H.264, with PyAV.
 
 | address | what is sent |
 |---|---|

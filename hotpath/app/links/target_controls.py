@@ -1,4 +1,4 @@
-"""What a person may ask of a run's targets: in the window, on the page, in a ground station."""
+"""Carry out what a person asks of a target, in the window, on the page or by MAVLink."""
 
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence
 

@@ -1,4 +1,4 @@
-"""Charts as plain SVG: time lines, curves and bars. They need no script and no library.
+"""Draw charts as plain SVG: time lines, curves and bars, without a script or a library.
 
 All charts of a report share the width and the axis of frames. A chart has at most ``COLUMNS``
 columns, however long the run was: a column of a time line shows the gravest word of its frames,

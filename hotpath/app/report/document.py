@@ -1,4 +1,4 @@
-"""The HTML of a report. It holds its pictures and charts itself, and loads nothing."""
+"""Write the HTML of a report, which contains its pictures and charts and loads nothing."""
 
 import base64
 import html

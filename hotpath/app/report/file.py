@@ -1,4 +1,4 @@
-"""The file of a report, which is written when the run ends."""
+"""Write the file of a report when the run ends."""
 
 import os
 from typing import Callable

@@ -1,4 +1,4 @@
-"""What happened to each target of a run: its numbers in each frame, and pictures of its events."""
+"""Record each target of a run: its numbers in each frame, and pictures of its events."""
 
 import math
 from array import array

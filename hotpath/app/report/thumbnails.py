@@ -1,4 +1,4 @@
-"""Small pictures of a target with its surroundings, as JPEG."""
+"""Make small pictures of a target with its surroundings, as JPEG."""
 
 from typing import Sequence
 

@@ -1,4 +1,4 @@
-"""Make a network ready for a board, as a bundle (see ``hotpath.runtime.networks.bundle``).
+"""Build a network for a board, as a bundle (see ``hotpath.runtime.networks.bundle``).
 
 The files are the steps, in the order in which a build takes them:
 

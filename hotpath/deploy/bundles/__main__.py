@@ -1,4 +1,4 @@
-"""``hotpath engine`` by ``python -m hotpath.deploy.bundles``: ``engine_command.py`` has it."""
+"""``python -m hotpath.deploy.bundles`` runs ``hotpath engine`` (``engine_command.py``)."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Tell the user how far a long build is."""
+"""Print the progress of a long build."""
 
 import contextlib
 import sys

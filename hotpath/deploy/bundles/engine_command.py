@@ -1,4 +1,4 @@
-"""Build a board's networks, each into a folder, its bundle.
+"""Build the networks of a board, each as a bundle (a folder that the board can run).
 
     hotpath engine jetson_nano                       its default network and witness
     hotpath engine jetson_nano --network kestrel     only this network

@@ -1,4 +1,4 @@
-"""The scales of an INT8 build, from a table of ranges; a prepared folder already holds them."""
+"""Compute the scales of an INT8 build from a table of ranges."""
 
 import pathlib
 from typing import Dict, List, NamedTuple, Optional, Set, Tuple

@@ -1,4 +1,4 @@
-"""The bundle to build, and a check that the board can run it."""
+"""Describe the bundle to build, and check that the board can run it."""
 
 import pathlib
 from typing import Dict, Optional, Union

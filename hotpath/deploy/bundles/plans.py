@@ -1,4 +1,4 @@
-"""TensorRT's builder: turns prepared ONNX models into plans, on the board that will run them.
+"""Run TensorRT's builder, which turns prepared ONNX models into plans on the board.
 
 Needs only NumPy and TensorRT. Versions are told apart by ``hasattr``, not by their numbers. From
 version 11 on there are no flags for FP16 and INT8: the model's own types say it.

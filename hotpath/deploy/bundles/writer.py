@@ -1,4 +1,4 @@
-"""Write a bundle's folder (see ``hotpath.runtime.networks.bundle``), whole or not at all."""
+"""Write a bundle's folder (see ``hotpath.runtime.networks.bundle``) completely or not at all."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The report of ``python -m hotpath boards``: what is missing, known traps, the next command."""
+"""The doctor (``python -m hotpath boards``): missing packages, known traps, the next command."""
 
 from typing import Dict, Mapping, NamedTuple
 

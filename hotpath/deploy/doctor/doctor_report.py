@@ -1,4 +1,4 @@
-"""Write the texts of ``python -m hotpath boards``: of this machine, and of all boards."""
+"""Write the texts of ``python -m hotpath boards``, for this machine and for all boards."""
 
 import contextlib
 import textwrap

@@ -1,4 +1,4 @@
-"""List what must still be installed on a machine, in the order in which to install it.
+"""List the missing packages of a machine, in the order in which to install them.
 
 What a board needs follows from its profile's engine. For those that take more than one command
 there is a function in ``NEEDS``; every other engine states its libraries and their command itself

@@ -1,4 +1,4 @@
-"""Known traps that a machine's installation is in, and the way out of each.
+"""Detect known problems of a machine's installation, and advise how to solve each.
 
 A trap is a function of a ``Situation`` that returns None, or (sentence, command). To add one, write
 the function and add it to ``TRAPS``.

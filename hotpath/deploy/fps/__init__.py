@@ -1,4 +1,4 @@
-"""The onboard FPS suite: how fast a tracker's frame is here, side by side with its peers."""
+"""The FPS suite (``hotpath fps``): time a tracker's frames on this board."""
 
 from typing import Any, Dict
 

@@ -1,4 +1,4 @@
-"""``python -m hotpath.deploy.fps`` is ``hotpath fps``: the program is ``fps_command.py``."""
+"""``python -m hotpath.deploy.fps`` runs ``hotpath fps`` (``fps_command.py``)."""
 
 import runpy
 

@@ -1,4 +1,4 @@
-"""What is timed: networks x precisions x engines, each with the files that its workers load."""
+"""List what is timed: networks x precisions x engines, with the files that each worker loads."""
 
 import os
 from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple

@@ -1,4 +1,4 @@
-"""The checkout that is timed, and those of other commits."""
+"""Find or make the checkouts that are timed: this one, and those of other commits."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Compare two runs. Runs that differ in more than the commit are refused.
+"""Compare two runs, and refuse runs that differ in more than the commit.
 
 Is one set of frame times slower than another? Wilcoxon's signed ranks of medians of rounds tell it.
 Frames that follow each other share heat, clocks and neighbours, and rounds differ by more than

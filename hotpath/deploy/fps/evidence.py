@@ -1,4 +1,4 @@
-"""The evidence file: one JSON for each run, with all that others need to check its figures.
+"""Write the evidence file of a run: one JSON with all that others need to check its figures.
 
 Why a run's figures do not count, as on a hot or busy board, is found out here, too.
 """

@@ -1,4 +1,4 @@
-"""Is this commit slower on this board? With evidence that others can check.
+"""Time the frames of this commit on this board, and report whether it is slower.
 
     hotpath fps                     time what `hotpath track` runs here (the network and its
                                     witness, one after the other), against this board's reference

@@ -1,4 +1,4 @@
-"""A run: all cases on the film of the bring-up, in rounds that take turns.
+"""Time all cases on the film of the bring-up, in rounds that take turns.
 
 Each round has a process of its own, so that one unlucky place of memory slows one round and not the
 whole run. Of two commits both processes of a round take turns, so that drift cancels.

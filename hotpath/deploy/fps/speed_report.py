@@ -1,4 +1,4 @@
-"""Reports of runs, in Markdown."""
+"""Write the report of a run, in Markdown."""
 
 from typing import Dict, List
 

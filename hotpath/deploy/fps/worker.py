@@ -1,4 +1,4 @@
-"""A process that times the tracker of one checkout, a block of frames at a time.
+"""Time the tracker of one checkout in a process of its own, a block of frames at a time.
 
 It runs the code of other commits too, so it imports nothing of Hotpath but what it times. Each line
 is one JSON. The first line of the input is {"load": arguments of ``load_tracker``, "threads",

@@ -1,4 +1,4 @@
-"""Families of trackers: one file each, which turns a network's maps into a box.
+"""Families of networks: each file turns the maps of one family into a box.
 
 A network's TOML names its family, which is the name of a file here. The module has
 

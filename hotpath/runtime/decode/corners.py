@@ -1,4 +1,4 @@
-"""Decode corner heads: the means of two heat maps are the box's corners.
+"""Decode corner heads: the box's corners are the means of two heat maps.
 
 STARK, HiT, MixFormerV2. Equations: Yan et al., "Learning Spatio-Temporal Transformer for Visual
 Tracking", ICCV 2021, section 3.2. With p the softmax of a corner's map over all cells, the corner

@@ -1,4 +1,4 @@
-"""Decode response maps: one map shows where the target is, and several scales are tried.
+"""Decode response maps: one map shows where the target is, at each of several scales.
 
 SiamFC: Bertinetto et al., "Fully-Convolutional Siamese Networks for Object Tracking", 2016, section
 3.1 (numbers: Huang, siamfc-pytorch). The network correlates. The responses of all scales are

@@ -1,4 +1,4 @@
-"""The FPGA: crop and network are one program of the fabric, select runs on the processor.
+"""The FPGA as a device: the fabric crops and runs the network, the processor selects.
 
 The fabric takes one window a call and crops it itself. Everything else is as on a processor.
 """

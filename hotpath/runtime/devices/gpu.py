@@ -1,4 +1,4 @@
-"""The GPU: one submission crops all windows of a frame, runs the network and proposes places.
+"""The GPU as a device: one submission crops all windows, runs the network and proposes boxes.
 
 The result of a window is its places, with the features under each. The maps and the features of the
 whole window are copied only where they are read, or where the processor has to select.

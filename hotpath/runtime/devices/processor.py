@@ -1,4 +1,4 @@
-"""The processor: compiled kernels crop and select, and an engine runs the network.
+"""The processor as a device: compiled kernels crop and select, an engine runs the network.
 
     crop -> features -> correlate -> head -> select
 

@@ -1,4 +1,4 @@
-"""Engines run networks: one file each, found by its name (``hotpath.runtime.engines.base``).
+"""Engines run networks: one file for each engine (interface: ``hotpath.runtime.engines.base``).
 
 To list the engines imports none of them. Only those that are asked for are imported. Each
 file names its class as ``ENGINE``. ``shared/`` has what engines share; a file whose name begins
@@ -144,7 +144,7 @@ def _first_that_opens(setup: Setup) -> Engine:
                 raise
             refusal = refusal or error
             if setup.options.log is not None:
-                setup.options.log(f"{error}; the next engine is tried")
+                setup.options.log(f"{error}; trying the next engine")
     if refusal is not None:
         raise refusal
     ways = dict.fromkeys(

@@ -1,4 +1,4 @@
-"""The engine of FPGA boards: crop and network as one program of the overlay.
+"""Run a network on an FPGA board: crop and network are one program of the overlay.
 
 A bundle has one image of memory (region 0: programs, weights, tables), the layout of that image,
 and a picture with its known answer. Each target has its own memory (region 1: the exemplar's

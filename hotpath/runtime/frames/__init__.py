@@ -1,1 +1,1 @@
-"""Frames: pictures and what is read of them, colours, boxes, and the geometry of crops."""
+"""Frames: formats of pictures, colours, boxes, and the geometry of crops."""

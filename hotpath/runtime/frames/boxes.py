@@ -1,4 +1,4 @@
-"""How much boxes overlap."""
+"""Compute how much boxes overlap."""
 
 from typing import Any
 

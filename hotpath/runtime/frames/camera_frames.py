@@ -1,4 +1,4 @@
-"""Frames as a camera or a decoder gives them, in planes; ``jpeg_frames`` has JPEG files."""
+"""Frames in planes (NV12, I420), as cameras and decoders deliver them."""
 
 from functools import lru_cache
 from typing import Any

@@ -1,4 +1,4 @@
-"""The target's colours: how alike two boxes are, and where in a picture such colours are.
+"""Compare the colours of boxes, and find the target's colours in a picture.
 
 Pixels are sorted into bins of hue and brightness. Grey pixels are sorted only by brightness.
 """

@@ -1,4 +1,4 @@
-"""Directions from a camera to an object in its picture. Lens distortion is not corrected."""
+"""Compute the direction of an object from its box. Lens distortion is not corrected."""
 
 import math
 from typing import Any, List, NamedTuple, Sequence, Tuple

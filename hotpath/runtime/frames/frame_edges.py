@@ -1,4 +1,4 @@
-"""Boxes at the edges of a frame: how much of a box is outside, and its visible part."""
+"""Boxes at the edges of a frame: the share outside, and the visible part."""
 
 from typing import Any, Sequence
 

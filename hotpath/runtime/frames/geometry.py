@@ -1,4 +1,4 @@
-"""The windows that a tracker searches, what crops them, and the target's state.
+"""Geometry: the windows that a tracker searches, their crops, and the target's place.
 
 All numbers come from the network's TOML (``[input]``). Three kinds of window:
 

@@ -1,4 +1,4 @@
-"""Frames that are JPEG files, as of Motion JPEG: each is decoded when somebody reads it."""
+"""Frames of Motion JPEG, which are decoded only when somebody reads them."""
 
 import contextlib
 import time

@@ -1,4 +1,4 @@
-"""Frames that are not BGR arrays yet, and what is read of any frame.
+"""Frames in formats other than BGR arrays, and functions that read any frame.
 
 A tracker reads only the part of a frame that it needs. ``bgr_of`` converts the whole frame once,
 for callers that need all of it. The frames of cameras are in

@@ -1,1 +1,1 @@
-"""Whether the box still holds the target: the evidence, the state, and the learnt appearance."""
+"""Decide whether the box still holds the target: evidence, state, and learnt appearance."""

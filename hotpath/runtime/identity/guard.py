@@ -1,4 +1,4 @@
-"""Keeps a followed target apart from its distractors: which place of a window is the target's.
+"""Choose the target's place among the proposals, and keep it apart from its distractors.
 
 The network compares a place with the first frame only, and a distractor of the same kind may score
 higher. The classifier has learnt what tells the two apart, and the trajectories of the distractors

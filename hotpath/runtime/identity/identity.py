@@ -1,4 +1,4 @@
-"""Is it my target? The ``Identity`` of a target answers in every frame.
+"""Decide in every frame whether the box still holds the target: its phase and its presence.
 
 The target is followed from the box that the user drew. As long as it is not lost, the object in the
 box is taken to be the same, and the state is ``tracked``. Suppose that the target is then hidden

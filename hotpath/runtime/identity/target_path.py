@@ -1,4 +1,4 @@
-"""The path of a target, which tells it from the objects that merely follow the same path.
+"""The path of a target, which reveals objects that merely follow the same path.
 
 Whatever left the picture on a straight path does not come back from behind on that path: on a road,
 that is the next car. A target that turned round comes towards the place where it was lost.

@@ -1,4 +1,4 @@
-"""Networks as data: one TOML each, which is read and checked here.
+"""The networks: find, read and check their TOMLs.
 
 Only its TOML describes a network. ``hotpath networks`` lists, shows, checks, downloads and adds
 networks.

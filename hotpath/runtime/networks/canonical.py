@@ -141,13 +141,13 @@ def load(
             from hotpath.base.messages import make_command
 
             raise BadNetwork(
-                f"{network.name} is not ready for engines, and nothing here can make it so; run "
+                f"{network.name} is not prepared for engines, and nothing here can prepare it; run "
                 "`{}` on a computer".format(make_command("engine", NETWORK=network.given)),
                 what="not ready",
             )
         own = _writer(network, paths, form != FLOATS, form == PIXELS, own, DESCRIPTION)
         if log is not None and NETWORKS not in network.path.parents:
-            log(f"{network.name} was made ready for engines, in {own}")
+            log(f"prepared {network.name} for the engines, in {own}")
         return read(own)
     with contextlib.suppress(OSError):  # a folder of another user, or on a disk that is read-only
         os.utime(own)  # those that were used longest ago go first

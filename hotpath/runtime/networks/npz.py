@@ -1,4 +1,4 @@
-"""Read files of NumPy (``.npz``) that others made, within a budget."""
+"""Read NumPy archives (``.npz``) from others, within a limit of bytes and arrays."""
 
 import os
 import zipfile

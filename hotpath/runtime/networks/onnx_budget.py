@@ -1,4 +1,4 @@
-"""What an ONNX file may have before a library reads it: bytes, nodes, depth, and no loops.
+"""Check the limits of an ONNX file before a library reads it: bytes, nodes, depth, no loops.
 
 The file is scanned as protobuf writes it, without ``onnx``: tags, lengths, the names of operators,
 and how much each weight has in a file beside it. A loop of 2^62 rounds is 400 bytes, and a thousand

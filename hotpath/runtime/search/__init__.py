@@ -1,1 +1,1 @@
-"""The search for a lost target: which windows, and how their contents are judged."""
+"""The search for a lost target: which windows to search, and how to judge their contents."""

@@ -1,4 +1,4 @@
-"""The grids of windows over a whole picture, which the search of a lost target goes through."""
+"""Grids of windows over the whole picture, through which the search for a lost target goes."""
 
 import math
 from typing import Callable, Optional, Tuple

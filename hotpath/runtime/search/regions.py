@@ -1,4 +1,4 @@
-"""The windows in which a lost target is searched for. ``redetector.py`` decides their order.
+"""The windows in which to search for a lost target. ``redetector.py`` chooses their order.
 
 here    the usual window at the last followed place; the box there is still followed
 wide    a wider window around a place with the target's colours, or one of the grid over the picture

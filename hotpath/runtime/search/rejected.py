@@ -1,4 +1,4 @@
-"""The objects that a search does not find again, because they are known not to be the target."""
+"""The rejected objects, which a search must not find again."""
 
 import math
 from typing import List, Sequence

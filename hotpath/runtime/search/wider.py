@@ -1,4 +1,4 @@
-"""The wider window of a frame in which the score of a followed target collapsed.
+"""Search a wider window of the same frame if the score of a followed target collapses.
 
 A jerk of the camera, or frames that were dropped, take a target to the edge of its usual window or
 out of it. The score of the best cell is then low at once, and the next window would lie beside the

@@ -1,4 +1,4 @@
-"""How much two objects look alike, by their colours."""
+"""Compare two objects by their colours."""
 
 from typing import Optional, Sequence
 

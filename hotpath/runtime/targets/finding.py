@@ -1,4 +1,4 @@
-"""Targets that a detector finds: one target without a box from the user, or every object.
+"""Turn detections into targets: one target without a box from the user, or every object.
 
 Every few frames the detector, or a function of the user, looks at a frame. Its boxes are matched
 with the targets by overlap, then with lost targets by their colours. A box without a target becomes

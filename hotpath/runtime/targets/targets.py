@@ -1,4 +1,4 @@
-"""Several targets in one run. Each has its own tracker, and all share one device.
+"""Track several targets in one run. Each has its own tracker, and all share one device.
 
 ``hotpath.runtime.tracker.frame.run_windows`` gives the device the windows of all targets in one
 list.

@@ -1,1 +1,1 @@
-"""The path of a frame for one target, and how a target is selected."""
+"""Track one target: the path of a frame, and the selection of the target."""

@@ -1,4 +1,4 @@
-"""Check a first box: whether its target can be followed, and by which convention it was drawn.
+"""Check a first box: can its target be followed, and by which size convention was it drawn?
 
 A box from which tracking works badly is accepted with a warning.
 

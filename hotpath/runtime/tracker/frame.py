@@ -1,4 +1,4 @@
-"""The path of a frame, for one or more trackers: ``run_windows``, then ``decide_targets``.
+"""Run the steps of a frame for one or more trackers: ``run_windows``, then ``decide_targets``.
 
 ``Tracker.update`` calls both for its own target, ``Targets`` for all of its targets, and a witness
 for the targets of each network. A program that has a ``Tracker`` needs none of them.

@@ -1,4 +1,4 @@
-"""Let one thread at a time into an object, and none at Python's end.
+"""Allow one thread at a time to use an object, and none at the end of the interpreter.
 
 A method with ``exclusive`` waits for its turn. ``ExclusiveLock.acquire`` does not wait: a frame
 that comes while another thread is inside is refused, because it would be late.

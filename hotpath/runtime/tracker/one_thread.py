@@ -1,4 +1,4 @@
-"""A thread beside the caller's, which knows that a fork leaves it behind."""
+"""Run work in a second thread, and notice a fork, which leaves this thread behind."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any

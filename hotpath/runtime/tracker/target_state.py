@@ -1,4 +1,4 @@
-"""The state of one target of one network: what a frame reads and changes.
+"""The state of one target in one network: what a frame reads and changes.
 
 A ``Tracker`` has one ``TargetState``. ``hotpath.runtime.tracker.frame`` has the order in which a
 frame calls its methods.

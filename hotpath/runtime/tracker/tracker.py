@@ -1,4 +1,4 @@
-"""The tracker: it is given a target in one frame, and follows it through the frames after it.
+"""``Tracker``: takes a target in one frame, and follows it through the following frames.
 
 ``Tracker.init`` takes the first frame, and ``hotpath.runtime.tracker.frame`` has the path of each
 later one. A device crops the windows, runs the network and selects the best location

@@ -1,4 +1,4 @@
-"""Where did a candidate come from? It is followed backwards, to where the target was last sure.
+"""Follow a candidate backwards, to check whether it was beside the target before the loss.
 
 A distractor that is found after a loss was often in the picture before it, beside the target: the
 next bottle on a shelf, a team-mate. No appearance tells it from the target, but its path does. So a

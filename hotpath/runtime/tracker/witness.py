@@ -1,4 +1,4 @@
-"""A target that two networks follow: it is claimed where they agree, in the same place.
+"""Track a target with two networks: it is ``tracked`` if they agree on its place.
 
 Each network has its own windows, search, classifier and identity, and knows nothing of the other.
 One network cannot notice that its box was handed over to a similar object while it was followed.

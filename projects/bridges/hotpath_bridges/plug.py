@@ -1,4 +1,4 @@
-"""What this project adds to ``hotpath track``: links by ``--publish``, sources, a program."""
+"""Add ROS 2 (``--video``, ``--publish``), MQTT (``--publish``) and ``hotpath gstreamer``."""
 
 from typing import List
 

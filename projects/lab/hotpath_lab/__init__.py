@@ -1,1 +1,1 @@
-"""Tracking numbers, long films and figures of several targets, off the board."""
+"""Evaluate and tune trackers: data sets, long films, states, thresholds, several targets."""

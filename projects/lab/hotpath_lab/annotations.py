@@ -1,4 +1,4 @@
-"""Targets in films that others published: annotated in a folder of ours, or judged by eye.
+"""Targets in films of others: with boxes that we annotated, or judged by eye.
 
 films.toml of a folder says where each film is published, and a file is taken if its sha256 fits. A
 line of boxes.csv.gz beside it is target,frame,x,y,w,h,sure. A line without a box is a frame without

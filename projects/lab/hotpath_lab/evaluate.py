@@ -68,11 +68,10 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument(
         "--networks",
         metavar="NAME,NAME",
-        help="networks or TOMLs, each with :int8, :fpga (simulated), :norecover (no search for a "
-        "lost target), :truesize, :trueplace or :truechoice "
-        "(oracles: what fails?), or :ENGINE behind it if you like. "
-        "NAME runs in fp32; NAME:int8 is the form that `hotpath track` takes by default where it "
-        "is faster. Peers: " + ", ".join(trackers.PEERS),
+        help="networks or TOMLs. NAME runs in fp32. You can append :int8 (which `hotpath track` "
+        "runs by default if it is faster), :fpga (simulated), :norecover (no search for a lost "
+        "target), :ENGINE, or an oracle that shows what fails: :truesize, :trueplace or "
+        ":truechoice. Trackers of OpenCV: " + ", ".join(trackers.PEERS),
     )
     command_line.add_network_options(cli)
     cli.add_argument("--threads", type=int, default=1, metavar="N", help="threads per network")

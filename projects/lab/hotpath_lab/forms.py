@@ -1,4 +1,4 @@
-"""Refuse four numbers a row that are not x,y,w,h, by what is known of the boxes."""
+"""Refuse rows of four numbers that are not x,y,w,h, by their values."""
 
 from collections.abc import Callable
 from pathlib import Path

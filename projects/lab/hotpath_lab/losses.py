@@ -1,4 +1,4 @@
-"""Where is overlap lost? 1 - AO of a clip, split by its frames and by what a true part adds.
+"""Find the causes of lost overlap: split 1 - AO of a clip by its frames and by oracles' gains.
 
 | figure              | what                                                                       |
 |---------------------|----------------------------------------------------------------------------|

@@ -1,4 +1,4 @@
-"""Pictures of score maps: where does the network believe that the target is?
+"""Draw the score maps of each frame, which show where the network sees the target.
 
 ``hotpath evaluate --save-maps`` writes one picture a frame: each window of the frame with the
 scores of its cells over it, dark blue for 0 and yellow for 1, and the tracker's box in white.

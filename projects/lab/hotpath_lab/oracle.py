@@ -1,4 +1,4 @@
-"""Oracles: a tracker that gets a part of the truth shows by its gain what fails.
+"""Oracles: trackers that get a part of the ground truth; their gain shows what fails.
 
 ``truesize`` leaves only the position to the tracker, ``trueplace`` only the size. ``truechoice``
 chooses among the peaks of a window the one that overlaps the true box most.

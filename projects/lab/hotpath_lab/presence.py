@@ -1,4 +1,4 @@
-r"""python -m hotpath_lab.presence: how right are the words and the presence, also on other films?
+r"""python -m hotpath_lab.presence: measure how often the states and the presence are right.
 
     python -m hotpath_lab.presence --clips DIR... --films films.json --data DIR \
         --networks kestrel:int8,kestrel_fast

@@ -1,4 +1,4 @@
-"""python -m hotpath_lab.public: fetch the public sequences, clips and films that figures are of.
+"""python -m hotpath_lab.public: fetch the public sequences, clips and films of our figures.
 
     python -m hotpath_lab.public --data DIR
     python -m hotpath_lab.public --data DIR --also clips,films

@@ -1,4 +1,4 @@
-r"""python -m hotpath_lab.risk: how many claims are wrong, if so many of the frames are claimed?
+r"""python -m hotpath_lab.risk: the share of wrong boxes at each share of claimed frames.
 
     python -m hotpath_lab.risk --films films.json --networks lightfc:int8 --picture risk.svg
 

@@ -1,4 +1,4 @@
-"""Are a tracker's words true? Shares of right boxes by word and by presence, pooled over frames.
+"""Measure how often a tracker's states are right, by state and by presence, over all frames.
 
 | figure                     | what                                                                |
 |----------------------------|---------------------------------------------------------------------|

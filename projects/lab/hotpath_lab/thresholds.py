@@ -1,4 +1,4 @@
-r"""python -m hotpath_lab.thresholds: which thresholds let a right box go on, and call few wrong?
+r"""python -m hotpath_lab.thresholds: find thresholds that keep right boxes and report few wrong.
 
     python -m hotpath_lab.thresholds --networks kestrel:int8,mine.toml --clips DIR... \
         --films films.json --write

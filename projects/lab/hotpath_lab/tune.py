@@ -1,25 +1,25 @@
-"""hotpath tune: search the numbers and conventions of a network's TOML that suit some clips.
+"""hotpath tune: find better numbers and conventions for a network's TOML, on annotated clips.
 
     hotpath tune --network nanotrack_v2 --networks-dir DIR --clips DIR --trials 60
     hotpath tune --network mine.toml --clips DIR --parameters colours,crop,border --write
 
-The score is the mean overlap of whole tracks. The thresholds of a loss have a command of their own,
-``hotpath_lab.thresholds``.
+The score is the mean overlap of whole tracks. For the thresholds of a loss, use
+``python -m hotpath_lab.thresholds``.
 
-A number is drawn from a range. A convention, such as colours or crop, is one of the usual ones of
-the network's family, or stays as the TOML has it.
+Each number is drawn from a range. For a convention, such as colours or crop, the alternatives are
+those that are usual in the network's family, and the value in the TOML.
 
 The search uses half of the clips and reports the score on the other half, because numbers that fit
-a few clips need not fit others. OUT/NAME.journal keeps every trial. A killed search goes on with
-the same command; with other clips, numbers or seed another search begins. Each trial is drawn with
-a seed from its place, so the result does not depend on a kill.
+a few clips may not fit others. OUT/NAME.journal keeps every trial. The same command continues an
+interrupted search; other clips, numbers or seeds begin another one. Each trial is drawn with a seed
+from its place, so the result does not depend on an interruption.
 
 The trials search for a lost target if one of the --parameters needs the search.
 
-Writes NAME-tuned.toml, which --network takes, and NAME-tune.json. If the network has an INT8 form,
-NAME-tuned-int8.toml is written beside it, and is used as that of any network. Files of the network
-that would not be found from there are copied. --write also changes the network's own TOML and that
-of its INT8 form, but only if the held-out clips gain.
+The command writes NAME-tuned.toml, which --network takes, and NAME-tune.json. If the network has an
+INT8 form, it also writes NAME-tuned-int8.toml. It copies the files of the network that these TOMLs
+would not find. --write also changes the network's own TOML and that of its INT8 form, but only if
+the overlap rises on the held-out clips.
 """
 
 import argparse

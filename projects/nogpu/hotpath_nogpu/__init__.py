@@ -1,4 +1,4 @@
-"""A computer without a GPU in place of a Jetson: a driver, a TensorRT, and processes on them."""
+"""Simulate a Jetson or an NVIDIA GPU on a computer: a driver, a TensorRT, and their processes."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Turn a camera after its target: one control law, and one check that the picture answers.
+"""Compute how fast a camera turns after its target, and check that the picture answers.
 
 With a calibration ``gimbal.control`` gives the rate; without one it is proportional to the error
 and slow. A fixed pattern makes the turn a little faster and slower, and a live picture shows that

@@ -1,4 +1,4 @@
-"""What this project adds to ``hotpath track``: its options, and the links that they ask for."""
+"""Add the options ``--mavlink`` and ``--gimbal`` to ``hotpath track``, and open their links."""
 
 import argparse
 import ipaddress

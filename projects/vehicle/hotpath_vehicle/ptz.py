@@ -1,4 +1,4 @@
-"""Where a PTZ camera moves: it turns as ``aim`` says.
+"""Turn a PTZ camera with the rates that ``aim`` allows.
 
 A camera takes shares of its fastest turn, which it does not state. So without a calibration it is
 taken for a fast one, and goes even more slowly where it is not.

@@ -1,4 +1,4 @@
-"""The one rule for everything that steers: a gimbal, a PTZ camera of the network.
+"""Decide whether a gimbal or a PTZ camera may turn: the conditions are the same for both.
 
 They move only on *fresh evidence*:
 

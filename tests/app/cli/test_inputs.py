@@ -33,7 +33,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "words, told",
     [
-        (["no.mp4", *BOX], "no.mp4: no such file, folder or pictures; it is no camera's name"),
+        (["no.mp4", *BOX], "no.mp4: no such file, folder or pictures; check the path"),
         (["texxt.mp4", *BOX], "no such file, folder or pictures; did you mean text.mp4?"),
         (["videos/dron.avi", *BOX], "did you mean videos/drone.avi?"),
         (["text.mp4", *BOX], "text.mp4: is text, not a video"),

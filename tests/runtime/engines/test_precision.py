@@ -94,7 +94,7 @@ def opened(home, wanted="auto", cpu=VNNI, engine="onnxruntime"):
     made.search(made.exemplar())
     made.close()
     messages += [made.why] if made.why else []
-    return made.network.name, [each for each in messages if "was made ready" not in each]
+    return made.network.name, [each for each in messages if "prepared " not in each]
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ import sys
 from hotpath.runtime import load_tracker
 said = []
 tracker = load_tracker(sys.argv[1], engine=sys.argv[2], precision="fp32", log=said.append)
-print(sum("was made ready" in sentence for sentence in said), "onnx" in sys.modules)
+print(sum("prepared " in sentence for sentence in said), "onnx" in sys.modules)
 """
 
 TRACKS = """

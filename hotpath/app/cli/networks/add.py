@@ -1,4 +1,4 @@
-"""Add a network: write the TOML for its ONNX files, and say how each key was found."""
+"""Write the TOML for a user's ONNX files, and report how each key was found."""
 
 import os
 import pathlib
@@ -131,7 +131,7 @@ def check_place(folder: pathlib.Path, name: str, option: str) -> pathlib.Path:
         raise BadOutput(f"{folder} is a part of Hotpath itself; name a folder of yours with --out")
     path = folder / (name + ".toml")
     if path.exists():
-        raise BadOutput(f"{path} is there already; take another {option}")
+        raise BadOutput(f"{path} exists already; choose another {option}")
     return path
 
 

@@ -1,4 +1,4 @@
-"""What a network costs, for ``networks show``: graphs, and where they run.
+"""Print what a network costs, for ``networks show``: its graphs, and the engines that run them.
 
 It needs the onnx library.
 """

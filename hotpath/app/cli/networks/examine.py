@@ -1,4 +1,4 @@
-"""Examine what a network's files compute, for ``networks check``.
+"""Check the values that a network's files compute, for ``networks check``.
 
 The network runs on two pictures. A damaged file, or a TOML with the wrong mean and scale, shows in
 numbers that no tracker could use.

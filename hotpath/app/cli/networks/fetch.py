@@ -1,4 +1,4 @@
-"""Downloads a network's files; sha256 checks the result."""
+"""Download a network's files, and compare their sha256."""
 
 import contextlib
 import http.client
@@ -55,7 +55,7 @@ def _fetch_one(
     except BadNetwork:  # not there, or another file of that name
         pass
     else:
-        log(f"{there} is there already")
+        log(f"{there} exists already")
         return there
     if not entry.url or not entry.sha256:
         raise BadNetwork(

@@ -1,4 +1,4 @@
-"""Where a network runs: on a GPU, in the engines of this computer, and in an FPGA.
+"""Find out where a network can run: on a GPU, in this computer's engines, in an FPGA.
 
 ``on_gpus`` follows from the network's TOML. ``on_engines`` tries and times the installed engines,
 and ``on_fpgas`` asks the FPGA's compiler.

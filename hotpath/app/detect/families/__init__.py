@@ -1,4 +1,4 @@
-"""The families of detectors: a file each, found by its name.
+"""Families of detectors: one file for each family, found by its name.
 
 A family has ``KEYS``, the keys of a TOML's ``[detection]`` that are its own, and ``decode``.
 

@@ -1,4 +1,4 @@
-"""DEIM and its kin (RT-DETR, D-FINE): the graph ends in labels, corners and scores of a few boxes.
+"""DEIM, RT-DETR, D-FINE: the graph returns labels, corners and scores of a few boxes.
 
 Such a graph takes the picture's size as a second input and gives corners in its pixels; here that
 is the size of the network's input. Huang et al., "DEIM: DETR with Improved Matching", CVPR 2025.

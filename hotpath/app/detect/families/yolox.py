@@ -1,4 +1,4 @@
-"""YOLOX: a row for each cell of each stride, with offsets, sizes, objectness and class scores.
+"""YOLOX: one row per cell and stride, with offsets, sizes, objectness and class scores.
 
 Ge et al., "YOLOX: Exceeding YOLO Series in 2021". The graph ends in the raw head, with sigmoids
 over objectness and classes, as the authors' export leaves it.

@@ -1,4 +1,4 @@
-"""The page's address, and checks of connections, host names, origins and token.
+"""Check who may use the page: connections, host names, origins and token.
 
 Every request needs the token of the printed link. The loopback needs it too, because other users of
 the computer can reach it. There a request must also name the loopback as its host. Otherwise a

@@ -1,4 +1,4 @@
-"""Answers of the page that say what is wrong, and the policy of all its answers."""
+"""Error answers of the page, and the security headers of all its answers."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""How to build a bundle for an engine: one file for each engine, found by the engine's name.
+"""Build bundles: one file for each engine, found by the engine's name.
 
 A file has a function ``build(order, say)`` that returns the ``Bundle``, or None when something
 remains to be done on the board. An engine without a file here runs the network's canonical ONNX

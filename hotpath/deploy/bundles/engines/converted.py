@@ -1,4 +1,4 @@
-"""What the builders for ncnn and RKNN share: the two graphs and the bundle's entries."""
+"""Code that the builders for ncnn and RKNN share: the two graphs and the bundle's entries."""
 
 import pathlib
 import subprocess

@@ -1,4 +1,4 @@
-"""Build for an FPGA board, by the compiler of ``projects/fpga``."""
+"""Build for an FPGA board, with the compiler in ``projects/fpga``."""
 
 from typing import Callable
 

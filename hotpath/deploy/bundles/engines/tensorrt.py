@@ -1,4 +1,4 @@
-"""Build for TensorRT: on this board, or up to what the board must do."""
+"""Build for TensorRT, completely on the board, or as a prepared folder on another computer."""
 
 import pathlib
 from typing import Callable, List, Optional, Tuple

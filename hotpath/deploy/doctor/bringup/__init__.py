@@ -1,4 +1,4 @@
-"""Check a board or GPU that nobody has tried, step by step, and write down what was found.
+"""Check an untried board or GPU step by step, and write down the results.
 
 __init__    runs the steps in order and writes the evidence
 steps       the steps

@@ -1,4 +1,4 @@
-"""Track targets of the film: their boxes, what a frame and its steps take, and what is lost."""
+"""Track the targets of the bring-up's film, and record boxes, times and losses."""
 
 import time
 from typing import Any, Callable, Dict, Iterable, List, Sequence, Tuple

@@ -1,4 +1,4 @@
-"""What a network gives in fp32 for one exemplar and one search region; how far an engine is off.
+"""Compare an engine's outputs with those of the network in fp32, for one pair of crops.
 
     python -m hotpath.deploy.doctor.bringup.reference NETWORK [FOLDER]
 

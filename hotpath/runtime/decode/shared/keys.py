@@ -1,4 +1,4 @@
-"""The keys of a network's TOML that several families share."""
+"""Keys of a network's TOML that several families share."""
 
 from hotpath.base.toml_keys import Key, Keys
 

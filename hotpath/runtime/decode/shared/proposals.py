@@ -1,4 +1,4 @@
-"""The places that a window proposes: the best cell's box, and those of other cells.
+"""The proposals of a window: a box for the best cell, and boxes for other peaks.
 
 ``SelectionPrior`` says which ones. A followed target's window proposes the peaks of its score map,
 among which the learner chooses. A wide window of the search proposes places that are apart from

@@ -1,1 +1,1 @@
-"""What engines share: their bases on a processor and on a GPU, and the files of bundles."""
+"""Code that engines share: base classes for processor and GPU, and the files of bundles."""

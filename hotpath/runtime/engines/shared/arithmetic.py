@@ -1,4 +1,4 @@
-"""What this processor can do with 8-bit numbers: the one place that knows.
+"""What the 8-bit instructions of this processor can do; no other file decides it.
 
 | processor                                | INT8                                                  |
 |------------------------------------------|-------------------------------------------------------|

@@ -1,4 +1,4 @@
-"""The base of engines with bundles that have the two graphs in the engine's own format.
+"""Base class of engines whose bundles have the two graphs in the engine's own format.
 
 Such a network is converted off the board (``hotpath.deploy.bundles.engines.converted``), so the
 board needs no onnx. The bundle's entry ``run`` has the form ``RUN``, with names and shapes of all

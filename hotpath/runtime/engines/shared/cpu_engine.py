@@ -1,4 +1,4 @@
-"""The base of engines on a processor: they run one window in a call.
+"""Base class of engines on a processor, which run one window per call.
 
 Such an engine binds a model to fixed arrays. This file has everything that runs in a frame.
 """

@@ -1,4 +1,4 @@
-"""The base of engines on a GPU: tensors at fixed addresses, and copies of them on the host.
+"""Base class of engines on a GPU: tensors at fixed addresses, and their copies on the host.
 
 An engine defines its parts, which enqueue themselves on a stream. ``GpuEngine`` runs them on arrays
 of the host for ``hotpath.runtime.engines.base``, and on device memory for
@@ -80,7 +80,7 @@ class GpuEngine(base.Engine):
         """
         if "exemplar_box" in shapes:
             raise BadNetwork(
-                f"{self.network.name} takes the target's box in the exemplar, which no GPU gives; "
+                f"{self.network.name} needs the box in the exemplar, which no GPU engine passes; "
                 "run it on the engine openvino"
             )
         self._shapes = {name: tuple(int(side) for side in s) for name, s in shapes.items()}

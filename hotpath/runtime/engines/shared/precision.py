@@ -1,4 +1,4 @@
-"""The choice of precision on a processor: INT8 where it has instructions for it, else float32.
+"""Choose the precision on a processor: INT8 if it has fast instructions for it, else float32.
 
 A network may have an INT8 form: ``NAME-int8.toml`` beside its TOML or in a folder ``int8`` there,
 as ``hotpath int8`` writes it. With "auto" the INT8 form runs if the processor has instructions

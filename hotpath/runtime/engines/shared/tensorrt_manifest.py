@@ -1,4 +1,4 @@
-"""Checks the entry ``run`` of a TensorRT bundle: its parts, the steps between them, the tensors.
+"""Check the entry ``run`` of a TensorRT bundle: its parts, the steps between them, the tensors.
 
 The check runs before memory is allocated. Kernels write to the tensors that the entry names, with
 the sizes of the network's TOML.

@@ -1,1 +1,1 @@
-"""A classifier that learns the target while it is tracked, from features of the network."""
+"""The learner: a classifier that learns the target from the network's features."""

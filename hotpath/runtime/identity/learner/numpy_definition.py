@@ -1,4 +1,4 @@
-"""The arithmetic of the learner in NumPy, the definition: slow, and in float64 where that matters.
+"""Reference implementation of the learner in NumPy: slow, in float64 where that matters.
 
 kernels/cpu computes it in C++, see ``hotpath.kernels.cpu.online``, which has the same classes. Only
 where nothing could be compiled a tracker loads this file. The C++ has the matrices in float32.

@@ -1,4 +1,4 @@
-"""A ridge regression that tells the target from everything else, with a memory that fades.
+"""A ridge regression that separates the target from everything else and forgets old samples.
 
 The labels of the two classes are +1 and -1. The memory holds the moments of the samples and not the
 samples. So its size and the time of an update do not grow:

@@ -1,4 +1,4 @@
-"""What the engine refuses of a network: all of it, before there is a table of ranges.
+"""Report all that the engine refuses of a network, before a table of ranges exists.
 
 The compiler stops at the first node that it refuses. A survey goes on behind it. Where no node is
 refused, the compiler runs with invented ranges: cycles and memory do not depend on them.

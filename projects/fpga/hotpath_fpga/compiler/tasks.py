@@ -1,4 +1,4 @@
-"""What a program is made of before its addresses and waits are known."""
+"""The parts of a program before its addresses and waits are known."""
 
 from typing import Any, Dict, List, Optional, Tuple
 

@@ -1,4 +1,4 @@
-"""How long a program takes, about: the four units side by side, each command at its cost.
+"""Estimate the time of a program: four units in parallel, each command at its cost.
 
 For choosing between programs and for a watchdog's limit. What counts is measured in the fabric's
 simulation.

@@ -1,1 +1,1 @@
-"""Long films, made from clips, in which the target goes away and comes back."""
+"""Long films, made from clips, in which the target leaves and comes back."""

@@ -1,4 +1,4 @@
-r"""python -m hotpath_lab.longterm.films: describe long films in which targets go away.
+r"""python -m hotpath_lab.longterm.films: describe long films in which targets leave.
 
     python -m hotpath_lab.longterm.films --development DIR... --report DIR... --out \
         films.json

@@ -1,4 +1,4 @@
-"""python -m hotpath_research.train.judge: a fixed rule says whether a network is better.
+"""python -m hotpath_research.train.judge: decide by a fixed rule whether a network is better.
 
     python -m hotpath_research.train.judge A.toml A-int8.toml --validation DIR --report DIR...
     python -m hotpath_research.train.judge RUN/checkpoints/*.pt --validation DIR

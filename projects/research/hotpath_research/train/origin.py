@@ -1,4 +1,4 @@
-"""What weights were made from: teacher, pictures and licences, by the log of their run.
+"""Record what weights were made from: teacher, pictures and licences, by the log of their run.
 
 ``log.jsonl`` lies beside a checkpoint, or above its folder ``checkpoints``. What it does not tell
 is called unknown, and counts as research-only.

@@ -1,4 +1,4 @@
-"""Make a network that can be trained of the ONNX files of one that ships.
+"""Turn the ONNX files of a shipped network into a network that can be trained.
 
 Folding loses the batch norms, and the border between the projection to the teacher's features and
 the head's first layer. Both are found again on crops: the batch norms get the statistics of what

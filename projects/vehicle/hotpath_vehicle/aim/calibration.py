@@ -1,4 +1,4 @@
-"""What was measured of one camera: sign, scale, delay; and the gains and the limit that suit it."""
+"""The calibration of one camera: sign, scale and delay, and the gains and limits for them."""
 
 import math
 import pathlib

@@ -1,4 +1,4 @@
-"""Which reported attitudes are those of the camera that is steered, and in which frame."""
+"""Find the attitude reports of the camera that is steered, and their frame of reference."""
 
 import math
 from typing import Optional, Tuple

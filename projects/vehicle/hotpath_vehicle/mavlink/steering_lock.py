@@ -1,4 +1,4 @@
-"""One run of this computer steers the gimbal at one address.
+"""Make sure that only one run of this computer steers the gimbal at one address.
 
 Two runs hear each other only if the vehicle passes heartbeats on. So a run takes a name for its
 address and its ids. The name is an abstract socket of Linux: all users of the computer share the

@@ -10,7 +10,6 @@ OUT:
     NAME-int8-symmetric.toml …                     Q/DQ in TensorRT's form
     NAME-ranges.json                               the table of ranges, the source of the others
     NAME-int8.json                                 the report: overlap, size, noise of each layer
-    NAME-int8.png                                  plots of the loss (needs matplotlib)
 
 The last figures come from the held-out clips, which influence neither ranges nor choices.
 """
@@ -22,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from hotpath.base.cache import write_text
 from hotpath.base.messages import counted
-from hotpath.calib import command_line, loss_chart
+from hotpath.calib import command_line
 from hotpath.calib.command_line import chosen_clips, say
-from hotpath.calib.errors import BadRun, MissingLibrary
+from hotpath.calib.errors import BadRun
 from hotpath.graphs import table
 from hotpath.runtime.networks import load_network
 from hotpath.video.clips import find_clips
@@ -91,12 +90,7 @@ def run(options: argparse.Namespace) -> Table:
     report = dict(summary, **work.final(written, ranges))
     write_text(figures, json.dumps(report, indent=1))
     say(text(report))
-    files = [*files_of(written), measures, figures]
-    try:
-        files.append(loss_chart.draw(report, out / (network.name + "-int8.png")))
-    except MissingLibrary as error:
-        say(f"no picture: {error}")
-    command_line.say_written(*files)
+    command_line.say_written(*files_of(written), measures, figures)
     return report
 
 

@@ -31,7 +31,6 @@ COMMANDS = {  # of modules that `make test` does not install
     "dask": "make setup ALSO=lab",
     "distributed": "make setup ALSO=lab",
     "optuna": "make setup ALSO=lab",
-    "trackeval": "make setup ALSO=lab",
     "trax": "make setup ALSO=vot",
     "vot": "make setup ALSO=vot",
 }

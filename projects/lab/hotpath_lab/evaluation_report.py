@@ -9,7 +9,7 @@ from typing import Any
 
 from hotpath.base import cache
 from hotpath.base.messages import counted
-from hotpath.calib.loss_chart import pyplot
+from hotpath.calib.plots import pyplot
 from hotpath_lab import metrics, state_metrics
 from hotpath_lab.figures import ALL
 

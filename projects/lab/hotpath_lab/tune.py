@@ -42,7 +42,7 @@ from hotpath.base.messages import counted, missing_package_text
 from hotpath.calib import command_line
 from hotpath.calib.command_line import chosen_clips, say
 from hotpath.calib.errors import BadRun, MissingLibrary
-from hotpath.calib.loss_chart import pyplot
+from hotpath.calib.plots import pyplot
 from hotpath.runtime.engines.shared.precision import SUFFIX, int8_form
 from hotpath.runtime.errors import BadNetwork, NetworkFailed
 from hotpath.runtime.network import Network, data_beside, sha256_of

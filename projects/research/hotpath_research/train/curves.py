@@ -11,7 +11,7 @@ from typing import Any
 
 from hotpath.calib import command_line
 from hotpath.calib.errors import TrainingStopped
-from hotpath.calib.loss_chart import pyplot
+from hotpath.calib.plots import pyplot
 from hotpath_research.train.loop import read_log
 
 NO_FIGURES = {"time", "stage", "event", "steps", "pairs", "seconds"}

@@ -14,7 +14,7 @@ import numpy as np
 
 from hotpath.calib.command_line import say, say_written
 from hotpath.calib.errors import TrainingStopped
-from hotpath.calib.loss_chart import pyplot
+from hotpath.calib.plots import pyplot
 from hotpath_research.train.loop import Log, StageRunner, TrainingStage
 
 LOWEST, HIGHEST = 1e-6, 1.0

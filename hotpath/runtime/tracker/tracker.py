@@ -257,7 +257,7 @@ class Tracker:
         self._closed = True
         self._forget()
         if self._trail is not None:
-            self._trail.close()
+            self._trail.begin()
 
     @exclusive
     def close(self) -> None:

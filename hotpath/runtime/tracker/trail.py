@@ -119,22 +119,18 @@ class Trail:
         self.begin()
 
     def begin(self) -> None:
-        """Forget everything: a new target, or the user's word."""
+        """Forget everything, also on the device: a new target, the user's word, or the end."""
         self._sure: Optional[Sure] = None
         self._pictures: List[np.ndarray] = []  # after it
         self._count, self._apart = 0, 1  # frames since the last picture; from one to the next
         self._candidates: List[Candidate] = []
         self._parts: Iterator[None] = iter(())  # of the start of the follower
         self.has_twin = self.has_followed = False
+        self._follower.forget()
 
     @property
     def is_begun(self) -> bool:
         return any(each.ahead for each in self._candidates)
-
-    def close(self) -> None:
-        """Release the device's memory."""
-        self.begin()
-        self._follower.forget()
 
     def end_frame(
         self, small: SmallPicture, track: Track, targets: Sequence[TargetState], steps: int = STEPS
@@ -156,8 +152,7 @@ class Trail:
             if each.identity.phase == IdentityPhase.TENTATIVE
             or (is_disputed and each.identity.phase in ACCEPTED)
         ]
-        self._match([box for _, box in followed])
-        self._note_arrivals(small)
+        self._match([box for _, box in followed], small)
         self.has_followed = bool(steps) and any(each.is_open for each in self._candidates)
         another = self._follow(small, steps) if self.has_followed else None
         for target in targets:
@@ -183,24 +178,18 @@ class Trail:
         for target in targets:
             _refuse(target, box)
 
-    def _match(self, boxes: Sequence[Box]) -> None:
+    def _match(self, boxes: Sequence[Box], small: SmallPicture) -> None:
         """Take the candidates of a frame: those of the last frame, in new places, and others."""
-        before, self._candidates = self._candidates, []
+        before, self._candidates, sure = self._candidates, [], self._sure
         for box in boxes:
             if any(not _is_away(box, each.box) for each in self._candidates):
                 continue  # that of the other network
             same = [each for each in before if not _is_away(box, each.box)]
             candidate = same[0] if same else Candidate(box)
             candidate.box = box
+            if sure is not None and sure.shape == small.shape:
+                candidate.has_place |= not _is_away(small.scaled(box), sure.box)
             self._candidates.append(candidate)
-
-    def _note_arrivals(self, small: SmallPicture) -> None:
-        """Take note of the candidates that are in the place where the target was."""
-        sure = self._sure
-        if sure is not None and sure.shape == small.shape:
-            for each in self._candidates:
-                if not _is_away(small.scaled(each.box), sure.box):
-                    each.has_place = True
 
     def _follow(self, small: SmallPicture, steps: int) -> Optional[Box]:
         """Follow a candidate some pictures further; returns its box if it is another object."""

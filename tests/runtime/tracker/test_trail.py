@@ -1,6 +1,7 @@
 """An object that stood beside the target is not claimed, however much it looks like it."""
 
 import functools
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -209,7 +210,7 @@ def test_in_frames_of_another_size_nothing_is_known(load):
 
 def kept_by(presences):
     """The trail after frames in which the target has those presences."""
-    trail, box = Trail(None), Box(10, 10, 20, 20)
+    trail, box = Trail(SimpleNamespace(forget=lambda: None)), Box(10, 10, 20, 20)
     for presence in presences:
         small = SmallPicture(np.zeros((72, 128, 3), np.uint8))
         trail.end_frame(small, Track(box, 0.9, presence=presence), ())
@@ -240,7 +241,7 @@ def test_a_candidate_that_is_partly_outside_is_not_followed(load):
         followed(tracker, shelf_of(), GONE + 2)
         trail, small = tracker._trail, SmallPicture(shelf_of().frames[GONE + 2])
         for x, is_open in ((-35, False), (40, True)):
-            trail._match([Box(x, 40, 40, 40)])
+            trail._match([Box(x, 40, 40, 40)], small)
             assert trail._follow(small, STEPS) is None
             assert trail._candidates[0].is_open is is_open
 

@@ -25,12 +25,14 @@ class FrameResults(NamedTuple):
         results: number of a target -> the ``WindowResult`` of its windows; a target for which the
             output of the network is not finite has none.
         step_ms: milliseconds of each step, of all targets together; ``decide_targets`` adds to it.
+        has_wider: whether the network ran on wider windows, too.
     """
 
     frame: Any
     shape: Tuple[int, ...]
     results: Dict[int, Sequence[WindowResult]]
     step_ms: StepMs
+    has_wider: bool
 
 
 def run_windows(targets: Mapping[int, TargetState], frame: Any) -> FrameResults:
@@ -52,13 +54,13 @@ def run_windows(targets: Mapping[int, TargetState], frame: Any) -> FrameResults:
         requests += target.requests(frame, shape)
         wider.append((begin, target.wider_search()))
         spans.append((begin, len(requests)))
-    shown, step_ms = device.run(frame, requests)  # crop, network and select, of all windows
-    shown = search_wider(device, frame, shown, step_ms, wider)
+    usual, step_ms = device.run(frame, requests)  # crop, network and select, of all windows
+    shown = search_wider(device, frame, usual, step_ms, wider)
     results: Dict[int, Sequence[WindowResult]] = {}
     for number, (begin, end) in zip(targets, spans):
         if _is_finite(shown[begin:end]):
             results[number] = shown[begin:end]
-    return FrameResults(frame, shape, results, step_ms)
+    return FrameResults(frame, shape, results, step_ms, shown is not usual)
 
 
 def _is_finite(results: Sequence[WindowResult]) -> bool:

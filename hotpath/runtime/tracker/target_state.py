@@ -5,20 +5,21 @@ frame calls its methods.
 """
 
 import math
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from hotpath.base.errors import NO_SCORE
 from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode
-from hotpath.runtime.devices.base import Device, WindowRequest
+from hotpath.runtime.devices.base import Device, WindowRequest, copy_of_result
 from hotpath.runtime.errors import BadFrame, NetworkFailed
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.identity.guard import DistractorGuard
 from hotpath.runtime.identity.identity import Identity, IdentityPhase, rules_of
 from hotpath.runtime.search.redetector import Redetector
 from hotpath.runtime.search.wider import WiderSearch
+from hotpath.runtime.tracker.first_box import UNSMOOTHED, bias_of
 from hotpath.runtime.tracker.lock import ExclusiveLock
 from hotpath.runtime.tracker.motion import Motion
 from hotpath.runtime.types import LOST, Box, Track, WindowResult
@@ -74,10 +75,36 @@ class TargetState:
             if recover:
                 self._prior = self.guard.prior
 
-    def begin(self, state: np.ndarray, bias: Any, shape: Tuple[int, ...], motion: Motion) -> None:
-        """Start with a new target, whose exemplar is there."""
+    def begin(
+        self, frame: Any, shape: Tuple[int, ...], box: Box, is_drawn: bool = False
+    ) -> Iterator[None]:
+        """Start with a new target, in two parts; there is none until both of them have worked.
+
+        Args:
+            frame, shape: from ``Device.take``.
+            box: from ``checked_box``.
+            is_drawn: whether later boxes follow the convention of this one.
+        """
+        network, device = self.network, self.device
+        self.forget()
+        state = geometry.state_of(network, box, shape[1], shape[0])
+
+        # exemplar: crop and features, kept for all later frames
+        self.exemplar = device.exemplar(frame, state)
+
+        # the first search region: what later frames are compared with
+        result = bias = None
+        if self.guard is not None and self.redetector is not None:
+            (shown,), _ = device.run(frame, [WindowRequest(self.exemplar, state, prior=UNSMOOTHED)])
+            result = copy_of_result(shown)  # a later call overwrites it
+            yield
+            if is_drawn and self.searches:
+                bias = bias_of(network, state, result, shape)
+            self.guard.begin(state, result, self.exemplar.border)
+            self.redetector.begin()
+        self.identity.begin(device.picture(frame), state, result)
         self.state = self.last = state
-        self.bias, self.shape, self.motion = bias, shape, motion
+        self.bias, self.shape = bias, shape
 
     def forget(self) -> None:
         """Drop the target."""

@@ -13,10 +13,10 @@ import numpy as np
 
 from hotpath.base.log import users_level
 from hotpath.runtime import decode
-from hotpath.runtime.devices.base import STEPS, Device, StepMs, WindowRequest
+from hotpath.runtime.devices.base import STEPS, Device, StepMs
 from hotpath.runtime.errors import NotReady
 from hotpath.runtime.frames import geometry
-from hotpath.runtime.tracker.first_box import UNSMOOTHED, DoubtfulBox, bias_of, doubt_of
+from hotpath.runtime.tracker.first_box import DoubtfulBox, doubt_of
 from hotpath.runtime.tracker.frame import decide_targets, run_windows, tracks_or_raise
 from hotpath.runtime.tracker.lock import ExclusiveLock, exclusive
 from hotpath.runtime.tracker.motion import Motion, is_time
@@ -80,9 +80,7 @@ class Tracker:
         self.searches = not self.why_no_search
         can_lose = recover is not None and not why_no_search_on(device)
         self.target = TargetState(device, self.lock, recover if can_lose else None)
-        self._trail: Any = None  # if candidates are followed backwards
-        if self.searches:
-            self._trail = Trail(self._follower)
+        self._trail: Any = Trail(TargetState(device, self.lock, False)) if self.searches else None
 
     @exclusive
     def init(
@@ -130,27 +128,13 @@ class Tracker:
 
             box, taken = point_prompt.first_box(device, frame, box, point, besides)
         box = checked_box(box, shape)
-        motion, picture = Motion(box, time_s), device.picture(frame)
-        doubt = doubt_of(picture, box, shape)
+        motion, doubt = Motion(box, time_s), doubt_of(device.picture(frame), box, shape)
         if doubt and self._warns:  # an error, if the user's filter makes it one
             warnings.warn(DoubtfulBox(doubt), stacklevel=users_level())
-        self._forget()  # there is no target until all of this has worked
-        state = geometry.state_of(self.network, box, shape[1], shape[0])
-
-        # exemplar: crop and features, kept for all later frames
-        exemplar = target.exemplar = device.exemplar(frame, state)
-
-        # the first search region: what later frames are compared with
-        result = bias = None
-        if target.guard is not None and target.redetector is not None:
-            (result,), _ = device.run(frame, [WindowRequest(exemplar, state, prior=UNSMOOTHED)])
-            if taken == "box" and self.searches:
-                bias = bias_of(self.network, state, result, shape)
-            target.guard.begin(state, result, exemplar.border)
-            target.redetector.begin()
-        target.identity.begin(picture, state, result)
-        target.begin(state, bias, shape, motion)
-        self._drawn = state
+        self._forget()
+        for _ in target.begin(frame, shape, box, is_drawn=taken == "box"):
+            pass
+        target.motion, self._drawn = motion, target.state
         if self._trail is not None:
             self._trail.begin()
         self.first = given_track(box, taken)
@@ -194,12 +178,6 @@ class Tracker:
     def _each(self) -> "Tuple[Tracker, ...]":
         """The trackers of all networks that follow the target."""
         return (self,)
-
-    def _follower(self) -> "Tracker":
-        """Return another tracker on the same device, which does not search."""
-        follower = Tracker(self.device, recover=False)
-        follower._warns = False
-        return follower
 
     @property
     def state(self) -> Any:
@@ -279,7 +257,7 @@ class Tracker:
         self._closed = True
         self._forget()
         if self._trail is not None:
-            self._trail.close()
+            self._trail.begin()
 
     @exclusive
     def close(self) -> None:

@@ -18,10 +18,9 @@ different objects, each of the two is followed backwards, too, even if it was ne
 This is a forward-backward check (Kalal, Mikolajczyk, Matas: Forward-Backward Error, ICPR 2010).
 """
 
-import contextlib
 import math
 import time
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -29,9 +28,9 @@ from hotpath.runtime.errors import BadBox, NetworkFailed
 from hotpath.runtime.frames.pictures import AnyFrame, every_pixel
 from hotpath.runtime.identity.guard import JUDGED
 from hotpath.runtime.identity.identity import ACCEPTED, IdentityPhase
-from hotpath.runtime.tracker.frame import FrameResults
+from hotpath.runtime.tracker.frame import FrameResults, decide_targets, run_windows
 from hotpath.runtime.tracker.target_state import TargetState
-from hotpath.runtime.types import LOST, TRACKED, UNSURE, Box, Track
+from hotpath.runtime.types import LOST, TRACKED, UNSURE, Box, Track, checked_box
 
 SURE = 0.8  # presence of a target, from which on the paths of candidates are measured
 CERTAIN = 0.8  # presence of a candidate that is followed backwards, in every picture
@@ -107,8 +106,7 @@ class Trail:
     """Follows the candidates of one target backwards, some pictures a frame.
 
     Args:
-        follower: makes a ``Tracker`` of the same network, without a search; it is called when the
-            first candidate is there.
+        follower: of the first network, without a search; it is what follows a candidate.
 
     Attributes:
         has_twin: whether an object like the target was rejected since the target was sure.
@@ -116,29 +114,23 @@ class Trail:
         is_begun: whether the next frame goes on with one.
     """
 
-    def __init__(self, follower: Callable[[], Any]) -> None:
-        self._make = follower
-        self._follower: Any = None
+    def __init__(self, follower: TargetState) -> None:
+        self._follower = follower
         self.begin()
 
     def begin(self) -> None:
-        """Forget everything: a new target, or the user's word."""
+        """Forget everything, also on the device: a new target, the user's word, or the end."""
         self._sure: Optional[Sure] = None
         self._pictures: List[np.ndarray] = []  # after it
         self._count, self._apart = 0, 1  # frames since the last picture; from one to the next
         self._candidates: List[Candidate] = []
+        self._parts: Iterator[None] = iter(())  # of the start of the follower
         self.has_twin = self.has_followed = False
+        self._follower.forget()
 
     @property
     def is_begun(self) -> bool:
         return any(each.ahead for each in self._candidates)
-
-    def close(self) -> None:
-        """Release the device's memory."""
-        self.begin()
-        if self._follower is not None:
-            self._follower.release()
-            self._follower = None
 
     def end_frame(
         self, small: SmallPicture, track: Track, targets: Sequence[TargetState], steps: int = STEPS
@@ -160,8 +152,7 @@ class Trail:
             if each.identity.phase == IdentityPhase.TENTATIVE
             or (is_disputed and each.identity.phase in ACCEPTED)
         ]
-        self._match([box for _, box in followed])
-        self._note_arrivals(small)
+        self._match([box for _, box in followed], small)
         self.has_followed = bool(steps) and any(each.is_open for each in self._candidates)
         another = self._follow(small, steps) if self.has_followed else None
         for target in targets:
@@ -187,24 +178,18 @@ class Trail:
         for target in targets:
             _refuse(target, box)
 
-    def _match(self, boxes: Sequence[Box]) -> None:
+    def _match(self, boxes: Sequence[Box], small: SmallPicture) -> None:
         """Take the candidates of a frame: those of the last frame, in new places, and others."""
-        before, self._candidates = self._candidates, []
+        before, self._candidates, sure = self._candidates, [], self._sure
         for box in boxes:
             if any(not _is_away(box, each.box) for each in self._candidates):
                 continue  # that of the other network
             same = [each for each in before if not _is_away(box, each.box)]
             candidate = same[0] if same else Candidate(box)
             candidate.box = box
+            if sure is not None and sure.shape == small.shape:
+                candidate.has_place |= not _is_away(small.scaled(box), sure.box)
             self._candidates.append(candidate)
-
-    def _note_arrivals(self, small: SmallPicture) -> None:
-        """Take note of the candidates that are in the place where the target was."""
-        sure = self._sure
-        if sure is not None and sure.shape == small.shape:
-            for each in self._candidates:
-                if not _is_away(small.scaled(each.box), sure.box):
-                    each.has_place = True
 
     def _follow(self, small: SmallPicture, steps: int) -> Optional[Box]:
         """Follow a candidate some pictures further; returns its box if it is another object."""
@@ -216,23 +201,28 @@ class Trail:
         sure = self._sure
         if sure is None or sure.shape != small.shape:
             return None
-        with contextlib.suppress(BadBox, NetworkFailed):  # partly outside
+        try:
             if ahead is None:
                 candidate.origin = small.scaled(box)
-                if self._follower is None:
-                    self._follower = self._make()
-                self._follower.init(small.pixels, candidate.origin)
+                first = checked_box(candidate.origin, small.pixels.shape)
+                self._parts = self._follower.begin(small.pixels, small.pixels.shape, first)
+                next(self._parts)  # it learns in the next frame
                 candidate.ahead = [sure.pixels] * JUDGED + self._pictures
                 return None
+            for _ in self._parts:
+                pass
+            one = {0: self._follower}
             for _ in range(min(steps, len(ahead))):
-                track = self._follower.update(ahead.pop())
-                if track.state != TRACKED or track.presence < CERTAIN:
+                track = decide_targets(one, run_windows(one, ahead.pop())).get(0)
+                if track is None or track.state != TRACKED or (track.presence or 0.0) < CERTAIN:
                     ahead = None
                     break
                 candidate.origin = track.box
             if ahead:
                 candidate.ahead = ahead
                 return None
+        except (BadBox, NetworkFailed):  # partly outside
+            ahead = None
         is_away = _is_away(candidate.origin, sure.box)
         candidate.has_place |= not is_away
         return box if is_away and ahead is not None else None
@@ -290,7 +280,7 @@ def end_frame(trackers: Mapping[int, Any], results: FrameResults, tracks: Dict[i
     """End a frame for one or more targets: their candidates are followed backwards.
 
     On a live camera only one candidate is followed in a frame, so that several lost targets take no
-    longer than one.
+    longer than one; and none in a frame with wider windows.
 
     Args:
         trackers: number of a target -> its ``Tracker``.
@@ -303,7 +293,7 @@ def end_frame(trackers: Mapping[int, Any], results: FrameResults, tracks: Dict[i
         tracker, trail = trackers[number], trackers[number]._trail
         if small is None:
             small = SmallPicture(tracker.device.picture(results.frame))
-            steps = 1 if tracker.device.is_live else STEPS
+            steps = (0 if results.has_wider else 1) if tracker.device.is_live else STEPS
         targets = [each.target for each in tracker._each]
         tracks[number] = tracker.target.shown = trail.end_frame(
             small, tracks[number], targets, steps

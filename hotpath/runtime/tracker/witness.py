@@ -280,7 +280,8 @@ def find_targets(
     own, other = tracks
     both = [number for number in own if number in other]
     agreed = {n: trackers[n]._tracks_of_both(own[n], other[n]) for n in both}
-    end_frame(trackers, seen[0], agreed)
+    has_wider = any(each.has_wider for each in seen)
+    end_frame(trackers, seen[0]._replace(has_wider=has_wider), agreed)
     step_ms = {step: sum(each.step_ms[step] for each in seen) for step in STEPS}
     return agreed, step_ms
 

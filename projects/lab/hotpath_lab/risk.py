@@ -98,7 +98,7 @@ def table(trackers: Mapping[str, Mapping[str, Films]]) -> str:
 
 
 def picture(trackers: Mapping[str, Mapping[str, Films]]) -> str:
-    """The curves as an SVG: a plot for each set, a line for each tracker."""
+    """The curves as an SVG: a plot for each set, two in a row, a line for each tracker."""
     sets, coverages = list(next(iter(trackers.values()))), np.linspace(0.02, 1, STEPS)
     curves = {
         (name, tracker): risks(of_sets[name], coverages)
@@ -106,10 +106,14 @@ def picture(trackers: Mapping[str, Mapping[str, Films]]) -> str:
         for name in sets
     }
     top = math.ceil(20 * max(curve.max() for curve in curves.values()) + 1e-9) / 20
-    high, plots = TOP + HEIGHT + BELOW + 22 * len(trackers), []
+    below = -(-len(sets) // 2) * (TOP + HEIGHT + BELOW)
+    high, plots = below + 22 * len(trackers), []
     for index, name in enumerate(sets):
-        x0, y0 = LEFT + index * (WIDTH + LEFT), TOP + HEIGHT
-        plots.append(f'<text x="{x0}" y="{TOP - 12}" {TEXT} font-weight="bold">{name}</text>')
+        row, column = divmod(index, 2)
+        x0, y0 = LEFT + column * (WIDTH + LEFT), (row + 1) * (TOP + HEIGHT) + row * BELOW
+        plots.append(
+            f'<text x="{x0}" y="{y0 - HEIGHT - 12}" {TEXT} font-weight="bold">{name}</text>'
+        )
         for share in (0, 0.25, 0.5, 0.75, 1):
             x, y = x0 + share * WIDTH, y0 - share * HEIGHT
             plots.append(f'<path d="M{x0} {y}H{x0 + WIDTH}" stroke="#ddd"/>')
@@ -133,13 +137,13 @@ def picture(trackers: Mapping[str, Mapping[str, Films]]) -> str:
             "are claimed; upwards: wrong boxes among them</text>"
         )
     for index, ((colour, dashes), tracker) in enumerate(zip(LINES, trackers)):
-        y = TOP + HEIGHT + BELOW + 22 * index + 10
+        y = below + 22 * index + 10
         plots.append(
             f'<path d="M{LEFT} {y}h40" stroke="{colour}" stroke-width="2" '
             f'stroke-dasharray="{dashes}"/>'
             f'<text x="{LEFT + 48}" y="{y + 4}" {TEXT}>{tracker}</text>'
         )
-    wide = LEFT + len(sets) * (WIDTH + LEFT)
+    wide = LEFT + min(len(sets), 2) * (WIDTH + LEFT)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}">'
         f'<rect width="{wide}" height="{high}" fill="#fff"/>' + "\n".join(plots) + "</svg>\n"

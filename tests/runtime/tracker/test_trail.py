@@ -1,6 +1,7 @@
 """An object that stood beside the target is not claimed, however much it looks like it."""
 
 import functools
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -8,10 +9,13 @@ import pytest
 
 from hotpath.kernels.planes import Planes
 from hotpath.runtime import load_targets, load_tracker
+from hotpath.runtime.devices.processor import CpuDevice
 from hotpath.runtime.frames.camera_frames import PlanarFrame
 from hotpath.runtime.frames.jpeg_frames import JpegFrame
 from hotpath.runtime.identity.identity import MOST_UNVERIFIED, IdentityPhase
+from hotpath.runtime.identity.learner.classifier import Classifier
 from hotpath.runtime.tracker import trail as trails
+from hotpath.runtime.tracker.target_state import TargetState
 from hotpath.runtime.tracker.trail import EVERY, MOST, STEPS, SmallPicture, Trail
 from hotpath.runtime.types import LOST, TRACKED, UNSURE, Box, Track
 from tests.support import tiny
@@ -117,17 +121,12 @@ def test_an_object_that_came_after_the_loss_is_verified_by_its_looks_alone(load)
 def test_no_candidate_is_followed_again_and_again(load, monkeypatch):
     begun = []
     with load() as tracker:
-        make = tracker._trail._make
-
-        def counted():
-            follower = make()
-            init = follower.init
-            follower.init = lambda *given: begun.append(given) or init(*given)
-            return follower
-
-        tracker._trail._make = counted
+        begin = TargetState.begin
+        monkeypatch.setattr(
+            TargetState, "begin", lambda *given, **named: begun.append(1) or begin(*given, **named)
+        )
         followed(tracker, shelf_of(2))
-    assert 2 <= len(begun) <= 4  # one each; the search's first box of one may be far off
+    assert 3 <= len(begun) <= 5  # of the target, and of each; a first box may be far off
 
 
 def test_a_frame_takes_few_more_calls_of_the_network(load, monkeypatch):
@@ -211,7 +210,7 @@ def test_in_frames_of_another_size_nothing_is_known(load):
 
 def kept_by(presences):
     """The trail after frames in which the target has those presences."""
-    trail, box = Trail(lambda: None), Box(10, 10, 20, 20)
+    trail, box = Trail(SimpleNamespace(forget=lambda: None)), Box(10, 10, 20, 20)
     for presence in presences:
         small = SmallPicture(np.zeros((72, 128, 3), np.uint8))
         trail.end_frame(small, Track(box, 0.9, presence=presence), ())
@@ -237,18 +236,14 @@ def test_few_pictures_are_made_while_the_target_is_sure(monkeypatch):
     assert len(made) == 4
 
 
-def test_a_candidate_that_is_partly_outside_is_not_followed():
-    class Refusing:
-        def init(self, *given):
-            from hotpath.runtime.errors import BadBox
-
-            raise BadBox("outside")
-
-    trail = kept_by([0.9, 0.1])
-    trail._make = Refusing
-    trail._match([Box(-30, 0, 40, 40)])
-    assert trail._follow(SmallPicture(np.zeros((72, 128, 3), np.uint8)), STEPS) is None
-    assert not trail._candidates[0].is_open
+def test_a_candidate_that_is_partly_outside_is_not_followed(load):
+    with load() as tracker:
+        followed(tracker, shelf_of(), GONE + 2)
+        trail, small = tracker._trail, SmallPicture(shelf_of().frames[GONE + 2])
+        for x, is_open in ((-35, False), (40, True)):
+            trail._match([Box(x, 40, 40, 40)], small)
+            assert trail._follow(small, STEPS) is None
+            assert trail._candidates[0].is_open is is_open
 
 
 def in_planes(bgr):
@@ -339,18 +334,41 @@ def test_a_network_that_was_never_lost_is_followed_back_if_the_other_one_dispute
     assert is_at(tracks[-1], PLACES[0])
 
 
-def test_on_a_live_camera_a_frame_takes_one_more_call_of_the_network(load, monkeypatch):
-    with load() as tracker:
+@pytest.mark.parametrize("of_two", [False, True])
+def test_on_a_live_camera_a_frame_takes_one_more_call_of_the_network(load, of_two, monkeypatch):
+    """What the first window shows is learnt in the next frame; the exemplar is smaller."""
+    calls = []
+    for of_class, name in ((CpuDevice, "run"), (CpuDevice, "exemplar"), (Classifier, "begin")):
+        one = getattr(of_class, name)
+        monkeypatch.setattr(
+            of_class, name, lambda *given, one=one, name=name: calls.append(name) or one(*given)
+        )
+    with load(of_two) as tracker:
         tracker.device.is_live = True
-        shelf, calls, run = shelf_of(2), [], tracker.device.run
+        shelf, of_frames = shelf_of(2), []
         tracker.init(shelf.frames[0], shelf.box)
-        monkeypatch.setattr(tracker.device, "run", lambda *given: calls.append(1) or run(*given))
-        most = []
         for frame in shelf.frames[1:]:
             calls.clear()
             track = tracker.update(frame)
-            most.append(len(calls))
-        assert max(most) == 2 and track.state == LOST and tracker._trail.has_twin
+            of_frames.append(calls[1 + of_two :])
+        assert track.state == LOST and tracker._trail.has_twin
+    assert max(each.count("run") for each in of_frames) == 1
+    walk = [each for each in of_frames if each]
+    assert walk[:3] == [["exemplar", "run"], ["begin", "run"], ["run"]]
+
+
+def test_on_a_live_camera_a_candidate_waits_where_a_wider_window_is_examined(load):
+    with load() as tracker:
+        tracker.device.is_live = True
+        shelf = shelf_of()
+        followed(tracker, shelf, GONE)
+        frames = iter(shelf.frames[GONE:])
+        while not tracker._trail.has_followed:
+            tracker.update(next(frames))
+        for score, is_followed in ((2.0, False), (0.0, True)):  # below it, the window is wider
+            tracker.network.wider_below = score
+            tracker.update(next(frames))
+            assert tracker._trail.has_followed is is_followed
 
 
 def test_of_several_targets_one_is_followed_back_at_a_time_on_a_live_camera(toml):

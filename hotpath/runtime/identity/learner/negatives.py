@@ -95,7 +95,7 @@ class Negatives:
                 f"{self._network.given} --clips DIR`",
                 what="other network",
             )
-        self._described = samples_of(self._raw, np.tile(mean, PARTS**2))
+        self._mean, self._described = np.tile(mean, PARTS**2), None
 
     def chances(
         self, references: Sequence[np.ndarray], ridge: Ridge
@@ -107,7 +107,9 @@ class Negatives:
             ridge: the classifier's.
         """
         chance = UNKNOWN
-        if self._described is not None:
+        if self._raw is not None:
+            if self._described is None:  # not in the first frame, which takes long
+                self._described = samples_of(self._raw, self._mean)
             if self._last[0] != ridge.solved:
                 values = ridge.predict(self._described)
                 place = int(len(values) * (1 - CHANCE))

@@ -349,6 +349,16 @@ class Targets:
         tracker: Tracker = self._trackers[number]
         return tracker
 
+    def __getattr__(self, name: str) -> NoReturn:
+        """Raise ``AttributeError``, with the name that you meant."""
+        from hotpath.base.messages import did_you_mean
+
+        hint = did_you_mean(name, [each for each in dir(type(self)) if each[0] != "_"])
+        if name in ("remove", "delete"):
+            hint = "did you mean drop?"
+        hint = "; " + hint if hint else ""
+        raise AttributeError(f"Targets has no attribute {name!r}{hint}")
+
     def __len__(self) -> int:
         return len(self._trackers)
 

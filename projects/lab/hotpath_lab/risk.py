@@ -109,7 +109,10 @@ def picture(trackers: Mapping[str, Mapping[str, Films]]) -> str:
     high, plots = TOP + HEIGHT + BELOW + 22 * len(trackers), []
     for index, name in enumerate(sets):
         x0, y0 = LEFT + index * (WIDTH + LEFT), TOP + HEIGHT
-        plots.append(f'<text x="{x0}" y="{TOP - 12}" {TEXT} font-weight="bold">{name}</text>')
+        plots.append(
+            f'<text x="{x0}" y="{TOP - 12}" {TEXT}><tspan font-weight="bold">{name}</tspan>: '
+            "wrong boxes, in % of the claimed frames</text>"
+        )
         for share in (0, 0.25, 0.5, 0.75, 1):
             x, y = x0 + share * WIDTH, y0 - share * HEIGHT
             plots.append(f'<path d="M{x0} {y}H{x0 + WIDTH}" stroke="#ddd"/>')
@@ -129,8 +132,8 @@ def picture(trackers: Mapping[str, Mapping[str, Films]]) -> str:
                 f'stroke-dasharray="{dashes}"/>'
             )
         plots.append(
-            f'<text x="{x0 + WIDTH / 2}" y="{y0 + 36}" {TEXT} text-anchor="middle">frames that '
-            "are claimed; upwards: wrong boxes among them</text>"
+            f'<text x="{x0 + WIDTH / 2}" y="{y0 + 36}" {TEXT} text-anchor="middle">claimed '
+            "frames, in % of those with the target in view</text>"
         )
     for index, ((colour, dashes), tracker) in enumerate(zip(LINES, trackers)):
         y = TOP + HEIGHT + BELOW + 22 * index + 10

@@ -103,7 +103,7 @@ def advice_for_unknown(word: str, names: Collection[str]) -> str:
         names: those that there are.
 
     Example:
-        >>> advice("page-host", ["page"])
+        >>> advice_for_unknown("page-host", ["page"])
         ''
     """
     if word in GONE:

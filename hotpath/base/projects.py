@@ -30,7 +30,7 @@ def find_entry_point(name: str) -> Optional[Any]:
             thing, and ``value`` names it.
 
     Example:
-        >>> find("fpga.nothing") is None
+        >>> find_entry_point("fpga.nothing") is None
         True
     """
     if sys.version_info < (3, 10):  # which the projects need

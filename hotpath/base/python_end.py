@@ -1,4 +1,4 @@
-"""Let no thread be inside a library when Python ends, and know of a fork, which copies no threads.
+"""Let no thread be inside a library when Python ends.
 
 At its end Python stops daemon threads that ask for the interpreter. One that is in the C++ code of
 an engine or of OpenCV aborts the process there. So the end waits until no thread is inside such a
@@ -17,7 +17,6 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 _inside: Dict[int, int] = {}  # a thread's number -> how many calls it is inside of
 _ending: List[int] = []  # the thread that ends Python
-_forks: List[int] = [0]  # how often this process and those before it were forked
 
 
 def begin_library_call() -> None:
@@ -36,13 +35,8 @@ def end_library_call() -> None:
         del _inside[thread]
 
 
-def forks() -> int:
-    """A number that is another one in a process that was forked since: other threads are gone."""
-    return _forks[0]
-
-
 def _begin_child() -> None:
-    _forks[0] += 1
+    """Forget the other threads: a fork copies none of them."""
     for thread in set(_inside).difference([threading.get_ident()]):
         del _inside[thread]
 

@@ -50,7 +50,7 @@ def form_problem(kind: type, value: Any) -> Optional[str]:
     """Return what is wrong with a value of a kind of ``FORMS``, or None.
 
     Example:
-        >>> why_not(FileName, "../x.onnx")
+        >>> form_problem(FileName, "../x.onnx")
         'must be a file name without folders and wildcards'
     """
     pattern, problem = FORMS[kind]

@@ -11,9 +11,10 @@ from tqdm import tqdm
 from hotpath.base.cli import Parser, wrap_for_terminal
 from hotpath.base.common_options import add_engine, add_networks_dir
 from hotpath.base.exit_codes import exit_code
-from hotpath.base.messages import counted
+from hotpath.base.messages import counted, did_you_mean
 from hotpath.calib.errors import BadRun
 from hotpath.runtime import engines
+from hotpath.video.clips import AnnotatedClip, find_clips
 
 C = TypeVar("C", bound=Any)  # a clip or film, which has a name
 
@@ -54,6 +55,27 @@ def add_clip_options(cli: argparse.ArgumentParser, required: bool = True) -> Non
     cli.add_argument("--only", metavar="NAME,NAME", help="use only these clips")
 
 
+def names_in(text: Optional[str]) -> List[str]:
+    """Return the names of an option such as ``--only``, which are separated by commas."""
+    return [name.strip() for name in text.split(",")] if text else []
+
+
+def find_chosen_clips(folders: Sequence[str], only: Optional[str]) -> List[AnnotatedClip]:
+    """Find the clips of ``--clips`` and ``--only``; print why one of these is left out.
+
+    Raises:
+        BadClips: there are none; see ``find_clips``.
+        BadRun: no clip has one of the names.
+    """
+    names = names_in(only)
+
+    def log(line: str) -> None:
+        if not names or any(name in line for name in names):
+            say(line)
+
+    return chosen_clips(find_clips(folders, log), only)
+
+
 def chosen_clips(clips: Sequence[C], only: Optional[str]) -> List[C]:
     """Return the clips named in ``only``, separated by commas, or all clips if it is None.
 
@@ -62,11 +84,11 @@ def chosen_clips(clips: Sequence[C], only: Optional[str]) -> List[C]:
     """
     if not only:
         return list(clips)
-    names = only.split(",")
-    unknown = sorted(set(names) - {clip.name for clip in clips})
-    if unknown:
-        there = ", ".join(clip.name for clip in clips)
-        raise BadRun(f"no clip is called {unknown[0]}; there are: {there}")
+    names, there = names_in(only), [clip.name for clip in clips]
+    for name in names:
+        if name not in there:
+            hint = did_you_mean(name, there) or "there are: " + ", ".join(there)
+            raise BadRun(f"no clip is called {name!r}; {hint}")
     return [clip for clip in clips if clip.name in names]
 
 

@@ -22,11 +22,10 @@ from typing import TYPE_CHECKING, Any
 from hotpath.base.cache import write_text
 from hotpath.base.messages import counted
 from hotpath.calib import command_line
-from hotpath.calib.command_line import chosen_clips, say
+from hotpath.calib.command_line import find_chosen_clips, say
 from hotpath.calib.errors import BadRun
 from hotpath.graphs import table
 from hotpath.runtime.networks import load_network
-from hotpath.video.clips import find_clips
 
 if TYPE_CHECKING:
     from hotpath.calib.calibration import (
@@ -79,7 +78,7 @@ def run(options: argparse.Namespace) -> Table:
     out.mkdir(parents=True, exist_ok=True)
     if not options.clips:
         raise BadRun("no clips to measure on; name a folder of annotated clips with --clips DIR")
-    clips = chosen_clips(find_clips(options.clips, log=say), options.only)
+    clips = find_chosen_clips(options.clips, options.only)
     measured, held = command_line.split_clips(clips, options.held_out)
     counts = (options.exemplars, options.searches)
     work = NetworkCalibration(network, options.networks_dir, measured, held, counts)

@@ -3,7 +3,6 @@
 import copy
 import itertools
 import multiprocessing
-import os
 import pickle
 import threading
 
@@ -93,7 +92,6 @@ def in_child(work):
         child.join()
 
 
-@pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="fork is not known of")
 @pytest.mark.parametrize("frames, threads, witness", itertools.product((0, 1), (1, 2), (0, 1)))
 def test_a_forked_process_follows_or_says_what_to_do(network, frames, threads, witness):
     pictures, boxes = tiny.film(4)
@@ -116,7 +114,16 @@ def test_a_forked_process_follows_or_says_what_to_do(network, frames, threads, w
             assert answer == follow()
 
 
-@pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="fork is not known of")
+@pytest.mark.parametrize("witness", ["none", "kestrel_fast"])
+def test_a_forked_process_can_close_the_tracker_and_so_can_its_parent(witness):
+    pictures, boxes = tiny.film(2)
+    with load_tracker("kestrel_small", witness=witness, threads=2) as tracker:
+        tracker.init(pictures[0], boxes[0])
+        tracker.update(pictures[1])  # the libraries have begun their threads
+        assert in_child(lambda: tracker.close() or "closed") == "closed"
+        tracker.update(pictures[1])
+
+
 @pytest.mark.parametrize("call", ["init", "update"])
 def test_a_process_that_is_forked_inside_a_frame_does_not_wait_for_it(network, monkeypatch, call):
     inside, may_go, frame = threading.Event(), threading.Event(), np.zeros((120, 160, 3), np.uint8)
@@ -142,7 +149,6 @@ def test_a_process_that_is_forked_inside_a_frame_does_not_wait_for_it(network, m
     assert "load_tracker in each process" in answer
 
 
-@pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="fork is not known of")
 def test_a_detector_in_the_background_is_not_waited_for_in_a_forked_process():
     pool = OneThread()
     assert in_child(lambda: pool.submit(int).result()) == 0

@@ -32,12 +32,11 @@ def with_config(parser: argparse.ArgumentParser, arguments: List[str]) -> argpar
         option, opposite = "--" + name, "--no-" + name
         if option not in actions or name == "config":
             names = [each[2:] for each in actions if each[:2] == "--" and each != "--config"]
-            hint = (
-                advice_for_unknown(name, names) or did_you_mean(name, names) or "--help lists them"
-            )
+            hint = advice_for_unknown(name, names) or did_you_mean(name, names)
+            what, hint = "is not an option", hint or "`hotpath track --help all` lists all of them"
             if name == "config":
-                hint = "it can't name another file; leave it out"
-            raise BadOption(f"{path}: a file has no option {name}; {hint}", what="unknown option")
+                what, hint = "can't name another file", "leave it out"
+            raise BadOption(f"{path}: the key {name!r} {what}; {hint}", what="unknown option")
         problem = convert(value, Key(bool))[1] if actions[option].nargs == 0 else None
         if problem:
             raise BadOption(f"{path}: {name} {problem}", what="wrong value")

@@ -93,7 +93,7 @@ def _check_window(source: "Source") -> None:
 
     reason = desktop_window.no_window()
     if reason:
-        truth = "has no ground truth"
+        truth = "has no usable ground truth"
         if source.annotated:
             truth = "has no target in its first frame, by its ground truth,"
         raise BadBox(

@@ -22,6 +22,7 @@ DESCRIPTION = (
     "mouse (--show), or select it in a browser (--page)."
 )
 BARE_BOX = re.compile(r"\d+(\.\d+)?%?(,\d+(\.\d+)?%?){3}$")
+NUMBERS = re.compile(r"[\d.%,]+$")
 PLUGS = projects.load_plugs()
 OTHERS = tuple(group for plug in PLUGS for group in plug.groups)
 GROUPS: Tuple[option_records.Group, ...] = (
@@ -64,9 +65,10 @@ def parse(arguments: List[str]) -> argparse.Namespace:
         names = [name[2:] for name in actions if name[:2] == "--"]
         hint = advice_for_unknown(word, names) or did_you_mean(word, names, "--")
         cli.error("unrecognized arguments: " + " ".join(unknown) + (hint and f" ({hint})"))
-    for word in words:
-        if BARE_BOX.match(word) and not os.path.exists(word):
-            cli.error(f"{word}: no such file; if it is a box, write --box {word}")
+    numbers = [word for word in words if NUMBERS.match(word) and not os.path.exists(word)]
+    box = ",".join(word.rstrip(",") for word in numbers)
+    if BARE_BOX.match(box):
+        cli.error(f"{' '.join(numbers)}: no such file; if it is a box, write --box {box}")
     if words:  # which overrule a file's
         if "--video" in [word.split("=")[0] for word in arguments]:
             words = [options.video, *words]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, 
 from hotpath.app.cli.drawing_output import DrawingOutput
 from hotpath.app.cli.option_parser import command_of
 from hotpath.app.cli.other_programs import OtherPrograms
-from hotpath.app.cli.profile import STEPS, Profile
+from hotpath.app.cli.profile import STEPS, Profile, title_of
 from hotpath.app.cli.progress import Progress, say
 from hotpath.app.cli.summary import Figures, Summary, lines_of, place_of, print_json
 from hotpath.app.option_records import LinkOptions, OutputOptions, RunOptions
@@ -214,8 +214,7 @@ class Outputs:
         for step in STEPS:
             ms = self.profile.figures(step)
             if any(ms.values()):
-                name = "decode" if step == "wait" and not self._source.live else step
-                rows.append((name, ms["median"], ms["p95"]))
+                rows.append((title_of(step, self._source.live), ms["median"], ms["p95"]))
         assert self._report is not None, "it asks"
         targets = self._report.history.targets.values()
         box = next((past.events[0].box for past in targets if past.events), ())

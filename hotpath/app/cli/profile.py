@@ -14,6 +14,11 @@ RECENT = 30  # frames of the figures that a picture or the page shows
 STILL_S = 1.0  # a longer time between two frames, without work, is a pause
 
 
+def title_of(step: str, live: bool) -> str:
+    """Return what a step is called for people; ``total`` is of tracking alone, without decoding."""
+    return {"total": "tracking", "wait": "wait" if live else "decode"}.get(step, step)
+
+
 class Profile:
     """The times of the last frames, milliseconds a step.
 
@@ -110,7 +115,6 @@ class Profile:
             ms = self.figures(step)
             if step in ("crop", "network", "select", "total") and not any(ms.values()):
                 continue
-            name = "decode" if step == "wait" and not live else step
             text = "{:<8} {median:8.3f} {p95:8.3f} {p99:8.3f}  {}"
-            lines.append(text.format(name, self._threads[step], **ms).rstrip())
+            lines.append(text.format(title_of(step, live), self._threads[step], **ms).rstrip())
         return "\n".join(lines)

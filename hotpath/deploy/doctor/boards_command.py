@@ -100,8 +100,10 @@ def this_machine(options: argparse.Namespace) -> None:
 
 
 def print_missing(options: argparse.Namespace) -> None:
-    for command in missing_packages.install_commands(_situation(_root(options))):
-        print(command)
+    commands = missing_packages.install_commands(_situation(_root(options)))
+    print("".join(command + "\n" for command in commands), end="")
+    if not commands:  # not on standard output, which scripts run
+        print("Nothing that Hotpath uses is missing on this machine.", file=sys.stderr)
 
 
 def list_boards(options: argparse.Namespace) -> None:

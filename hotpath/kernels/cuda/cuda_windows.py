@@ -113,7 +113,7 @@ class CudaWindows:
         self._seen: Optional[np.ndarray] = None
         try:
             self._allocate()
-            self._prepare()
+            self._warm_up_and_capture()
         except HotpathError:
             self.close()
             raise
@@ -149,10 +149,12 @@ class CudaWindows:
         names = engine.maps + engine.shown
         self._rooms = {name: device.pinned(most * engine.apart(name)) for name in names}
 
-    def _prepare(self) -> None:
-        """Run every number of windows once, so that libraries set themselves up; then capture.
+    def _warm_up_and_capture(self) -> None:
+        """Run a frame of each number of windows once, and capture it as a CUDA graph.
 
-        Graphs are compared when all are made: what a library keeps for one may be another's.
+        The libraries set themselves up in their first run. Each graph must then return the bytes of
+        that run. They are compared after the last capture, because a capture may change memory of
+        the library that an earlier graph reads.
         """
         random = np.random.RandomState(1)
         side = 64
@@ -161,21 +163,21 @@ class CudaWindows:
         target = self.exemplar(frame, place, (90, 100, 110))
         try:
             window = target, (side / 2.0,) * 4 + place + (1.0, 1.0), ARGMAX
-            proofs = {}
+            results = {}
             for count in self.engine.counts:
                 self._pack(frame, [window] * count)
-                proofs[count] = self._proof(functools.partial(self._enqueue, count), count)
+                results[count] = self._result_bytes(functools.partial(self._enqueue, count), count)
                 if self.uses_graph:
                     self._capture(count)
             for count, graph in list(self._graphs.items()):
-                if self._proof(graph.launch, count) != proofs[count]:
+                if self._result_bytes(graph.launch, count) != results[count]:
                     self._give_up_graphs("as a graph a frame has another result")
                     break
         finally:
             self.free(target)
 
-    def _proof(self, run: Callable[[Any], None], count: int) -> List[bytes]:
-        """Return the result of one way of running a frame."""
+    def _result_bytes(self, run: Callable[[Any], None], count: int) -> List[bytes]:
+        """Run a frame, as launches or as a graph; returns the bytes of all that it computes."""
         if self._seen is None:
             self._run(run, self.engine.maps + self.engine.shown, count)
             return [self._rooms[name].tobytes() for name in self.engine.maps + self.engine.shown]

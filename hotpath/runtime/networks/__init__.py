@@ -38,6 +38,7 @@ __all__ = [
 # (README.md).
 DEFAULT_NETWORK = "lightfc"
 FASTER_PAIR, SHARE = "--network kestrel --witness kestrel_fast", 0.4
+FOR_DETECTORS = "use `hotpath track --detector NAME`, or hotpath.track(detector=NAME) in Python"
 FOLDER = pathlib.Path(__file__).resolve().parent
 
 
@@ -123,12 +124,12 @@ def find_toml(
     detectors = names(DETECTORS) if folder == FOLDER else []
     if text in detectors:
         raise UnknownNetwork(
-            f"{text} is a detector, not a {what}; give it to --detector", what="detector"
+            f"{text} is a detector, not a {what}; {FOR_DETECTORS}", what="detector"
         )
     from hotpath.base.messages import did_you_mean
 
     hint = did_you_mean(text, names(folder) + names(forms)) or f"there are: {there}"
     near = did_you_mean(text, detectors)
     if near:
-        hint = f"{near} That is a detector, for --detector; the networks are: {there}"
+        hint = f"{near} That is a detector: {FOR_DETECTORS}; the networks are: {there}"
     raise UnknownNetwork(f"no {what} is called {text!r}; {hint}", what="unknown name")

@@ -5,12 +5,12 @@ list.
 """
 
 import math
-from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tuple
 
 import numpy as np
 
 from hotpath.base.log import reporter
-from hotpath.base.messages import counted
+from hotpath.base.messages import counted, did_you_mean
 from hotpath.runtime import loading
 from hotpath.runtime.devices.base import STEPS, Device, StepMs
 from hotpath.runtime.errors import BadOption, NotReady
@@ -348,6 +348,16 @@ class Targets:
             )
         tracker: Tracker = self._trackers[number]
         return tracker
+
+    if not TYPE_CHECKING:  # which reports a wrong name itself
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Raise ``AttributeError``, with the name that you meant."""
+            names = [each for each in dir(type(self)) if each[0] != "_"]
+            is_removal = name in ("remove", "delete")
+            hint = "did you mean drop?" if is_removal else did_you_mean(name, names)
+            hint = "; " + hint if hint else ""
+            raise AttributeError(f"Targets has no attribute {name!r}{hint}")
 
     def __len__(self) -> int:
         return len(self._trackers)

@@ -5,10 +5,11 @@ that comes while another thread is inside is refused, because it would be late.
 """
 
 import functools
+import os
 import threading
 from typing import Any, Callable, TypeVar, cast
 
-from hotpath.base.python_end import begin_library_call, end_library_call, forks
+from hotpath.base.python_end import begin_library_call, end_library_call
 from hotpath.runtime.errors import NotReady
 
 BUSY = "another thread uses this tracker now; give each thread its own one, or a lock"
@@ -24,14 +25,14 @@ class ExclusiveLock:
 
     def __init__(self) -> None:
         self._inside, self._next = threading.RLock(), threading.Lock()
-        self._forks = forks()
+        self._process = os.getpid()
 
     def acquire(self) -> None:
         """Enter at once; raises ``NotReady`` where another thread is inside or waits."""
         begin_library_call()
         if self._next.locked() or not self._inside.acquire(False):
             end_library_call()
-            raise NotReady(BUSY if forks() == self._forks else FORKED)
+            raise NotReady(BUSY if os.getpid() == self._process else FORKED)
 
     def release(self) -> None:
         """Let the next thread in."""
@@ -42,7 +43,7 @@ class ExclusiveLock:
         begin_library_call()
         try:
             if not self._inside.acquire(False):
-                if forks() != self._forks:  # whoever is inside is in another process
+                if os.getpid() != self._process:  # whoever is inside is in another process
                     raise NotReady(FORKED)
                 with self._next:  # whoever takes turns in a loop lets this one in
                     self._inside.acquire()

@@ -23,7 +23,8 @@ prior of an object after a loss (AFTER) is in both numbers, and must not count t
 but have lost nothing, presence is at most the larger one. While one of them follows what the other
 one led it to, until the end of its probation, both are one witness: here, too, it is at most the
 larger one. In different places, presence is that of the network whose box is shown, and AFTER
-counts against it. Where not both claim the target, presence is at most ``MOST_OF_ONE``.
+counts against it. Where not both claim the target, presence is at most ``MOST_OF_ONE``,
+and of a lost target at most ``MOST_UNVERIFIED``, as with one network.
 
 A box that moves by more than its size in one frame, while that of the other network stays, has
 hopped to another object, whatever the network's score: to one that is not the target, if that was
@@ -378,7 +379,7 @@ def combine_tracks(
     if agrees and presence >= MOST_UNVERIFIED and (claims == 2 or claims and is_unbroken):
         state = TRACKED
     elif not claims and (is_chance or losses == 2):
-        state, agrees = LOST, False
+        state, agrees, presence = LOST, False, min(presence, MOST_UNVERIFIED)
     return track._replace(
         state=state, lost=state == LOST, presence=presence, found=False, witnessed=agrees
     )

@@ -29,10 +29,10 @@ import numpy as np
 from hotpath.base.messages import why_unread
 from hotpath.base.text import read as read_text
 from hotpath.calib import command_line
-from hotpath.calib.command_line import chosen_clips, say
+from hotpath.calib.command_line import chosen_clips, find_chosen_clips, say
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.errors import HotpathError
-from hotpath.video.clips import AnnotatedClip, find_clips
+from hotpath.video.clips import AnnotatedClip
 from hotpath_lab import benchmarks, box_files, evaluation_report, figures, runs, trackers
 from hotpath_lab.figures import TrackerResults
 
@@ -103,7 +103,7 @@ def run(options: argparse.Namespace) -> int:
         raise BadRun("name what to judge: --networks NAME,NAME or --boxes DIR")
     out = Path(options.out)
     if not options.benchmark:
-        found = find_clips(options.clips, say)
+        found = find_chosen_clips(options.clips, options.only)
         data = benchmarks.Sequences(found, [clip.name for clip in found], [], {})
     else:
         data = benchmarks.sequences(options.benchmark, Path(options.data))

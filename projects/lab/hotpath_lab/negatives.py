@@ -27,7 +27,7 @@ import numpy as np
 
 from hotpath.base.messages import counted
 from hotpath.calib import command_line
-from hotpath.calib.command_line import say
+from hotpath.calib.command_line import find_chosen_clips, say
 from hotpath.calib.errors import BadRun
 from hotpath.kernels import cpu
 from hotpath.runtime import DEFAULT_NETWORK, load_tracker
@@ -41,7 +41,6 @@ from hotpath.runtime.identity.learner.negatives import PARTS
 from hotpath.runtime.identity.learner.numpy_definition import Pooling
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import load_network, sha256_of
-from hotpath.video.clips import find_clips
 
 Objects = Iterable[tuple[np.ndarray, Sequence[float]]]  # frame, box
 LIST = Path(__file__).with_name("negatives.csv")
@@ -76,7 +75,7 @@ def run(options: argparse.Namespace) -> None:
         source = f"{Path(options.list).name} {sha256_of(options.list)}"
         objects = listed(options.list, options.pictures)
     else:
-        clips = command_line.chosen_clips(find_clips(options.clips, log=say), options.only)
+        clips = find_chosen_clips(options.clips, options.only)
         source = "clips " + " ".join(clip.name for clip in clips)[:200]
         objects = objects_of(clips)
     with load_tracker(

@@ -105,14 +105,15 @@ def picture(trackers: Mapping[str, Mapping[str, Films]]) -> str:
         for tracker, of_sets in trackers.items()
         for name in sets
     }
-    top = math.ceil(20 * max(curve.max() for curve in curves.values()) + 1e-9) / 20
+    top = math.ceil(25 * max(curve.max() for curve in curves.values()) + 1e-9) / 25  # four steps
     below = -(-len(sets) // 2) * (TOP + HEIGHT + BELOW)
     high, plots = below + 22 * len(trackers), []
     for index, name in enumerate(sets):
         row, column = divmod(index, 2)
         x0, y0 = LEFT + column * (WIDTH + LEFT), (row + 1) * (TOP + HEIGHT) + row * BELOW
         plots.append(
-            f'<text x="{x0}" y="{y0 - HEIGHT - 12}" {TEXT} font-weight="bold">{name}</text>'
+            f'<text x="{x0}" y="{y0 - HEIGHT - 12}" {TEXT}><tspan font-weight="bold">{name}'
+            "</tspan>: wrong boxes, in % of the claimed frames</text>"
         )
         for share in (0, 0.25, 0.5, 0.75, 1):
             x, y = x0 + share * WIDTH, y0 - share * HEIGHT
@@ -133,8 +134,8 @@ def picture(trackers: Mapping[str, Mapping[str, Films]]) -> str:
                 f'stroke-dasharray="{dashes}"/>'
             )
         plots.append(
-            f'<text x="{x0 + WIDTH / 2}" y="{y0 + 36}" {TEXT} text-anchor="middle">frames that '
-            "are claimed; upwards: wrong boxes among them</text>"
+            f'<text x="{x0 + WIDTH / 2}" y="{y0 + 36}" {TEXT} text-anchor="middle">claimed '
+            "frames, in % of those with the target in view</text>"
         )
     for index, ((colour, dashes), tracker) in enumerate(zip(LINES, trackers)):
         y = below + 22 * index + 10

@@ -27,12 +27,11 @@ import numpy as np
 
 from hotpath.base import cache
 from hotpath.calib import command_line
-from hotpath.calib.command_line import chosen_clips, say
+from hotpath.calib.command_line import find_chosen_clips, say
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.engines.shared.precision import SUFFIX, int8_form
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.types import TRACKED
-from hotpath.video.clips import find_clips
 from hotpath_lab import benchmarks, metrics, runs, state_metrics, trackers
 from hotpath_lab.longterm import films
 from hotpath_lab.losses import losses
@@ -105,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> list[Row]:
     """Track, print the table, and write the best numbers where asked."""
     tried = [] if options.only_own else triples(options.tried)
-    clips = chosen_clips(find_clips(options.clips, log=say), options.only)
+    clips = find_chosen_clips(options.clips, options.only)
     members: dict[str, Sequence[Any]] = {"clips": clips}
     if options.films:
         members["development"] = films.read(options.films, clips, "development")

@@ -40,14 +40,13 @@ from tqdm import tqdm
 from hotpath.base import cache
 from hotpath.base.messages import counted, missing_package_text
 from hotpath.calib import command_line
-from hotpath.calib.command_line import chosen_clips, say
+from hotpath.calib.command_line import find_chosen_clips, say
 from hotpath.calib.errors import BadRun, MissingLibrary
 from hotpath.calib.plots import pyplot
 from hotpath.runtime.engines.shared.precision import SUFFIX, int8_form
 from hotpath.runtime.errors import BadNetwork, NetworkFailed
 from hotpath.runtime.network import Network, data_beside, sha256_of
 from hotpath.runtime.networks import load_network
-from hotpath.video.clips import find_clips
 from hotpath_lab.conventions import OWN, QUESTIONS, Conventions
 from hotpath_lab.scorer import PEAKS, SEARCH, Numbers, Scorer, held
 
@@ -119,7 +118,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     conventions = Conventions(network, network.locate(options.networks_dir), asked)
     ranges: dict[str, Span] = {name: range_of(network, name) for name in names}
     ranges.update(conventions.choices)
-    clips = chosen_clips(find_clips(options.clips, log=say), options.only)
+    clips = find_chosen_clips(options.clips, options.only)
     seen, others = command_line.split_clips(clips, options.held_out)
     scorer = Scorer(network, options, names, conventions)
     out = Path(options.out)

@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import resource
+import shutil
 import sys
 import warnings
 from types import SimpleNamespace
@@ -85,6 +86,20 @@ def test_what_is_finished_is_not_run_again(place):
     after = {path: path.stat().st_mtime_ns for path in boxes.rglob("*.json")}
     assert len(before) == 1 and len(after) == 2
     assert all(after[path] == time for path, time in before.items())
+
+
+def test_only_names_no_clip_that_was_not_asked_for(place, capsys):
+    for name in ("bare", "empty"):
+        folder = place / "clips" / name
+        folder.mkdir()
+        shutil.copy(str(place / "clips" / "one" / "img" / "0001.png"), str(folder))
+    assert run(place, "--only", "one, twoo") == 2
+    told = capsys.readouterr().err
+    assert "no clip is called 'twoo'; did you mean two?" in told and "left out" not in told
+    assert run(place, "--only", "bare") == 2
+    told = capsys.readouterr().err
+    assert "bare has no annotation" in told and "empty" not in told
+    assert "no clip is called 'bare'; there are: one, two" in told
 
 
 def test_a_changed_network_is_run_again_with_equal_boxes(place):

@@ -13,7 +13,7 @@ import tempfile
 import pytest
 
 from hotpath_nogpu import ROOT
-from hotpath_nogpu.gpu import surroundings
+from hotpath_nogpu.fake_gpu import surroundings
 from tests import support
 
 REPORTS = "HOTPATH_REPORTS"  # in the process on the fake driver: a file with one report a line

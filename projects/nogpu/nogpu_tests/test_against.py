@@ -14,7 +14,7 @@ from tests.support.needs import needs_program
 pytest.importorskip("onnxruntime")
 
 from hotpath.deploy.fps import evidence
-from hotpath_nogpu.gpu import python
+from hotpath_nogpu.fake_gpu import python
 from hotpath_nogpu.tensorrt import machine
 from tests import support
 from tests.support import ROOT, tiny

@@ -54,7 +54,7 @@ def folder(tmp_path, monkeypatch):
         (["film", "--all"], "--all needs a detector"),
         (["film", "--class", "red"], "--class needs a detector"),
         (["no.mp4", "--detector", "yolox_nano", "--class", "cat"], "no.mp4: no such file"),
-        (["film"], "no target: film has no ground truth and"),
+        (["film"], "no target: film has no usable ground truth and"),
     ],
 )
 def test_a_wrong_input_is_told_before_the_network_is_loaded(

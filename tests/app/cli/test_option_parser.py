@@ -32,6 +32,8 @@ pytestmark = pytest.mark.pythons("argparse writes help differently")
         (["--start", "1e308"], "'1e308' is not a time"),
         (["--page-host", "0.0.0.0"], "--page-host needs --page;"),
         (["film", "177,97,35,37"], "if it is a box, write --box 177,97,35,37"),
+        (["film", "177", "97", "35", "37"], "177 97 35 37: no such file; if it is a box, write"),
+        (["177,", "97,", "35,", "37", "film"], "if it is a box, write --box 177,97,35,37"),
         (["film", "40%,30%,10%,20.5%"], "if it is a box, write --box 40%,30%,10%,20.5%"),
         (["--no-such"], "unrecognized arguments: --no-such"),
         (["--boxs=1,2,3,4"], "--boxs=1,2,3,4 (did you mean --box?)"),
@@ -95,10 +97,10 @@ def test_a_file_gives_options_and_the_command_line_overrules_it(tmp_path):
 @pytest.mark.parametrize(
     "line, told",
     [
-        ("no_such = 1", "no option no_such; --help"),
-        ("page_host = 1", "no option page_host; did you mean page-host"),
-        ('config = "x"', "no option config; it can't name another file"),
-        ("confg = 1", "no option confg; --help"),
+        ("no_such = 1", "the key 'no_such' is not an option; `hotpath track --help all`"),
+        ("page_host = 1", "'page_host' is not an option; did you mean page-host?"),
+        ('config = "x"', "the key 'config' can't name another file; leave it out"),
+        ("confg = 1", "the key 'confg' is not an option; `hotpath"),
         ("json = 1", "json must be true or false, not 1"),
         ('json = "yes"', "json must be true or false, not 'yes'"),
         ("no-recover = 0", "no-recover must be true or false, not 0"),

@@ -46,7 +46,7 @@ def test_every_step_stands_in_the_table_with_its_thread():
     assert rows["drawing"][1:] == ["3.000", "3.000", "3.000", "loop"]
     assert rows["encoding"][1:] == ["9.000", "9.000", "9.000", "encoder"]
     assert rows["latency"][1:] == ["40.000", "40.000", "40.000"]
-    assert rows["decode"][1] == "1.000" and rows["total"][4] == "loop"
+    assert rows["decode"][1] == "1.000" and rows["tracking"][4] == "loop"
     assert "wait" in profile.table(live=True) and "decode" not in profile.table(live=True)
 
 
@@ -58,7 +58,7 @@ def test_a_frame_without_a_target_changes_no_time_of_tracking():
     assert profile.figures("network")["median"] == profile.recent_ms()["network"] == 2.0
     empty = Profile()
     empty.add(1.0, nothing, 0.0, False)
-    assert "decode" in empty.table() and "total" not in empty.table()
+    assert "decode" in empty.table() and "tracking" not in empty.table()
     assert empty.recent_ms() == {}
     lines = lines_of(Summary("tiny", ENGINE, empty, print).figures(Source("clip"), [], []), False)
     assert lines[-1] == "no target was tracked"

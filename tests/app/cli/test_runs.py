@@ -108,7 +108,7 @@ def test_the_profile_names_each_step_and_the_programs_own_speed(world, tmp_path,
     pytest.importorskip("av")
     assert here(world, "frames", "--profile", "--json", "--save", tmp_path / "out.mp4") == 0
     found, told = capsys.readouterr()
-    steps = "decode", "crop", "network", "select", "total", "drawing", "encoding", "writing"
+    steps = "decode", "crop", "network", "select", "tracking", "drawing", "encoding", "writing"
     for step in (*steps, "median", "p95", "p99"):
         assert step in told
     assert re.findall(r"(\d+) FPS", told) == [f"{json.loads(found)['fps']:.0f}"]

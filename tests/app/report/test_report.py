@@ -236,7 +236,7 @@ def test_an_older_report_stays_where_the_run_fails(film, tmp_path, capsys):
 @pytest.mark.skipif(bool(pages.no_browser()), reason=str(pages.no_browser()))
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_shows_the_whole_time_line_and_all_bars_in_the_mode_of_the_viewer(tmp_path, scheme):
-    steps = [("crop", 0.2, 0.3), ("network", 2.0, 9.9), ("total", 3.0, 12.34)]
+    steps = [("crop", 0.2, 0.3), ("network", 2.0, 9.9), ("tracking", 3.0, 12.34)]
     history = story(["tracked"] * 50 + ["lost"] * 30 + ["unsure"] * 10 + ["tracked"] * 10)
     path = tmp_path / "run.html"
     path.write_text(document(history, ReportFacts("film.mp4", steps=steps)), encoding="utf-8")

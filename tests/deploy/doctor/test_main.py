@@ -14,7 +14,7 @@ from hotpath.boards import load_board, snapshot
 from hotpath.boards.detect import Detection
 from hotpath.boards.files import RecordingRoot
 from hotpath.boards.telemetry import Telemetry
-from hotpath.deploy.doctor import doctor_report
+from hotpath.deploy.doctor import doctor_report, missing_packages
 from hotpath.deploy.doctor.boards_command import main
 from hotpath.runtime.engines.shared import arithmetic
 from hotpath.runtime.networks import bundle
@@ -51,6 +51,13 @@ def test_the_report_of_an_orin_says_what_matters(orin):
         "python3 -m pip install onnx 'numpy<2'\n"
         "python3 -m pip install aiohttp\n"
     )
+
+
+def test_where_nothing_is_missing_a_sentence_says_so_beside_an_empty_output(monkeypatch):
+    monkeypatch.setattr(missing_packages, "missing_packages", lambda situation: [])
+    done = run("missing")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "Nothing that Hotpath uses is missing on this machine.\n"
 
 
 def test_a_computer_is_said_to_run_the_precision_of_track(tmp_path):

@@ -235,7 +235,9 @@ def test_counts_come_near_what_the_authors_publish(networks_dir, name, published
 @pytest.mark.parametrize(
     "name, words",
     [
-        ("yolo", "yolox_nano? That is a detector, for --detector"),
+        ("yolo", "yolox_nano? That is a detector: use `hotpath track --detector"),
+        ("yolo", "or hotpath.track(detector=NAME) in Python; the networks are: "),
+        ("yolox_nano", "hotpath.track(detector=NAME) in Python"),
         ("kestrl", "did you mean kestrel"),
     ],
 )

@@ -148,3 +148,14 @@ def test_a_second_target_compiles_no_graph(monkeypatch):
         targets.update(picture)
     assert len(made) == 2 and threading.active_count() == threads  # the exemplar and the search
     targets.close()
+
+
+@pytest.mark.parametrize(
+    "name, hint",
+    [("remove", "drop?"), ("updat", "did you mean update"), ("xyz", "attribute 'xyz'")],
+)
+def test_a_name_that_targets_do_not_have_is_answered_by_the_one_they_have(tmp_path, name, hint):
+    with load_targets(network=str(tiny.write_network(tmp_path))) as targets:
+        with pytest.raises(AttributeError) as refused:
+            getattr(targets, name)
+    assert hint in str(refused.value) and not hasattr(targets, "_x")

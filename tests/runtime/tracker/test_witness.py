@@ -7,6 +7,8 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hotpath import boards
 from hotpath.runtime import choice, load_targets, load_tracker, loading
@@ -108,6 +110,23 @@ def test_the_states_of_two_networks_make_one(own, other, box):
     if LOST in (own, other):
         takes = own == LOST != other
     assert track.box is (second if takes else first).box
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(STATES), st.floats(0, 1)), min_size=2, max_size=2),
+    st.sampled_from([HERE, THERE]),
+    st.tuples(*4 * [st.booleans()]),
+)
+def test_presence_and_state_of_two_networks_agree_as_documented(tracks, box, flags):
+    names = ("is_witness", "is_unbroken", "is_led", "is_chance")
+    own, other = (
+        Track(each, 0.9, state == LOST, state, presence=presence)
+        for each, (state, presence) in zip((HERE, box), tracks)
+    )
+    track = combine_tracks(own, other, **dict(zip(names, flags)))
+    assert track.presence >= 0.4 or track.state != TRACKED
+    assert track.presence <= 0.4 or track.state != LOST
+    assert track.lost == (track.state == LOST) and not (track.lost and track.witnessed)
 
 
 def share(odds):

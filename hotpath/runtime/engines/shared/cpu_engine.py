@@ -3,6 +3,8 @@
 Such an engine binds a model to fixed arrays. This file has everything that runs in a frame.
 """
 
+import ctypes
+import os
 import re
 from typing import Any, Dict, Optional, Tuple
 
@@ -34,6 +36,7 @@ class CpuEngine(base.Engine):
 
     def __init__(self, setup: base.Setup) -> None:
         super().__init__(setup)
+        self._process = os.getpid()
         self.threads = setup.options.threads or arithmetic.default_threads()
         graphs = self._graphs = self.read_graphs(setup)
         if graphs.precision == INT8 and arithmetic.saturates():
@@ -99,5 +102,8 @@ class CpuEngine(base.Engine):
         return self._maps
 
     def close(self) -> None:
-        """Release the engine's memory."""
+        """Release the engine's memory. A forked process keeps it until it ends."""
+        if os.getpid() != self._process:  # the library would wait for its threads, which are gone
+            for model in (self._exemplar, self._bound):  # so it is never freed here
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(model))
         self._exemplar = self._bound = None

@@ -26,7 +26,7 @@ from hotpath.calib.command_line import say
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.errors import BadClips
 from hotpath.video.clips import AnnotatedClip, find_clips
-from hotpath_lab.longterm import pictures
+from hotpath_lab.longterm import film_pictures
 from hotpath_lab.longterm.timeline import KINDS, LONGEST, SHORTEST, Timeline
 
 Entry = dict[str, Any]  # of a list of films, or of its table
@@ -63,8 +63,8 @@ class LongFilm:
         self.source = entry["clip"]
         self._clip, self._scene = (_named(clips, entry[key]) for key in ("clip", "scene"))
         self._alike = _named(clips, entry["alike"]["clip"])
-        source = pictures.FilmFrames(self._clip)
-        scene = pictures.FilmFrames(self._scene, source.height)
+        source = film_pictures.FilmFrames(self._clip)
+        scene = film_pictures.FilmFrames(self._scene, source.height)
         self._timeline = Timeline(
             source.boxes,
             source.width,
@@ -102,16 +102,18 @@ class LongFilm:
     def _pictures(self) -> Any:
         """Open the clips; a film that is not being read holds no frame."""
         alike = self._entry["alike"]
-        source = pictures.FilmFrames(self._clip)
+        source = film_pictures.FilmFrames(self._clip)
         frame, box = self._alike[alike["frame"]], self._alike.boxes[alike["frame"]]
-        patch = pictures.cut_out(frame, box)
+        patch = film_pictures.cut_out(frame, box)
         if alike["turn"] is not None:
-            patch = pictures.recoloured(patch, alike["turn"])
-        area = alike["size"] ** 2 * np.prod(source.boxes[0, 2:]) * (1 + 2 * pictures.MARGIN) ** 2
+            patch = film_pictures.recoloured(patch, alike["turn"])
+        area = (
+            alike["size"] ** 2 * np.prod(source.boxes[0, 2:]) * (1 + 2 * film_pictures.MARGIN) ** 2
+        )
         shape = math.sqrt(patch.shape[1] / patch.shape[0])
         width, height = (max(4, round(math.sqrt(area) * side)) for side in (shape, 1 / shape))
-        scene = pictures.FilmFrames(self._scene, source.height)
-        return pictures.FilmPictures(self._timeline, source, scene, patch, (width, height))
+        scene = film_pictures.FilmFrames(self._scene, source.height)
+        return film_pictures.FilmPictures(self._timeline, source, scene, patch, (width, height))
 
 
 def _named(clips: dict[str, AnnotatedClip], name: str) -> AnnotatedClip:

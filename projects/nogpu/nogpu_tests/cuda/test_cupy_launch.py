@@ -15,7 +15,7 @@ import pytest
 
 from hotpath_nogpu.cuda import build
 from hotpath_nogpu.cuda.counted_run import track
-from hotpath_nogpu.gpu import STAND_IN, TOOLS, python
+from hotpath_nogpu.fake_gpu import STAND_IN, TOOLS, python
 from tests.support.needs import FAKES, skip
 
 REAL = os.path.join(build.CACHE, "cupy-{}.{}".format(*sys.version_info))

@@ -17,7 +17,7 @@ from hotpath.runtime.devices.gpu import GpuDevice
 from hotpath_nogpu.cuda.counted_run import track
 from hotpath_nogpu.cuda.engine import TinyGpuEngine
 from hotpath_nogpu.cuda.film import Film, track_by_definition
-from hotpath_nogpu.gpu import STAND_IN, python
+from hotpath_nogpu.fake_gpu import STAND_IN, python
 from tests.support.kernel_networks import network
 
 pytestmark = pytest.mark.timeout(1500)

@@ -64,7 +64,7 @@ def arguments(network, precision, engine):
 
 
 def save(folder, name, frames, box):
-    """Write decoded frames for ``hotpath_release.arm.boxes``; returns the path."""
+    """Write decoded frames for ``hotpath_release.arm.write_boxes``; returns the path."""
     path = pathlib.Path(folder) / (name + ".npz")
     np.savez(str(path), frames=np.stack(frames), box=np.asarray(box, float))
     return path
@@ -74,7 +74,7 @@ def both_sides(machine, paths, load):
     """Follow the targets on both sides: [what was written here, what was written there]."""
     files = [paths[0].with_name(side + ".json") for side in ("here", "there")]
     rest = [*map(str, paths), *("{}={}".format(*pair) for pair in sorted(load.items()))]
-    command = ["-m", "hotpath_release.arm.boxes"]
+    command = ["-m", "hotpath_release.arm.write_boxes"]
     subprocess.run([sys.executable, *command, files[0], *rest], cwd=str(ROOT), check=True)
     machine.run(machine.cores[0], [*command, files[1], *rest], check=True)
     return [json.loads(path.read_text()) for path in files]

@@ -1,6 +1,6 @@
 """Follow targets through frames and write the boxes, on whatever machine this runs.
 
-    python -m hotpath_release.arm.boxes OUT.json FRAMES.npz... KEY=VALUE...
+    python -m hotpath_release.arm.write_boxes OUT.json FRAMES.npz... KEY=VALUE...
 
 FRAMES.npz holds ``frames``, decoded pixels, so that two machines see the same, and ``box``. Each
 KEY=VALUE is an argument of ``hotpath.runtime.load_tracker``.

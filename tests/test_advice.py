@@ -112,7 +112,7 @@ def test_advice_ends_where_something_works_or_the_user_must_act(
             return
         advised = re.findall(r"`([^`]+)`", told)
         if not advised:  # it names an option, a file or a name to give
-            assert re.search(r"name|give|leave|did you mean|required", told), told
+            assert re.search(r"name|give|pass|leave|did you mean|required", told), told
             return
         if any(end in re.sub(r"^make -C \S+", "make", advised[0]) for end in ENDS):
             return

@@ -151,7 +151,7 @@ ROWS = {
     ),
     "stream": (
         shape,
-        {"PNG by HTTP": ("picture", lambda: png(16000, 12000, False, 12000), "megapix|no stream")},
+        {"PNG by HTTP": ("picture", lambda: png(16000, 12000, False, 12000), "megapix|did not open")},
     ),
     "Motion JPEG over HTTP": (
         shape,

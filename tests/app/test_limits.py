@@ -57,7 +57,7 @@ def test_a_closed_standard_error_costs_no_row_and_gets_no_file(world, tmp_path):
 
 def test_a_closed_standard_output_takes_no_summary(world):
     done = run(on_film(world, "--json"), cwd=str(ROOT), preexec_fn=closing(1), stdout=None)
-    assert done.returncode == 2 and "standard output: is closed" in done.stderr
+    assert done.returncode == 2 and "standard output is closed" in done.stderr
 
 
 @pytest.mark.parametrize("limit", [8, 10, 13, 17, 24])

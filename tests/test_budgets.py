@@ -151,7 +151,13 @@ ROWS = {
     ),
     "stream": (
         shape,
-        {"PNG by HTTP": ("picture", lambda: png(16000, 12000, False, 12000), "megapix|did not open")},
+        {
+            "PNG by HTTP": (
+                "picture",
+                lambda: png(16000, 12000, False, 12000),
+                "megapix|did not open",
+            )
+        },
     ),
     "Motion JPEG over HTTP": (
         shape,

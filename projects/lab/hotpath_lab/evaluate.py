@@ -107,8 +107,9 @@ def run(options: argparse.Namespace) -> int:
         data = benchmarks.Sequences(found, [clip.name for clip in found], [], {})
     else:
         data = benchmarks.sequences(options.benchmark, Path(options.data))
+        data = data._replace(clips=chosen_clips(data.clips, options.only))
         out /= options.benchmark
-    data = data._replace(clips=_cut(chosen_clips(data.clips, options.only), options.frames))
+    data = data._replace(clips=_cut(data.clips, options.frames))
     if options.starts > 1 and (options.boxes or options.save_boxes):
         raise BadRun("boxes begin at one frame; leave --starts, or --boxes and --save-boxes, out")
     table, left_out = evaluated(options, data, out)

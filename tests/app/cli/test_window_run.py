@@ -20,14 +20,23 @@ pytestmark = [
 ]
 
 
-def frames_of(path, count, limit_s=60):
-    """Wait until that many rows are written; return the frames' indices."""
+def frames_of(path, count, limit_s=60, act=lambda: None):
+    """Act, and wait until that many rows are written; return the frames' indices.
+
+    While no row is added it acts anew: a window drops what the mouse does before the window is
+    laid out, which takes seconds on a busy computer.
+    """
     deadline = time.monotonic() + limit_s
+    before = acted = None
     while True:
         rows = rows_of(path) if path.exists() else []
         if len(rows) >= count:
             return [int(row["frame"]) for row in rows]
         assert time.monotonic() < deadline, rows
+        before = len(rows) if before is None else before
+        if acted is None or (len(rows) == before and time.monotonic() > acted + 15):
+            act()
+            acted = time.monotonic()
         time.sleep(0.05)
 
 
@@ -60,10 +69,13 @@ def test_keys_pause_step_seek_select_and_end_a_run(tmp_path):
         screen.press("frames", "b")
         time.sleep(3)  # until the mouse draws
         assert screen.tool("search", "--name", "^frames$"), "it is drawn in the same window"
-        screen.drag((50, 50), (130, 110))  # done when the button is released
-        time.sleep(0.5)
-        screen.press("frames", "space")
-        frames_of(out, len(stood) + 5)
+
+        def draw_and_go_on():
+            screen.drag((50, 50), (130, 110))  # done when the button is released
+            time.sleep(0.5)
+            screen.press("frames", "space")  # nothing while the mouse draws
+
+        frames_of(out, len(stood) + 5, act=draw_and_go_on)
         assert {row["target"] for row in rows_of(out)[-2:]} == {"1"}
         screen.press("frames", "q")
         messages = run.communicate(timeout=60)[1].decode()
@@ -80,8 +92,7 @@ def test_the_first_box_is_drawn_in_the_window_of_the_run(tmp_path):
         run = subprocess.Popen(words, env=screen.environment, stderr=subprocess.PIPE)
         screen.press("frames", "x")  # waits for the window
         before = windows(screen)
-        screen.drag((100, 100), (260, 220))
-        frames_of(out, 3)
+        frames_of(out, 3, act=lambda: screen.drag((100, 100), (260, 220)))
         assert windows(screen) == before and len(before) == 1
         screen.press("frames", "q")
         messages = run.communicate(timeout=60)[1].decode()
@@ -128,8 +139,7 @@ def test_a_click_follows_the_object_and_the_last_frame_stays(tmp_path):
         run = subprocess.Popen(words, env=screen.environment, stderr=subprocess.PIPE, cwd=str(ROOT))
         screen.press("film", "x")  # waits for the window
         view = PictureView((240, 320), screen_of(screen))
-        screen.click(view.in_view(*object_scene.CENTRE))
-        frames_of(out, 40)
+        frames_of(out, 40, act=lambda: screen.click(view.in_view(*object_scene.CENTRE)))
         time.sleep(3.5)
         assert run.poll() is None, "the last frame does not stay for who used the mouse"
         assert len(rows_of(out)) == 40, "the file is whole while the window is open"

@@ -1,30 +1,37 @@
 """The options of ``hotpath track`` as small records, so that each part of the program gets its own.
 
-Below each record stands the ``Group`` of its options, as the help prints them. The command line and
-the files of ``--config`` follow from both. ``RunOptions.network`` has the arguments of
-``hotpath.load_targets``.
+Below each record stands the ``Group`` of its options. The command line and the files of
+``--config`` follow from both. ``RunOptions.network`` has the arguments of ``hotpath.load_targets``.
 """
 
 import argparse
-import re
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from hotpath.base.cli import between, count, number
 from hotpath.runtime.options import PRECISIONS, Options
 
-# an option of a ``Group``: its flag, what the help calls its value, and the help
-OPTION = re.compile(r"^(--[\w-]+)(?: (\S+))?: (.*(?:\n    .*)*)", re.MULTILINE)
-
 
 class Option(NamedTuple):
-    """An option of the command line, for a field of a record."""
+    """An option of the command line, which sets a field of a record.
 
-    flag: str  # such as "--page-host"
-    field: str  # such as "host"
-    value: str  # what the help calls its value; "" for none
-    text: str  # the help
-    off: str  # of a field that may be None: the help of ``--no-NAME``, which makes it False
-    kind: Any  # function that reads the value, or the tuple of all values; None for a text
+    The default of the field decides what the option is: a switch if it is False, repeated if it is
+    empty, else followed by a value.
+
+    Attributes:
+        flag: such as "--page-host".
+        value: what the help calls its value, in [ ] if it may be omitted; "" for none.
+        text: the help. Names in braces are filled in: detectors, engine, network.
+        kind: function that reads the value, or the tuple of all values; None for a text.
+        field: the record's field; "" for that of the same name.
+        off: help of ``--no-NAME``, which makes a field False that else may be None; "" for none.
+    """
+
+    flag: str
+    value: str
+    text: str
+    kind: Any = None
+    field: str = ""
+    off: str = ""
 
     @property
     def name(self) -> str:
@@ -37,66 +44,26 @@ class Group:
 
     Args:
         title: of the group in the help.
-        record: class of the record, a ``NamedTuple`` whose fields have defaults. The default of a
-            field decides what its option is: a switch if it is False, repeated if it is empty, else
-            followed by a value.
-        text: for each option its flag, what the help calls its value, in [ ] if it may be left out,
-            and the help; further lines of it are indented. Names in braces are filled in:
-            detectors, engine, network. ``--no-NAME`` makes a field False that else may be None.
-        kinds: name of an option -> function that reads its value, or the tuple of its values.
-        fields: name of an option -> its field. By default it has that name, or that without the
-            first word: ``--page-host`` sets ``host``.
-
-    Attributes:
+        record: class of the record, a ``NamedTuple`` whose fields have defaults.
         options: an ``Option`` for each field that the command line sets.
 
     Raises:
-        ValueError: a line of the text belongs to no option, ``kinds`` or ``fields`` name one that
-            there is not, an option has no field, or a ``--no-NAME`` no ``--NAME``.
+        ValueError: the record has no such field.
 
     Example:
         >>> class LampOptions(NamedTuple):
         ...     colour: str = ""
-        >>> lamp = Group("lamp", LampOptions, "--lamp COLOUR: shine", fields={"lamp": "colour"})
+        >>> lamp = Group("lamp", LampOptions, [Option("--lamp", "NAME", "shine", field="colour")])
         >>> lamp.options[0].name
         'lamp'
     """
 
-    def __init__(
-        self,
-        title: str,
-        record: Any,
-        text: str,
-        kinds: Mapping[str, Any] = {},
-        fields: Mapping[str, str] = {},
-    ) -> None:
-        if not isinstance(text, str):
-            raise ValueError(f"the options of {title!r} must be one text, a line for each option")
-        if OPTION.sub("", text).strip():
-            raise ValueError(f"not an option of the command line: {OPTION.sub('', text)}")
+    def __init__(self, title: str, record: Any, options: Sequence[Option]) -> None:
         self.title, self.record = title, record
-        self.options: List[Option] = []
-        found = {match.group(1): match.groups()[1:] for match in OPTION.finditer(text)}
-        for flag, (value, words) in found.items():
-            if flag.startswith("--no-"):
-                if flag.replace("--no-", "--", 1) not in found:
-                    raise ValueError(f"{flag} has no option {flag.replace('--no-', '--', 1)}")
-                continue
-            name = flag[2:].replace("-", "_")
-            if name in fields:
-                field = fields[name]
-            elif name in record._fields:
-                field = name
-            else:
-                field = name.split("_", 1)[-1]
-            if field not in record._fields:
-                raise ValueError(f"{flag}: {record.__name__} has no field {field!r}")
-            _, off = found.get("--no-" + flag[2:], ("", ""))
-            words, off = (" ".join(each.split()) for each in (words, off))
-            self.options.append(Option(flag, field, value or "", words, off, kinds.get(name)))
-        unknown = {*kinds, *fields} - {option.name for option in self.options}
-        if unknown:
-            raise ValueError(f"no option of {title!r} is called {', '.join(sorted(unknown))}")
+        self.options = [each._replace(field=each.field or each.name) for each in options]
+        for option in self.options:
+            if option.field not in record._fields:
+                raise ValueError(f"{option.flag}: {record.__name__} has no field {option.field!r}")
 
 
 def time_of(text: str) -> float:
@@ -134,26 +101,44 @@ class SourceOptions(NamedTuple):
 SOURCE = Group(
     "what to track, and where",
     SourceOptions,
-    """
---video SOURCE: cam0, a camera's device or a link to it (/dev/v4l/by-id/...), csi0,
-    csi0@1920x1080:60/rotate180, an address (rtsp://, http://, udp://), a video file, - for a video
-    on standard input, a folder of frames, pictures (img%04d.jpg, *.jpg), or a VOT, OTB, GOT-10k or
-    UAV123 sequence; you may omit the word --video
---fps N: frames per second of a folder of frames, or of a video instead of its time stamps
---depth BITS: used bits of 16-bit pictures, such as 12 (default: each picture's own range)
---start TIME: begin a recording at this time: seconds, M:SS or H:MM:SS
---frames N: stop after N frames
---decoder NAME: auto (default: the board's video hardware if it has any), software, cuda, qsv,
-    vaapi, amf, v4l2m2m, nvv4l2decoder or mppvideodec; falls back to software
---insecure: accept any certificate of an https:// or rtsps:// address, such as a camera's own; the
-    login goes to whoever answers there
-""",
-    kinds={
-        "fps": number(0.001, 100000),
-        "depth": between(9, 16),
-        "start": time_of,
-        "frames": count,
-    },
+    (
+        Option(
+            "--video",
+            "SOURCE",
+            "cam0, a camera's device or a link to it (/dev/v4l/by-id/...), csi0, "
+            "csi0@1920x1080:60/rotate180, an address (rtsp://, http://, udp://), a video file, - "
+            "for a video on standard input, a folder of frames, pictures (img%04d.jpg, *.jpg), or "
+            "a VOT, OTB, GOT-10k or UAV123 sequence; you may omit the word --video",
+        ),
+        Option(
+            "--fps",
+            "N",
+            "frames per second of a folder of frames, or of a video instead of its time stamps",
+            number(0.001, 100000),
+        ),
+        Option(
+            "--depth",
+            "BITS",
+            "used bits of 16-bit pictures, such as 12 (default: each picture's own range)",
+            between(9, 16),
+        ),
+        Option(
+            "--start", "TIME", "begin a recording at this time: seconds, M:SS or H:MM:SS", time_of
+        ),
+        Option("--frames", "N", "stop after N frames", count),
+        Option(
+            "--decoder",
+            "NAME",
+            "auto (default: the board's video hardware if it has any), software, cuda, qsv, "
+            "vaapi, amf, v4l2m2m, nvv4l2decoder or mppvideodec; falls back to software",
+        ),
+        Option(
+            "--insecure",
+            "",
+            "accept any certificate of an https:// or rtsps:// address, such as a camera's own; "
+            "the login goes to whoever answers there",
+        ),
+    ),
 )
 
 
@@ -185,37 +170,77 @@ class TargetOptions(NamedTuple):
 TARGETS = Group(
     "what to track, and where",
     TargetOptions,
-    """
---box X,Y,W,H: the target in the first frame, in 0-based pixels or in per cent of the frame
-    (40%,30%,10%,20%); repeat it for several targets
---point X,Y: a point of the target, instead of a box (50%,40%); each box and point is a target
---snug: replace a loose box by a tight one around the object in it
---detector NAME|FILE.toml: let a detector find the targets: a TOML or one of {detectors}
---class NAME,NAME: classes that the detector looks for, such as person
---all: track every object that the detector finds
---every N: run the detector in every Nth frame
-""",
-    kinds={"every": count},
-    fields={"class": "classes"},
+    (
+        Option(
+            "--box",
+            "X,Y,W,H",
+            "the target in the first frame, in 0-based pixels or in per cent of the frame "
+            "(40%,30%,10%,20%); repeat it for several targets",
+        ),
+        Option(
+            "--point",
+            "X,Y",
+            "a point of the target, instead of a box (50%,40%); each box and point is a target",
+        ),
+        Option("--snug", "", "replace a loose box by a tight one around the object in it"),
+        Option(
+            "--detector",
+            "NAME|FILE.toml",
+            "let a detector find the targets: a TOML or one of {detectors}",
+        ),
+        Option(
+            "--class",
+            "NAME,NAME",
+            "classes that the detector looks for, such as person",
+            field="classes",
+        ),
+        Option("--all", "", "track every object that the detector finds"),
+        Option("--every", "N", "run the detector in every Nth frame", count),
+    ),
 )
 
 
 NETWORK = Group(
     "network and engine",
     Options,
-    """
---network NAME|FILE.toml: the network to run (default: the bundle's or the board's, else {network})
---precision: auto takes INT8 if the processor has instructions for it
---threads N: threads that run the network (default: 1; on x86 without VNNI half of the cores, at
-    most 4)
---bundle DIR: run only this folder of `{engine}` (default: this board's newest ones)
---recover: search the whole picture for a lost target (default: if the network and the board's
-    profile allow it)
---no-recover: report that a target is lost, but do not search for it
---witness NAME|FILE.toml: a second network that checks the first one; none switches it off
-    (default: the board's, unless you name a --network)
-""",
-    kinds={"precision": PRECISIONS, "threads": between(1, 1024)},
+    (
+        Option(
+            "--network",
+            "NAME|FILE.toml",
+            "the network to run (default: the bundle's or the board's, else {network})",
+        ),
+        Option(
+            "--precision",
+            "",
+            "auto takes INT8 if the processor has instructions for it",
+            PRECISIONS,
+        ),
+        Option(
+            "--threads",
+            "N",
+            "threads that run the network (default: 1; on x86 without VNNI half of the cores, at "
+            "most 4)",
+            between(1, 1024),
+        ),
+        Option(
+            "--bundle",
+            "DIR",
+            "run only this folder of `{engine}` (default: this board's newest ones)",
+        ),
+        Option(
+            "--recover",
+            "",
+            "search the whole picture for a lost target (default: if the network and the board's "
+            "profile allow it)",
+            off="report that a target is lost, but do not search for it",
+        ),
+        Option(
+            "--witness",
+            "NAME|FILE.toml",
+            "a second network that checks the first one; none switches it off (default: the "
+            "board's, unless you name a --network)",
+        ),
+    ),
 )
 
 
@@ -236,20 +261,36 @@ class OutputOptions(NamedTuple):
 OUTPUTS = Group(
     "results, video and window",
     OutputOptions,
-    """
---results FILE: write the boxes: .csv, .jsonl, or .txt (MOTChallenge); - is standard output
---append: keep the rows of an older --results file
---save FILE.mp4: save the video with the box drawn
---encoder NAME: encoder of --save: auto (the board's video hardware if it has any) or software
---report FILE.html: write a report with a time line, pictures of losses and
-    re-acquisitions, curves and settings
---show: open a window (default: if there is a display and no file is written)
---no-show: open no window
---profile: print the milliseconds of each step at the end
---quiet: print no progress and no summary
---json: print a summary of the run as JSON on standard output
-""",
-    kinds={"encoder": ("auto", "software")},
+    (
+        Option(
+            "--results",
+            "FILE",
+            "write the boxes: .csv, .jsonl, or .txt (MOTChallenge); - is standard output",
+        ),
+        Option("--append", "", "keep the rows of an older --results file"),
+        Option("--save", "FILE.mp4", "save the video with the box drawn"),
+        Option(
+            "--encoder",
+            "NAME",
+            "encoder of --save: auto (the board's video hardware if it has any) or software",
+            ("auto", "software"),
+        ),
+        Option(
+            "--report",
+            "FILE.html",
+            "write a report with a time line, pictures of losses and re-acquisitions, curves and "
+            "settings",
+        ),
+        Option(
+            "--show",
+            "",
+            "open a window (default: if there is a display and no file is written)",
+            off="open no window",
+        ),
+        Option("--profile", "", "print the milliseconds of each step at the end"),
+        Option("--quiet", "", "print no progress and no summary"),
+        Option("--json", "", "print a summary of the run as JSON on standard output"),
+    ),
 )
 
 
@@ -266,19 +307,26 @@ class PageOptions(NamedTuple):
 PAGE = Group(
     "page in the browser",
     PageOptions,
-    """
---page: watch and control the run in a browser; --box is then optional
---page-host ADDRESS: address to listen on, 0.0.0.0 for all; the printed link contains the access
-    token
---page-port N: port to listen on; 0 takes a free one
---page-fps N: maximum pictures per second
---page-width PX: maximum width of the pictures
-""",
-    kinds={
-        "page_port": between(0, 65535),
-        "page_fps": between(1, 240),
-        "page_width": between(64, 7680),
-    },
+    (
+        Option("--page", "", "watch and control the run in a browser; --box is then optional"),
+        Option(
+            "--page-host",
+            "ADDRESS",
+            "address to listen on, 0.0.0.0 for all; the printed link contains the access token",
+            field="host",
+        ),
+        Option(
+            "--page-port",
+            "N",
+            "port to listen on; 0 takes a free one",
+            between(0, 65535),
+            field="port",
+        ),
+        Option("--page-fps", "N", "maximum pictures per second", between(1, 240), field="fps"),
+        Option(
+            "--page-width", "PX", "maximum width of the pictures", between(64, 7680), field="width"
+        ),
+    ),
 )
 
 
@@ -294,15 +342,23 @@ class StreamOptions(NamedTuple):
 STREAM = Group(
     "picture and boxes to other programs",
     StreamOptions,
-    """
---stream ADDRESS: send the picture as H.264: rtp://HOST:PORT, udp://HOST:PORT (MPEG-TS), or to a
-    server such as MediaMTX: rtsp://HOST:PORT/PATH; repeat it for several
---stream-login FILE: file with USER:PASSWORD for an rtsp server (default: the variable STREAM_LOGIN)
---stream-kbps N: bit rate of the picture
---stream-plain: draw no box into the picture
-""",
-    kinds={"stream_kbps": between(50, 100000)},
-    fields={"stream": "addresses"},
+    (
+        Option(
+            "--stream",
+            "ADDRESS",
+            "send the picture as H.264: rtp://HOST:PORT, udp://HOST:PORT (MPEG-TS), or to a "
+            "server such as MediaMTX: rtsp://HOST:PORT/PATH; repeat it for several",
+            field="addresses",
+        ),
+        Option(
+            "--stream-login",
+            "FILE",
+            "file with USER:PASSWORD for an rtsp server (default: the variable STREAM_LOGIN)",
+            field="login",
+        ),
+        Option("--stream-kbps", "N", "bit rate of the picture", between(50, 100000), field="kbps"),
+        Option("--stream-plain", "", "draw no box into the picture", field="plain"),
+    ),
 )
 
 
@@ -359,12 +415,20 @@ class LinkOptions(NamedTuple):
 LINKS = Group(
     "picture and boxes to other programs",
     LinkOptions,
-    """
---publish udp://HOST:PORT: send one JSON datagram per frame; or ros:/TOPIC: ROS 2 messages; or
-    mqtt://USER@HOST/PREFIX, mqtts:// (docs/use.md, Many cameras)
---fov H[,V]: the camera's field of view in degrees; adds directions to results and --publish
-""",
-    kinds={"fov": angles},
+    (
+        Option(
+            "--publish",
+            "udp://HOST:PORT",
+            "send one JSON datagram per frame; or ros:/TOPIC: ROS 2 messages; or "
+            "mqtt://USER@HOST/PREFIX, mqtts:// (docs/use.md, Many cameras)",
+        ),
+        Option(
+            "--fov",
+            "H[,V]",
+            "the camera's field of view in degrees; adds directions to results and --publish",
+            angles,
+        ),
+    ),
 )
 
 

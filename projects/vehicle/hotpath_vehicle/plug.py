@@ -4,7 +4,7 @@ import argparse
 import ipaddress
 from typing import Any, List, NamedTuple, Optional, Tuple, Union
 
-from hotpath.app.option_records import Group, LinkOptions, Plug
+from hotpath.app.option_records import Group, LinkOptions, Option, Plug
 from hotpath.base.cli import between, number
 from hotpath.runtime.errors import BadOutput
 
@@ -37,24 +37,50 @@ class MavlinkOptions(NamedTuple):
 MAVLINK = Group(
     "vehicle (MAVLink)",
     MavlinkOptions,
-    """
---mavlink URL: act as a MAVLink tracking camera: udpout:HOST:PORT, udpin:HOST:PORT, tcp:HOST:PORT or
-    serial:DEVICE:BAUD; --box is then optional
---mavlink-system N: the vehicle's system id
---mavlink-component N: the camera's component id
---mavlink-type: type in the heartbeat; ArduPilot's camera tracking needs `onboard`
---mavlink-key FILE: sign packets, and accept only signed ones; 32 bytes or 64 hex digits
---mavlink-allow ADDRESSES: accept packets at udpin only from these, such as 10.0.0.5,192.168.1.0/24
---link-delay S: apply a click without a time to the picture of S seconds ago
-""",
-    {
-        "mavlink_system": between(1, 255),
-        "mavlink_component": between(1, 255),
-        "mavlink_type": ("camera", "onboard"),
-        "mavlink_allow": networks_of,
-        "link_delay": number(0, 10),
-    },
-    fields={"mavlink": "url", "link_delay": "delay_s"},
+    (
+        Option(
+            "--mavlink",
+            "URL",
+            "act as a MAVLink tracking camera: udpout:HOST:PORT, udpin:HOST:PORT, tcp:HOST:PORT "
+            "or serial:DEVICE:BAUD; --box is then optional",
+            field="url",
+        ),
+        Option("--mavlink-system", "N", "the vehicle's system id", between(1, 255), field="system"),
+        Option(
+            "--mavlink-component",
+            "N",
+            "the camera's component id",
+            between(1, 255),
+            field="component",
+        ),
+        Option(
+            "--mavlink-type",
+            "",
+            "type in the heartbeat; ArduPilot's camera tracking needs `onboard`",
+            ("camera", "onboard"),
+            field="type",
+        ),
+        Option(
+            "--mavlink-key",
+            "FILE",
+            "sign packets, and accept only signed ones; 32 bytes or 64 hex digits",
+            field="key",
+        ),
+        Option(
+            "--mavlink-allow",
+            "ADDRESSES",
+            "accept packets at udpin only from these, such as 10.0.0.5,192.168.1.0/24",
+            networks_of,
+            field="allow",
+        ),
+        Option(
+            "--link-delay",
+            "S",
+            "apply a click without a time to the picture of S seconds ago",
+            number(0, 10),
+            field="delay_s",
+        ),
+    ),
 )
 
 
@@ -74,15 +100,29 @@ class GimbalOptions(NamedTuple):
 GIMBAL_GROUP = Group(
     "vehicle (MAVLink)",
     GimbalOptions,
-    """
---gimbal [FILE.toml]: turn the vehicle's gimbal towards the target; needs --mavlink and --fov; the
-    file replaces numbers of hotpath_vehicle/gimbal/gimbal.toml. Or onvif://USER@HOST:PORT: turn
-    that PTZ camera
---gimbal-login FILE: file with USER:PASSWORD of the PTZ camera (default: the variable GIMBAL_LOGIN)
---gimbal-calibration FILE: result of `hotpath gimbal calibrate` or `hotpath ptz calibrate`; without
-    it, the camera turns slowly
-""",
-    fields={"gimbal": "name"},
+    (
+        Option(
+            "--gimbal",
+            "[FILE.toml]",
+            "turn the vehicle's gimbal towards the target; needs --mavlink and --fov; the file "
+            "replaces numbers of hotpath_vehicle/gimbal/gimbal.toml. Or onvif://USER@HOST:PORT: "
+            "turn that PTZ camera",
+            field="name",
+        ),
+        Option(
+            "--gimbal-login",
+            "FILE",
+            "file with USER:PASSWORD of the PTZ camera (default: the variable GIMBAL_LOGIN)",
+            field="login",
+        ),
+        Option(
+            "--gimbal-calibration",
+            "FILE",
+            "result of `hotpath gimbal calibrate` or `hotpath ptz calibrate`; without it, the "
+            "camera turns slowly",
+            field="calibration",
+        ),
+    ),
 )
 
 

@@ -3,11 +3,11 @@
 import os
 import re
 import sys
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import pytest
 
-from hotpath.app.option_records import Group
+from hotpath.app.option_records import Group, Option
 from hotpath.base import messages
 from tests.app.test_track import film_command, world
 from tests.support import ROOT, run
@@ -16,7 +16,7 @@ __all__ = ["world"]
 PLUG = """
 from typing import NamedTuple
 from hotpath.app.links.base import Link
-from hotpath.app.option_records import Group, Plug
+from hotpath.app.option_records import Group, Option, Plug
 
 
 class LampOptions(NamedTuple):
@@ -25,7 +25,10 @@ class LampOptions(NamedTuple):
     place = property(lambda self: "at the lamp" if self.colour else "")
 
 
-OPTIONS = "--lamp COLOUR: shine\\n--lamp-pulses N: how often"
+OPTIONS = (
+    Option("--lamp", "COLOUR", "shine", field="colour"),
+    Option("--lamp-pulses", "N", "how often", int, "pulses"),
+)
 
 
 def check_run(context):
@@ -43,7 +46,7 @@ class Lamp(Link):
 
 
 PLUG = Plug(
-    groups=(Group("lamp", LampOptions, OPTIONS, {"lamp_pulses": int}, {"lamp": "colour"}),),
+    groups=(Group("lamp", LampOptions, OPTIONS),),
     links=(("lamp", "hotpath_lamp.plug", ""),),
     wanted=lambda links: ["lamp"] if links.of(LampOptions).colour else [],
     check=lambda links: None,
@@ -87,27 +90,13 @@ def test_a_project_adds_options_links_and_programs(world, tmp_path):
 
 class LampOptions(NamedTuple):
     colour: str = ""
-    light: Optional[bool] = None
 
 
-LIGHT = "--light: shine\n--no-light: do not"
-
-
-@pytest.mark.parametrize(
-    "text, kinds, fields, told",
-    [
-        ((("colour", "COLOUR", "shine"),), {}, {}, "must be one text"),
-        ("--light\nshine", {}, {}, "not an option of the command line: --light"),
-        (LIGHT, {"lihgt": int}, {}, "no option of 'lamp' is called lihgt"),
-        (LIGHT, {}, {"lamp": "colour"}, "no option of 'lamp' is called lamp"),
-        (LIGHT, {}, {"light": "lamp"}, "--light: LampOptions has no field 'lamp'"),
-        ("--lamp-height M: how far", {}, {}, "--lamp-height: LampOptions has no field 'height'"),
-        ("--no-light: do not", {}, {}, "--no-light has no option --light"),
-    ],
-)
-def test_mistakes_in_a_group_are_named(text, kinds, fields, told):
+@pytest.mark.parametrize("flag, field", [("--lamp-height", ""), ("--colour", "color")])
+def test_an_option_without_a_field_is_named(flag, field):
+    told = f"{flag}: LampOptions has no field {(field or flag[2:].replace('-', '_'))!r}"
     with pytest.raises(ValueError, match=re.escape(told)):
-        Group("lamp", LampOptions, text, kinds, fields)
+        Group("lamp", LampOptions, [Option(flag, "M", "how far", field=field)])
 
 
 @pytest.mark.parametrize(

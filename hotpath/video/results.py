@@ -339,7 +339,7 @@ def _open(path: str, append: bool = False) -> int:
 def _stdout() -> int:
     """File descriptor of standard output, after Python's own buffer is flushed."""
     if sys.stdout is None:  # `>&-`
-        raise BadOutput("standard output: is closed; give --results a file's name")
+        raise BadOutput("standard output is closed; pass a file name to --results")
     try:
         sys.stdout.flush()
         return sys.stdout.fileno()

@@ -156,7 +156,7 @@ def test_a_closed_standard_output_is_one_sentence():
     code = "try: ResultsWriter('-')\nexcept BadOutput as error: sys.stderr.write(str(error))\n"
     command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", IMPORTS + code]
     done = subprocess.run(command, cwd=str(ROOT), stderr=subprocess.PIPE)
-    assert done.stderr == b"standard output: is closed; give --results a file's name"
+    assert done.stderr == b"standard output is closed; pass a file name to --results"
 
 
 def test_a_pipe_without_a_reader_is_refused(tmp_path):

@@ -54,7 +54,7 @@ MODULES = {  # part of a command: the module that it needs beside those of `make
 ELSEWHERE = {"on the board", "on the vehicle", "with Vivado", "with your clips", "once"}
 ELSEWHERE.add("from your computer")
 STAND_IN = "a stand-in prints"  # checked in test_transcripts.py
-NEEDS = {"new-board": "pnnx", "research": "timm", "drone": "pymavlink", "pynq": "hotpath_fpga"}
+NEEDS = {"new-board": "pnnx", "research": "timm", "drone": "pymavlink", "pynq": "pynq"}
 DOWNLOADS = ("make track", "make setup")  # tests/test_readme.py runs them
 BOX_LINE = re.compile(r"(\d+ ){4}(tracked|unsure|lost)")
 NEAR_PX = 3  # boxes differ by precision and processor

@@ -13,14 +13,10 @@ from typing import Deque, List, Optional, Sequence, Tuple, TypeVar
 
 from hotpath.runtime.frames.directions import ray_of
 from hotpath.runtime.types import TRACKED
-from hotpath_vehicle.gimbal.angles import (
-    Vector,
-    pitch_yaw_of_quaternion,
-    turned,
-)
+from hotpath_vehicle.gimbal.angles import Vector, turned
 from hotpath_vehicle.mavlink import numbers as m
 from hotpath_vehicle.mavlink.attitudes import Attitudes
-from hotpath_vehicle.mavlink.messages import Fields, Message, Outgoing, TargetView
+from hotpath_vehicle.mavlink.messages import Message, Outgoing, TargetView
 from hotpath_vehicle.mavlink.reports import tracking_status
 
 Entry = TypeVar("Entry", bound=Tuple[float, ...])  # (seconds, angles ...)
@@ -65,14 +61,9 @@ class Geo:
                 return
             self._position = (now, *place, fields["alt"] / 1e3, fields["relative_alt"] / 1e3)
         elif message.name == "GIMBAL_DEVICE_ATTITUDE_STATUS":
-            self._note_gimbal(fields, now)
-
-    def _note_gimbal(self, fields: Fields, now: float) -> None:
-        """Note the camera's angles in the earth's frame; the vehicle's are a substitute."""
-        angles = pitch_yaw_of_quaternion(fields["q"])
-        yaw = self._headings.yaw(now, fields["flags"], angles[1]) if angles else None
-        if angles is not None and yaw is not None:
-            self._cameras.append((now, angles[0], yaw))
+            angles = self._headings.angles(now, fields)
+            if angles is not None:  # else those of the vehicle are a substitute
+                self._cameras.append((now, *angles))
 
     def direction(self, view: TargetView, point: Sequence[float]) -> Optional[Vector]:
         """Unit vector (north, east, down) through a point of the frame; None: attitude unknown.

@@ -1,7 +1,7 @@
 """A gimbal that takes the rates of a calibration, through its manager and the link's own thread."""
 
 import time
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
@@ -12,7 +12,7 @@ from hotpath_vehicle.mavlink import steering_lock
 from hotpath_vehicle.mavlink.codec import Codec
 from hotpath_vehicle.mavlink.gimbal_manager import GimbalManager
 from hotpath_vehicle.mavlink.messages import Message, Outgoing, TargetView
-from hotpath_vehicle.mavlink.reports import heartbeat
+from hotpath_vehicle.mavlink.reports import CameraIdentity, heartbeat
 from hotpath_vehicle.mavlink.service import LEDGERS, Service, read_key
 from hotpath_vehicle.mavlink.transport import open_transport
 from hotpath_vehicle.plug import MavlinkOptions
@@ -38,18 +38,10 @@ class Nudging(Follow):
         return self.wanted
 
 
-class Beating(NamedTuple):
-    """The ids of a component that only sends heartbeats."""
-
-    system: int
-    component: int
-    mark: int = 1
-
-
 class Component:
     """What ``Service`` asks of a camera: heartbeats, and a target in the middle of each frame."""
 
-    def __init__(self, identity: Beating, size: Tuple[int, int]) -> None:
+    def __init__(self, identity: CameraIdentity, size: Tuple[int, int]) -> None:
         self.identity, self.run = identity, self
         self._size, self._next_s = size, 0.0
 
@@ -64,7 +56,7 @@ class Component:
         if now < self._next_s:
             return []
         self._next_s = now + BEAT_S
-        return [heartbeat(m.TYPE_ONBOARD_CONTROLLER, self.identity.mark)]
+        return [heartbeat(self.identity.kind, self.identity.mark)]
 
     def receive(self, message: Message, now: float) -> List[Outgoing]:
         """Nothing is answered."""
@@ -117,7 +109,8 @@ def open_gimbal(
     aim = Nudging(settings, FOV_DEG)
     aim.note = None
     manager = GimbalManager(aim, *me, settings["lost"]["link"])
-    component = Component(Beating(*me), (size[0], size[1]))
+    kind = m.TYPE_ONBOARD_CONTROLLER
+    component = Component(CameraIdentity(*me, "", None, (), None, kind, 1), (size[0], size[1]))
     name = steering_lock.take(options.url, me)
     transport = open_transport(options.url)
     link: Any = component  # all that a Service asks of a camera here

@@ -99,9 +99,8 @@ class Service(Link):
         self._signatures = None if key is None else packets.Signatures(key, ledger, say)
         self._gate = packets.Gate(WANTED, self._signatures, rate)
         self.refused = self._gate.counts
-        self._splitter = (
-            packets.Splitter()
-        )  # of a stream, which may begin a packet and end it later
+        # of a stream, which may begin a packet and end it later
+        self._splitter = packets.Splitter()
         self._view: Optional[TargetView] = None
         self._latency_ms: Deque[float] = deque(maxlen=LATENCIES)
         self._wake_in, self._wake_out = socket.socketpair()
@@ -337,8 +336,9 @@ def open_link(context: Context) -> Service:
         aim = Follow(settings, fov, from_options(options, size))
         gimbal = GimbalManager(aim, *me, link_s, context.holds)
     kind = m.TYPE_ONBOARD_CONTROLLER if mavlink.type == "onboard" else m.TYPE_CAMERA
+    mark = 1 + secrets.randbelow(m.SETTLED - 1)
     identity = CameraIdentity(
-        *me, context.network, fov, streams(options.stream), _folder(options), kind, _mark()
+        *me, context.network, fov, streams(options.stream), _folder(options), kind, mark
     )
     assert context.run is not None, "MAVLink selects targets"
     name = steering_lock.take(mavlink.url, me) if gimbal else None
@@ -361,10 +361,6 @@ def open_link(context: Context) -> Service:
         context.say(f"--mavlink {mavlink.url}: {transport.why_closed}; it is tried again and again")
     service.start()
     return service
-
-
-def _mark() -> int:
-    return 1 + secrets.randbelow(m.SETTLED - 1)
 
 
 def read_key(path: str) -> bytes:
@@ -394,11 +390,9 @@ def read_key(path: str) -> bytes:
 
 def streams(options: StreamOptions) -> List[VideoStream]:
     """What a ground station is told of the streams of ``--stream``."""
-    if not options.addresses:
-        return []
     kinds = {"rtsp": m.STREAM_RTSP, "rtp": m.STREAM_RTPUDP, "udp": m.STREAM_MPEG_TS}
     told = []
-    for number, text in enumerate(options.addresses, 1):
+    for number, text in enumerate(options.addresses or (), 1):
         address = stream_address(text)
         name = "tracked" if number == 1 else f"tracked {number}"  # chosen by its name
         # without a server, the ground station is told the port at which it listens

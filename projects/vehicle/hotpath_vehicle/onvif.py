@@ -118,7 +118,8 @@ class OnvifCamera:
         self._ahead_s = time.time() - time.monotonic()  # of cameras that tell no time
         self._read_clock()
         media, self._path = self._read_services()
-        profile = self._read_profile(media) if self._path else None
+        profiles = self._ask(media, MEDIA, "GetProfiles").iter("Profiles") if self._path else ()
+        profile = next((p for p in profiles if p.find("PTZConfiguration") is not None), None)
         if profile is None:
             raise BadOutput(
                 f"{self.name}: this camera has no PTZ; run without --gimbal", what="no PTZ"
@@ -134,7 +135,8 @@ class OnvifCamera:
                 f"{self.name}: this camera can't be turned; run without --gimbal", what="fixed"
             )
         space = _generic_of(turns)
-        self._ranges = [_range_in(space.find(axis)) for axis in ("XRange", "YRange")]
+        ranges = (space.find(axis) for axis in ("XRange", "YRange"))  # slowest and fastest velocity
+        self._ranges = [[float(axis.findtext(end)) for end in ("Min", "Max")] for axis in ranges]
         # a velocity without a URI is one of the only space; of several it could mean another speed
         self._uri = space.findtext("URI") or "" if len(turns) > 1 else ""
         self._forms = [True, False]  # whether a command has a timeout; some cameras refuse it
@@ -146,11 +148,6 @@ class OnvifCamera:
         self._is_open = True
         urls = [services.findtext(f".//{name}/XAddr") or "" for name in ("Media", "PTZ")]
         return [urlsplit(url)._replace(scheme="", netloc="").geturl() for url in urls]
-
-    def _read_profile(self, media: str) -> Any:
-        """The first profile that can be turned, or None."""
-        profiles = self._ask(media, MEDIA, "GetProfiles").iter("Profiles")
-        return next((p for p in profiles if p.find("PTZConfiguration") is not None), None)
 
     def _read_clock(self) -> bool:
         """Read the camera's time, which needs no login; returns whether its clock was set."""
@@ -476,11 +473,6 @@ def _generic_of(spaces: List[Any]) -> Any:
     """
     is_generic = lambda space: (space.findtext("URI") or "").strip().endswith(GENERIC)  # noqa: E731
     return next(filter(is_generic, spaces), spaces[0])
-
-
-def _range_in(axis: Any) -> Tuple[float, float]:
-    """The slowest and the fastest velocity of an axis."""
-    return float(axis.findtext("Min")), float(axis.findtext("Max"))
 
 
 def _seconds_of(text: str) -> Optional[float]:

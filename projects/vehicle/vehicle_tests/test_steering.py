@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotpath.links import Selection
+from hotpath.links import Context, LinkOptions, Selection
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
@@ -126,13 +126,14 @@ def test_a_run_that_slept_does_not_begin_to_ramp_when_it_wakes():
 
 @pytest.mark.parametrize("name", ["", "onvif://host"])
 def test_recordings_and_networks_that_never_lose_steer_nothing(name):
-    options = GimbalOptions(name)
-    steering.check(GimbalOptions(), False, False, "x")  # nothing steers
-    steering.check(options, True, True, "x")
+    context = Context(LinkOptions(), None, None, (64, 48), "lightfc", print)
+    steering.check_run(context._replace(live=False, can_lose=False))  # nothing steers
+    context = context._replace(options=LinkOptions(others=(GimbalOptions(name),)))
+    steering.check_run(context)
     with refusal(BadOutput, "recording"):
-        steering.check(options, False, True, "x")
+        steering.check_run(context._replace(live=False))
     with refusal(BadOutput, "never lost") as caught:
-        steering.check(options, True, False, "lightfc")
+        steering.check_run(context._replace(can_lose=False))
     assert "add --recover" in str(caught.value)  # as on a PYNQ-Z2
 
 

@@ -48,7 +48,7 @@ def test_the_picture_has_a_plot_for_each_set_and_a_line_for_each_tracker(tmp_pat
     root = xml.dom.minidom.parse(str(tmp_path / "risk.svg"))
     texts = [each.firstChild.data for each in root.getElementsByTagName("text")]
     wrong = ": wrong boxes, in % of the claimed frames"
-    assert {"clips" + wrong, "films" + wrong, "a", "b", "c"} <= set(texts)
+    assert {"clips" + wrong, "films" + wrong, "a", "b", "c", "50"} <= set(texts)
     drawn = [each.getAttribute("style") for each in root.getElementsByTagName("path")]
     for colour, _ in risk.LINES[:3]:  # in both plots and the legend
         assert sum(f"stroke: {colour};" in style for style in drawn) == 3

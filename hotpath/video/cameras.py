@@ -106,11 +106,8 @@ class V4l2Camera:
 
     def check(self) -> None:
         """Raise ``NoCamera`` if the camera is not there or can't be opened."""
-        os.close(self._open_device())
-
-    def _open_device(self) -> int:
         try:
-            return os.open(self.path, os.O_RDWR | os.O_NONBLOCK)
+            os.close(os.open(self.path, os.O_RDWR | os.O_NONBLOCK))
         except OSError as error:
             raise NoCamera(self._why_not(error), what="no camera") from None
 

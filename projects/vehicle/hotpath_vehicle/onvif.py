@@ -133,7 +133,11 @@ class OnvifCamera:
         token = escape(profile.find("PTZConfiguration").get("token"))
         asked = f"<ConfigurationToken>{token}</ConfigurationToken>"
         options = self._ask(self._path, PTZ, "GetConfigurationOptions", lambda: asked)
-        self.timeout_s = _timeout_in(options)
+        limits = options.find(".//PTZTimeout")  # of the timeout to give with each command
+        ends = ("" if limits is None else limits.findtext(end) or "" for end in ("Min", "Max"))
+        least, most = map(_seconds_of, ends)
+        timeout_s = max(MOVE_S, min(least or MOVE_S, most or math.inf))
+        self.timeout_s = MOVE_S if timeout_s > LONGEST_S else timeout_s
         turns = options.findall(".//Spaces/ContinuousPanTiltVelocitySpace")
         if not turns:
             raise BadOutput(
@@ -454,15 +458,6 @@ class PtzLink(Link):
             except BadOutput as error:
                 self.failed, self._is_unstopped = self.failed + 1, True
                 self._tell(f"gimbal: {error}; {self._end}", time.monotonic())
-
-
-def _timeout_in(options: Any) -> float:
-    """The timeout to give with each command, seconds, by the limits that a camera states."""
-    limits = options.find(".//PTZTimeout")
-    ends = ("" if limits is None else limits.findtext(end) or "" for end in ("Min", "Max"))
-    least, most = map(_seconds_of, ends)
-    timeout_s = max(MOVE_S, min(least or MOVE_S, most or math.inf))
-    return MOVE_S if timeout_s > LONGEST_S else timeout_s
 
 
 def _seconds_of(text: str) -> Optional[float]:

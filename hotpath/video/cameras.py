@@ -275,7 +275,10 @@ class NetworkStream:
             check_certificate(self.address, self.open_timeout_s)
         check_redirects(self.address)
         self._sdp = rtp.sniff_sdp(self.address, self.open_timeout_s)
-        element, why = self._element, ""
+        # streams that have one video; no element of GStreamer reads bare RTP here
+        is_one = self.address.lower().startswith(LIVE) and self._sdp is None
+        element = self.decoder.element if self.decoder is not None and is_one else None
+        why = ""
         capture: Any = gstreamer.open_live(self.address, element, self.planes) if element else None
         if self.address.lower().startswith(("http:", "https:")):
             times = self.open_timeout_s, self.read_timeout_s, FIRST_PICTURE_S
@@ -292,12 +295,6 @@ class NetworkStream:
                 capture.release()  # it may hold the port, at which ``silent`` listens
             raise self.silent(time.monotonic() - began_s, why)
         return capture
-
-    @property
-    def _element(self) -> Optional[str]:
-        """GStreamer's element for streams that have one video. No element reads bare RTP here."""
-        is_one = self.address.lower().startswith(LIVE) and self._sdp is None
-        return self.decoder.element if self.decoder is not None and is_one else None
 
     def _by_ffmpeg(self, open_timeout_s: float) -> Tuple[Any, str]:
         """A capture by PyAV, or by OpenCV where there is none; and FFmpeg's reason, or ""."""

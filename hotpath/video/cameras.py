@@ -17,7 +17,7 @@ import cv2
 from hotpath.runtime.errors import BadSource, NoCamera
 from hotpath.video import gstreamer, pyav, raw, rtp
 from hotpath.video.base import is_utf8, without_password
-from hotpath.video.gstreamer import BGR, NV12, NVVIDCONV, SINK, has_gstreamer
+from hotpath.video.gstreamer import BGR, NV12, NVVIDCONV, SIDES, SINK, has_gstreamer
 from hotpath.video.hardware import Decoder
 from hotpath.video.http_mjpeg import open_parts
 from hotpath.video.probe import (
@@ -58,7 +58,6 @@ STAMPED = ("rtsp:", "rtp:", "udp:", "srt:")
 
 LIST = re.compile(r"\.(m3u8?|mpd)(\?|#|$)", re.IGNORECASE)  # of segments: HLS, DASH
 
-SIDES = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
 DEEP = ("Y16 ", "Y12 ", "Y10 ")  # formats of cameras with more than 8 bits of grey
 MJPG = int.from_bytes(b"MJPG", "little")
 
@@ -107,11 +106,8 @@ class V4l2Camera:
 
     def check(self) -> None:
         """Raise ``NoCamera`` if the camera is not there or can't be opened."""
-        os.close(self._open_device())
-
-    def _open_device(self) -> int:
         try:
-            return os.open(self.path, os.O_RDWR | os.O_NONBLOCK)
+            os.close(os.open(self.path, os.O_RDWR | os.O_NONBLOCK))
         except OSError as error:
             raise NoCamera(self._why_not(error), what="no camera") from None
 
@@ -279,7 +275,11 @@ class NetworkStream:
             check_certificate(self.address, self.open_timeout_s)
         check_redirects(self.address)
         self._sdp = rtp.sniff_sdp(self.address, self.open_timeout_s)
-        capture, why = self._by_gstreamer(), ""
+        # streams that have one video; no element of GStreamer reads bare RTP here
+        is_one = self.address.lower().startswith(LIVE) and self._sdp is None
+        element = self.decoder.element if self.decoder is not None and is_one else None
+        why = ""
+        capture: Any = gstreamer.open_live(self.address, element, self.planes) if element else None
         if self.address.lower().startswith(("http:", "https:")):
             times = self.open_timeout_s, self.read_timeout_s, FIRST_PICTURE_S
             capture = open_parts(self.address, *times, self.planes, insecure=self.insecure)
@@ -287,24 +287,14 @@ class NetworkStream:
             left_s = self.open_timeout_s - (time.monotonic() - began_s)
             capture, why = self._by_ffmpeg(max(LEAST_OPEN_S, left_s))
             is_open, decoder = capture is not None and capture.isOpened(), self.decoder
-            if is_open and decoder is not None and self._element:  # the sender is there
-                decoder.fail(gstreamer.why_no_picture())
+            if is_open and decoder is not None and element:  # the sender is there
+                lacks = "gives no picture" if has_gstreamer() else "needs an OpenCV with GStreamer"
+                decoder.fail(lacks)
         if capture is None or not capture.isOpened():
             if capture is not None:
                 capture.release()  # it may hold the port, at which ``silent`` listens
             raise self.silent(time.monotonic() - began_s, why)
         return capture
-
-    @property
-    def _element(self) -> Optional[str]:
-        """GStreamer's element for streams that have one video. No element reads bare RTP here."""
-        is_one = self.address.lower().startswith(LIVE) and self._sdp is None
-        return self.decoder.element if self.decoder is not None and is_one else None
-
-    def _by_gstreamer(self) -> Any:
-        """A capture by the hardware's element, or None."""
-        element = self._element
-        return gstreamer.open_live(self.address, element, self.planes) if element else None
 
     def _by_ffmpeg(self, open_timeout_s: float) -> Tuple[Any, str]:
         """A capture by PyAV, or by OpenCV where there is none; and FFmpeg's reason, or ""."""
@@ -322,7 +312,7 @@ class NetworkStream:
         capture, why = None, ""
         while capture is None and self._sdp is not None and self._sdp.getvalue() not in asked:
             asked.append(self._sdp.getvalue())
-            capture, why = pyav.open_rtp(self._sdp, *timeouts, FIRST_PICTURE_S, self.planes)
+            capture, why = pyav.open_stream(self._sdp, *timeouts, FIRST_PICTURE_S, self.planes)
             if capture is None:
                 self._sdp = rtp.sniff_sdp(self.address, self.open_timeout_s) or self._sdp
         return capture, why

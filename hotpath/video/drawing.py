@@ -103,7 +103,9 @@ def _draw_targets(surface: Any, tracks: Mapping[int, Track], info: Dict[str, Any
     look = surface.look
     finite = {n: track for n, track in tracks.items() if np.isfinite(track.box).all()}
     for number, track in finite.items():
-        surface.box(track, _colour(number, track))
+        # a dark line around the bright one makes it visible on any background
+        for ink, more_px in ((DARK, 2), (_colour(number, track), 0)):
+            surface.box(track, ink, look.line_of(track) + more_px)
     labels: List[_Rectangle] = []
     several = len(tracks) > 1 or any(tracks)
     for number, track in finite.items():
@@ -136,14 +138,10 @@ class _DrawingSizes:
         low = track.state not in WARNINGS and track.presence is not None and track.presence < SURE
         return max(1, self.box_px // 2) if low else self.box_px
 
-    def text_width(self, text: str) -> int:
-        """Width of one line of text, pixels."""
-        return _text_width(text, self.scale, self.line_px)
-
     def label_size(self, text: str) -> Tuple[int, int]:
         """Width and height of a label, pixels."""
-        around = 2 * self.pad_px
-        return self.text_width(text) + around, int(round(self.letter_px)) + around
+        around, wide = 2 * self.pad_px, _text_width(text, self.scale, self.line_px)
+        return wide + around, int(round(self.letter_px)) + around
 
 
 @lru_cache(maxsize=256)
@@ -151,9 +149,8 @@ def _text_width(text: str, scale: float, line_px: int) -> int:
     return int(cv2.getTextSize(text, FONT, scale, line_px)[0][0]) if text else 0
 
 
-def _colour(number: int, track: Optional[Track]) -> _Colour:
-    own = TARGETS[number % len(TARGETS)]
-    return own if track is None else WARNINGS.get(track.state, own)
+def _colour(number: int, track: Track) -> _Colour:
+    return WARNINGS.get(track.state, TARGETS[number % len(TARGETS)])
 
 
 def _corners(box: Sequence[float]) -> Tuple[int, int, int, int]:
@@ -171,15 +168,15 @@ class _Bgr:
     def __init__(self, picture: np.ndarray, look: _DrawingSizes) -> None:
         self._picture, self.look = picture, look
 
-    def box(self, track: Track, colour: _Colour) -> None:
-        """One target's box: dashes if it is unsure or lost, thin if its presence is low."""
-        for ink, more_px in ((DARK, 2), (colour, 0)):
-            # a dark line around the bright one makes it visible on any background
-            _draw_frame(self._picture, self.look, track, ink, self.look.line_of(track) + more_px)
+    def box(self, track: Track, ink: _Colour, line_px: int) -> None:
+        """One target's box: dashes if it is unsure or lost."""
+        _draw_frame(self._picture, self.look, track, ink, line_px)
 
     def label(self, text: str, place: _Rectangle, colour: _Colour) -> None:
         """Text on a filled rectangle."""
-        _draw_label(self._picture, self.look, text, place, colour)
+        cv2.rectangle(self._picture, place[:2], place[2:], colour, cv2.FILLED)
+        pad = self.look.pad_px
+        _put(self._picture, self.look, text, (place[0] + pad, place[3] - pad))
 
 
 class _InPlanes:
@@ -188,15 +185,12 @@ class _InPlanes:
     def __init__(self, out: Planes, look: _DrawingSizes) -> None:
         self._out, self.look = out, look
 
-    def box(self, track: Track, colour: _Colour) -> None:
+    def box(self, track: Track, ink: _Colour, line_px: int) -> None:
         """As ``_Bgr.box``; lines of the colour's planes are half as thick."""
-        for ink, more_px in ((DARK, 2), (colour, 0)):
-            line_px = self.look.line_of(track) + more_px
-            values = _ink_in_yuv(ink, self._out.matrix, self._out.full_range)
-            for plane, value in zip(self._out.planes, values):
-                half = int(plane is not self._out.planes[0])
-                px = (line_px + half) >> half
-                _draw_frame(plane, self.look, track, value, px, half)
+        values = _ink_in_yuv(ink, self._out.matrix, self._out.full_range)
+        for plane, value in zip(self._out.planes, values):
+            half = int(plane is not self._out.planes[0])
+            _draw_frame(plane, self.look, track, value, (line_px + half) >> half, half)
 
     def label(self, text: str, place: _Rectangle, colour: _Colour) -> None:
         """As ``_Bgr.label``, with even sides."""
@@ -206,23 +200,18 @@ class _InPlanes:
         if right > left and bottom > top:
             patch = np.full((bottom - top, right - left, 3), colour, np.uint8)
             at = place[0] - left + look.pad_px, place[3] - top - look.pad_px
-            _put(patch, look, text, at, DARK)
+            _put(patch, look, text, at)
             paste(self._out, patch, left, top)
 
 
 def paste(out: Planes, patch: np.ndarray, left: int, top: int) -> None:
     """Put a BGR picture into planes of the kind I420. All numbers are even."""
-    yuv = _in_yuv(patch, out)
+    yuv = np.asarray(cv2.transform(patch, _yuv_matrix(out.matrix, out.full_range)))
     half = cv2.resize(yuv, (yuv.shape[1] // 2, yuv.shape[0] // 2), interpolation=cv2.INTER_AREA)
     for number, (plane, values) in enumerate(zip(out.planes, (yuv, half, half))):
         y, x = top >> (number > 0), left >> (number > 0)
         height, width = values.shape[:2]
         plane[y : y + height, x : x + width] = values[:, :, number]
-
-
-def _in_yuv(bgr: np.ndarray, planes: Planes) -> np.ndarray:
-    """Turn BGR (H, W, 3) into Y, U and V of the planes' matrix and range, uint8 (H, W, 3)."""
-    return np.asarray(cv2.transform(bgr, _yuv_matrix(planes.matrix, planes.full_range)))
 
 
 @lru_cache(maxsize=4)
@@ -264,7 +253,7 @@ def _label(look: _DrawingSizes, number: Optional[int], track: Track, since: str)
     score = f"unsure {score}" if track.state == UNSURE else score
     name = "" if number is None else f"#{number}"
     names = (f"{name} {track.class_name or ''}".strip(), name, "")
-    texts = (_ascii(_joined(each, score)) for each in names)
+    texts = (_ascii("  ".join(filter(None, (each, score)))) for each in names)
     fitting = (text for text in texts if look.label_size(text)[0] < look.width)
     return next(fitting, _ascii(score))
 
@@ -289,18 +278,6 @@ def _places(look: _DrawingSizes, track: Track, size: Tuple[int, int]) -> Iterato
 def _touch(first: _Rectangle, other: _Rectangle) -> bool:
     across = first[0] <= other[2] and other[0] <= first[2]
     return across and first[1] <= other[3] and other[1] <= first[3]
-
-
-def _draw_label(
-    picture: np.ndarray,
-    look: _DrawingSizes,
-    text: str,
-    place: _Rectangle,
-    colour: Tuple[int, int, int],
-) -> None:
-    pad = look.pad_px
-    cv2.rectangle(picture, place[:2], place[2:], colour, cv2.FILLED)
-    _put(picture, look, text, (place[0] + pad, place[3] - pad), DARK)
 
 
 def _draw_dashed(
@@ -329,21 +306,9 @@ def _dashes(first: int, last: int, end: int, dash: int) -> Iterator[Tuple[int, i
         yield int(round(start)), int(round(start + step))
 
 
-def _put(
-    picture: np.ndarray,
-    look: _DrawingSizes,
-    text: str,
-    at: Tuple[int, int],
-    colour: Tuple[int, int, int],
-) -> None:
+def _put(picture: np.ndarray, look: _DrawingSizes, text: str, at: Tuple[int, int]) -> None:
     """One line of text; its capitals stand on ``at``."""
-    if text:
-        cv2.putText(picture, text, at, FONT, look.scale, colour, look.line_px, cv2.LINE_AA)
-
-
-def _joined(*texts: str) -> str:
-    """Join the texts that are not empty by two blanks. A "|" would reach below the row."""
-    return "  ".join(text for text in texts if text)
+    cv2.putText(picture, text, at, FONT, look.scale, DARK, look.line_px, cv2.LINE_AA)
 
 
 def _ascii(text: Any) -> str:

@@ -124,29 +124,20 @@ def _size_of_webp(data: bytes) -> Tuple[int, int]:
 def is_cut_off(data: bytes) -> bool:
     """Whether the bytes of a JPEG or PNG file end before its end marker; others: False."""
     if data[:2] == JPEG:
-        return _jpeg_is_cut_off(data)
-    return data[:8] == PNG and _png_is_cut_off(data)
-
-
-def _jpeg_is_cut_off(data: bytes) -> bool:
-    """Go from marker to marker (ITU-T T.81 annex B), because a preview in EXIF has its own end."""
-    marker = _JPEG_MARKER.search(data, 2)
-    while marker and marker.group() != JPEG_END:
-        at = marker.end()
-        length = struct.unpack(">H", data[at : at + 2])[0] if at + 2 <= len(data) else 0
-        marker = _JPEG_MARKER.search(data, at + length)
-    return marker is None
-
-
-def _png_is_cut_off(data: bytes) -> bool:
-    """Go from chunk to chunk: length, name, content, four bytes of checksum."""
-    at = 8
-    while at + 12 <= len(data):
+        # from marker to marker (ITU-T T.81 annex B), because a preview in EXIF has its own end
+        marker = _JPEG_MARKER.search(data, 2)
+        while marker and marker.group() != JPEG_END:
+            at = marker.end()
+            length = struct.unpack(">H", data[at : at + 2])[0] if at + 2 <= len(data) else 0
+            marker = _JPEG_MARKER.search(data, at + length)
+        return marker is None
+    at = 8  # then from chunk to chunk: length, name, content, four bytes of checksum
+    while data[:8] == PNG and at + 12 <= len(data):
         length, name = struct.unpack(">I4s", data[at : at + 8])
         if name == b"IEND":
             return False
         at += 12 + length
-    return True
+    return data[:8] == PNG
 
 
 def plain_jpeg(data: bytes) -> bytes:

@@ -160,13 +160,10 @@ class Encoder:
             tick = due
         self._tick = max(self._tick + 1, tick)
         picture.pts, picture.time_base = self._tick, self._time_base
-        for packet in self._encoded(picture):
-            self._container.mux(packet)
-
-    def _encoded(self, picture: Any) -> Any:
         packets = self._stream.encode(picture)
         self._is_open = True
-        return packets
+        for packet in packets:
+            self._container.mux(packet)
 
     def _picture_of(self, frame: Union[np.ndarray, Canvas]) -> Any:
         """PyAV's frame, of the size and the colours with which the video began."""

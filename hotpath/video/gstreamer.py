@@ -4,7 +4,7 @@ They decode live streams. Recordings are decoded by FFmpeg.
 """
 
 import re
-from typing import Any, Dict, Tuple
+from typing import Any, Dict
 
 import cv2
 
@@ -33,11 +33,6 @@ def has_gstreamer() -> bool:
     return re.search(r"GStreamer:\s+YES", cv2.getBuildInformation()) is not None
 
 
-def why_no_picture() -> str:
-    """The rest of a sentence, after an element."""
-    return "gives no picture" if has_gstreamer() else "needs an OpenCV with GStreamer"
-
-
 def pipeline(address: str, element: str, kind: str) -> str:
     """The pipeline that decodes a stream of RTSP or of datagrams, without its sink."""
     quoted = '"{}"'.format(address.replace("\\", "\\\\").replace('"', '\\"'))
@@ -53,13 +48,9 @@ def open_live(address: str, element: str, planes: bool) -> Any:
         text = pipeline(address, element, kind) + SINK
         capture: Any = cv2.VideoCapture(text, cv2.CAP_GSTREAMER)
         if kind == NV12 and capture.isOpened():
-            capture = raw.RawCapture(capture, NV12, _size_of(capture))
+            width, height = (int(capture.get(side)) for side in SIDES)
+            capture = raw.RawCapture(capture, NV12, (width, height))
         if capture.isOpened() and capture.read()[0]:
             return capture
         capture.release()
     return None
-
-
-def _size_of(capture: Any) -> Tuple[int, int]:
-    width, height = (int(capture.get(side)) for side in SIDES)
-    return width, height

@@ -19,10 +19,8 @@ DEVICES = ("cuda", "qsv", "vaapi", "amf")  # FFmpeg's, as far as this PyAV has t
 DECODERS = (*DEVICES, V4L2, *ELEMENTS)
 X264 = "libx264"
 ENCODERS = {"cuda": "h264_nvenc", "qsv": "h264_qsv", V4L2: "h264_v4l2m2m", "amf": "h264_amf"}
-FORMATS = (
-    "yuv420p",
-    "yuvj420p",
-)  # that every such decoder has, and for which our kernels read NV12
+# that every such decoder has, and for which our kernels read NV12
+FORMATS = ("yuv420p", "yuvj420p")
 # name -> file of a computer that has it, and how the file begins
 SIGNS = {
     "cuda": ("dev/nvidiactl", ""),

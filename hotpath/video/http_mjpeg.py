@@ -163,11 +163,9 @@ class PartsCapture:
                     f"{self._name}: {most} bytes without a boundary; check the sender",
                     what="no boundary",
                 )
-            if self._first_is_late() or not self._read():
+            is_late = not hasattr(self, "_first") and time.monotonic() > self._until_s
+            if is_late or not self._read():
                 return -1
-
-    def _first_is_late(self) -> bool:
-        return not hasattr(self, "_first") and time.monotonic() > self._until_s
 
     def _read(self) -> bool:
         """Read what came; returns whether there was anything."""

@@ -239,7 +239,10 @@ class LiveSource(Source):
                 empty += 1
                 waited_s = time.monotonic() - began_s
                 if trouble or empty == EMPTY_OPENINGS or waited_s > EMPTY_S:
-                    trouble = trouble or self._no_picture(waited_s)
+                    if trouble is None and hasattr(self._device, "silent"):
+                        trouble = self._device.silent(waited_s)
+                    why = "opened, but no picture came; check the sender"
+                    trouble = trouble or BadSource(f"{self.name}: {why}")
                     with self._news:
                         self._failed = trouble
                         self._news.notify_all()
@@ -254,12 +257,6 @@ class LiveSource(Source):
             self._refused_s = 0.0
             self._closing.wait(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-
-    def _no_picture(self, waited_s: float) -> BadSource:
-        if hasattr(self._device, "silent"):
-            error: BadSource = self._device.silent(waited_s)
-            return error
-        return BadSource(f"{self.name}: opened, but no picture came; check the sender")
 
     def _open_and_receive(self) -> None:
         """Open the device, receive its frames, and release it in any case."""

@@ -70,7 +70,7 @@ def open_recording(
 
 
 def open_stream(
-    address: str,
+    address: Any,
     open_timeout_s: float,
     read_timeout_s: float,
     patience_s: float,
@@ -80,29 +80,19 @@ def open_stream(
 ) -> Tuple[Optional[AvCapture], str]:
     """A capture of a stream, or None if nobody answers in time or no picture comes; and why not.
 
-    The reason is a sentence that FFmpeg's words decide, or empty.
+    The reason is a sentence that FFmpeg's words decide, or empty. Instead of an address it may be
+    an SDP file, opened for reading, that describes RTP.
     """
-    options = {"rtsp_flags": "prefer_tcp"} if address.lower().startswith("rtsp") else {}
-    options = HTTP if address.lower().startswith("http") else options
-    if not insecure and address.lower().startswith(("https:", "rtsps:")):
+    scheme = address.partition(":")[0].lower() if isinstance(address, str) else "sdp"
+    options = {"rtsp_flags": "prefer_tcp"} if scheme.startswith("rtsp") else {}
+    options = HTTP if scheme.startswith("http") else options
+    options = rtp.OPTIONS if scheme == "sdp" else options
+    if not insecure and scheme in ("https", "rtsps"):
         options = dict(options, **verifying_options())
     timeouts = open_timeout_s, read_timeout_s
     how: Dict[str, Any] = dict(thread_type=ONE_FRAME, planes=planes, decoder=decoder)
     how["patience_s"] = patience_s
     return _opened(address, options, timeouts, **how)
-
-
-def open_rtp(
-    sdp: Any,
-    open_timeout_s: float,
-    read_timeout_s: float,
-    patience_s: float,
-    planes: bool = True,
-) -> Tuple[Optional[AvCapture], str]:
-    """As ``open_stream``, of RTP that an SDP file describes, opened for reading."""
-    timeouts = open_timeout_s, read_timeout_s
-    how = dict(thread_type=ONE_FRAME, planes=planes, patience_s=patience_s)
-    return _opened(sdp, rtp.OPTIONS, timeouts, **how)
 
 
 def _opened(

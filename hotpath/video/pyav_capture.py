@@ -48,15 +48,11 @@ def video_stream(container: Any) -> Any:
         context = stream.codec_context
         marks = int(getattr(stream, "disposition", 0))
         area = (context.width or 0) * (context.height or 0) + DEFAULT_AREA * (marks & 1)
-        return not (_is_cover(stream) or context.name in PICTURE_CODECS), area
+        is_cover = marks & ATTACHED or stream.frames == 1  # a still picture beside a video
+        return not (is_cover or context.name in PICTURE_CODECS), area
 
     usable = (stream for stream in container.streams.video if stream.codec_context is not None)
     return max(usable, key=rank, default=None)
-
-
-def _is_cover(stream: Any) -> bool:
-    """Whether a stream is a still picture beside a video."""
-    return bool(int(getattr(stream, "disposition", 0)) & ATTACHED) or stream.frames == 1
 
 
 class AvCapture:

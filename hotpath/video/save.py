@@ -250,9 +250,8 @@ class BackgroundVideo:
             target=self._run, name="encoder", daemon=True
         )
         self._thread.start()
-        self.lock = (
-            ExclusiveLock()
-        )  # what is written after ``close`` would wait for its thread for ever
+        # what is written after ``close`` would wait for its thread for ever
+        self.lock = ExclusiveLock()
 
     @property
     def kept(self) -> bool:

@@ -110,21 +110,19 @@ def open_source(
         ((480, 640, 3), 0.0)
     """
     planes = planes and can_read_planes()
-    spec = source_of(spec)
-    if isinstance(spec, (list, tuple)):
-        from hotpath.video.folder import FrameFolder
-
-        opened: Source = FrameFolder(spec, log, depth)
-    else:
-        opened = _opened(spec, log, depth, planes, decoder, insecure)
+    opened = _opened(source_of(spec), log, depth, planes, decoder, insecure)
     if fps and not opened.live:
         opened.fps, opened.by_rate = fps, True
     return opened
 
 
 def _opened(
-    spec: str, log: Log, depth: Optional[int], planes: bool, decoder: str, insecure: bool
+    spec: Any, log: Log, depth: Optional[int], planes: bool, decoder: str, insecure: bool
 ) -> Source:
+    if isinstance(spec, list):
+        from hotpath.video.folder import FrameFolder
+
+        return FrameFolder(spec, log, depth)
     if camera_of(spec) or _is_csi(spec):
         from hotpath.video.live import open_camera
 

@@ -8,12 +8,12 @@ interface.
 """
 
 import csv
-import functools
 import json
 import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -94,7 +94,7 @@ class PublicRow(NamedTuple):
     sha256: str  # of ``AnnotatedClip.sha256``
 
 
-@functools.cache
+@cache
 def public_rows() -> list[PublicRow]:
     """Return the public sequences that README's figures are of."""
     with open(Path(__file__).with_name("public.csv"), newline="") as file:
@@ -186,34 +186,27 @@ def _attributes(name: str, data: Path, attributes: list[str]) -> list[str]:
 # -- the lists of sequences
 
 
-def _otb(version: object) -> Callable[[Path], Iterator[ListedSequence]]:
-    def listing(data: Path) -> Iterator[ListedSequence]:
-        for name in _toolkit().datasets.OTB._OTB__version_dict[version]:
-            folder = data / name
-            span = OTB_FRAMES.get(name, (1, LAST))
-            for target in (1, 2) if name in TWO_TARGETS else ():
-                truth = folder / f"groundtruth_rect.{target}.txt"
-                yield ListedSequence(f"{name}.{target}", folder / "img", truth, *span)
-            if name not in TWO_TARGETS:  # Human4 has an empty file for a first target
-                files = sorted(folder.glob("groundtruth_rect*.txt"))
-                full = [path for path in files if path.is_file() and path.read_bytes().strip()]
-                truth = (full or files or [folder / "groundtruth_rect.txt"])[0]
-                yield ListedSequence(name, folder / "img", truth, *span)
-
-    return listing
+def _otb(version: object, data: Path) -> Iterator[ListedSequence]:
+    for name in _toolkit().datasets.OTB._OTB__version_dict[version]:
+        folder = data / name
+        span = OTB_FRAMES.get(name, (1, LAST))
+        for target in (1, 2) if name in TWO_TARGETS else ():
+            truth = folder / f"groundtruth_rect.{target}.txt"
+            yield ListedSequence(f"{name}.{target}", folder / "img", truth, *span)
+        if name not in TWO_TARGETS:  # Human4 has an empty file for a first target
+            files = sorted(folder.glob("groundtruth_rect*.txt"))
+            full = [path for path in files if path.is_file() and path.read_bytes().strip()]
+            truth = (full or files or [folder / "groundtruth_rect.txt"])[0]
+            yield ListedSequence(name, folder / "img", truth, *span)
 
 
-def _uav(version: str, folder: str, step: int) -> Callable[[Path], Iterator[ListedSequence]]:
+def _uav(version: str, folder: str, step: int, data: Path) -> Iterator[ListedSequence]:
     """UAV123 names frames of 30 FPS. Its form of 10 FPS has every third."""
-
-    def listing(data: Path) -> Iterator[ListedSequence]:
-        ranges = _json("uav123.json")["UAV20L" if version == "UAV20L" else "UAV123"]
-        for name, meta in ranges.items():
-            first, last = ((meta[key] - 1) // step + 1 for key in ("start_frame", "end_frame"))
-            frames = data / "data_seq" / folder / meta["folder_name"]
-            yield ListedSequence(name, frames, data / "anno" / version / f"{name}.txt", first, last)
-
-    return listing
+    ranges = _json("uav123.json")["UAV20L" if version == "UAV20L" else "UAV123"]
+    for name, meta in ranges.items():
+        first, last = ((meta[key] - 1) // step + 1 for key in ("start_frame", "end_frame"))
+        frames = data / "data_seq" / folder / meta["folder_name"]
+        yield ListedSequence(name, frames, data / "anno" / version / f"{name}.txt", first, last)
 
 
 def _dtb70(data: Path) -> Iterator[ListedSequence]:
@@ -221,35 +214,29 @@ def _dtb70(data: Path) -> Iterator[ListedSequence]:
         yield ListedSequence(folder.name, folder / "img", folder / "groundtruth_rect.txt")
 
 
-def _lasot(part: str) -> Callable[[Path], Iterator[ListedSequence]]:
-    def listing(data: Path) -> Iterator[ListedSequence]:
-        for name in _json("lasot.json")[part]:
-            folder = data / name.rsplit("-", 1)[0] / name
-            yield ListedSequence(name, folder / "img", folder / "groundtruth.txt")
-
-    return listing
+def _lasot(part: str, data: Path) -> Iterator[ListedSequence]:
+    for name in _json("lasot.json")[part]:
+        folder = data / name.rsplit("-", 1)[0] / name
+        yield ListedSequence(name, folder / "img", folder / "groundtruth.txt")
 
 
-def _regular(layout: BoxFilesLayout) -> Callable[[Path], Iterator[ListedSequence]]:
-    def listing(data: Path) -> Iterator[ListedSequence]:
-        there = (path for path in data.glob(layout.files) if path.name[0] != ".")  # not macOS's
-        ordered = sorted(there, key=lambda path: natural_key(str(path)))
-        if not ordered:
-            raise BadClips(
-                f"{data} holds no file {layout.files}, where the set has its boxes",
-                what="no annotation",
-            )
-        for path in ordered:
-            name = path.name.removesuffix(layout.end) or path.parent.name
-            folders = [
-                Path(os.path.normpath(path.parent / pattern.replace("NAME", name)))
-                for pattern in layout.frames
-            ]
-            folder = next(filter(Path.is_dir, folders), folders[0])
-            only = layout.first_only
-            yield ListedSequence(name, folder, path, origin=layout.origin, first_only=only)
-
-    return listing
+def _regular(layout: BoxFilesLayout, data: Path) -> Iterator[ListedSequence]:
+    there = (path for path in data.glob(layout.files) if path.name[0] != ".")  # not macOS's
+    ordered = sorted(there, key=lambda path: natural_key(str(path)))
+    if not ordered:
+        raise BadClips(
+            f"{data} holds no file {layout.files}, where the set has its boxes",
+            what="no annotation",
+        )
+    for path in ordered:
+        name = path.name.removesuffix(layout.end) or path.parent.name
+        folders = [
+            Path(os.path.normpath(path.parent / pattern.replace("NAME", name)))
+            for pattern in layout.frames
+        ]
+        folder = next(filter(Path.is_dir, folders), folders[0])
+        only = layout.first_only
+        yield ListedSequence(name, folder, path, origin=layout.origin, first_only=only)
 
 
 def _public(data: Path) -> Iterator[ListedSequence]:
@@ -267,21 +254,17 @@ def _public(data: Path) -> Iterator[ListedSequence]:
         raise BadClips(f"{data} holds no public sequence; {FETCH.format(data)}", what="no sequence")
 
 
-def _of_toolkit(name: str, **options: Any) -> Callable[[Path], Iterator[ListedSequence]]:
+def _of_toolkit(name: str, data: Path, **options: Any) -> Iterator[ListedSequence]:
     """A data set that a class of the toolkit reads. Its boxes count pixels from 0."""
-
-    def listing(data: Path) -> Iterator[ListedSequence]:
-        scratch = tempfile.TemporaryDirectory()  # there until the last sequence is read
-        more = {"cache_dir": scratch.name} if name == "ImageNetVID" else options
-        try:
-            dataset = getattr(_toolkit().datasets, name)(str(data), **more)
-        except Exception as error:  # it raises this class itself
-            raise BadClips(f"{data}: {error}") from None
-        for index, sequence in enumerate(dataset.seq_names):
-            read = functools.partial(lambda number, _: dataset[number], index, scratch)
-            yield ListedSequence(sequence, data, data, origin=0, read=read)
-
-    return listing
+    scratch = tempfile.TemporaryDirectory()  # there until the last sequence is read
+    more = {"cache_dir": scratch.name} if name == "ImageNetVID" else options
+    try:
+        dataset = getattr(_toolkit().datasets, name)(str(data), **more)
+    except Exception as error:  # it raises this class itself
+        raise BadClips(f"{data}: {error}") from None
+    for index, sequence in enumerate(dataset.seq_names):
+        read = partial(lambda number, _: dataset[number], index, scratch)
+        yield ListedSequence(sequence, data, data, origin=0, read=read)
 
 
 def _json(name: str) -> Any:
@@ -291,20 +274,20 @@ def _json(name: str) -> Any:
 # name -> its sequences in a folder, its attributes, how many it has (0: as many as listed)
 Listing = Callable[[Path], Iterator[ListedSequence]]
 LISTS: Mapping[str, tuple[Listing, list[str], int]] = {
-    "otb2013": (_otb(2013), OTB_ATTRIBUTES, 0),
-    "otb50": (_otb("tb50"), OTB_ATTRIBUTES, 0),
-    "otb100": (_otb(2015), OTB_ATTRIBUTES, 0),
-    "uav123": (_uav("UAV123", "UAV123", 1), UAV_ATTRIBUTES, 0),
-    "uav123_10fps": (_uav("UAV123_10fps", "UAV123_10fps", 3), UAV_ATTRIBUTES, 0),
-    "uav20l": (_uav("UAV20L", "UAV123", 1), UAV_ATTRIBUTES, 0),
+    "otb2013": (partial(_otb, 2013), OTB_ATTRIBUTES, 0),
+    "otb50": (partial(_otb, "tb50"), OTB_ATTRIBUTES, 0),
+    "otb100": (partial(_otb, 2015), OTB_ATTRIBUTES, 0),
+    "uav123": (partial(_uav, "UAV123", "UAV123", 1), UAV_ATTRIBUTES, 0),
+    "uav123_10fps": (partial(_uav, "UAV123_10fps", "UAV123_10fps", 3), UAV_ATTRIBUTES, 0),
+    "uav20l": (partial(_uav, "UAV20L", "UAV123", 1), UAV_ATTRIBUTES, 0),
     "dtb70": (_dtb70, DTB70_ATTRIBUTES, 70),
     "public": (_public, [], 72),
-    "lasot": (_lasot("test"), [], 0),
-    "lasot_train": (_lasot("train"), [], 0),
-    "nfs30": (_of_toolkit("NfS", fps=30), [], 100),
-    "nfs240": (_of_toolkit("NfS", fps=240), [], 100),
-    "vid": (_of_toolkit("ImageNetVID"), [], 0),
-    **{name: (_regular(layout), [], layout.total) for name, layout in LAYOUTS.items()},
+    "lasot": (partial(_lasot, "test"), [], 0),
+    "lasot_train": (partial(_lasot, "train"), [], 0),
+    "nfs30": (partial(_of_toolkit, "NfS", fps=30), [], 100),
+    "nfs240": (partial(_of_toolkit, "NfS", fps=240), [], 100),
+    "vid": (partial(_of_toolkit, "ImageNetVID"), [], 0),
+    **{name: (partial(_regular, layout), [], layout.total) for name, layout in LAYOUTS.items()},
 }
 
 

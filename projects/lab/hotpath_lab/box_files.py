@@ -10,6 +10,7 @@ its authors annotated, and from 0 in clips. A line of ``nan`` is a frame without
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,14 +21,23 @@ from hotpath.runtime.errors import BadClips
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.video.clips import AnnotatedClip
 from hotpath.video.sequence import MOST_MIB
-from hotpath_lab import forms
 
 Boxes = dict[str, np.ndarray]  # a clip's name -> (frames, 4)
+Convert = Callable[[np.ndarray], np.ndarray]
 ENDING = ".txt"
 FIRST_RUN = "_001"  # behind a sequence's name, of toolkits that repeat a run
 GIVEN, GOOD = 0.7, 0.5  # overlap of the given box, and of a good tracker's
 FAR = 0.1  # overlap of a first row that is another box than the given one
+LESS = 0.5  # of the overlap of another form, which x,y,w,h have at most
 SPACE = re.compile(r"\s*,\s*|\s+")  # between numbers
+FORMS: dict[str, Convert] = {  # what the rows may be instead -> their x,y,w,h
+    "the corners x1,y1,x2,y2": lambda rows: _between(rows[:, :2], rows[:, 2:]),
+    "the corners y1,x1,y2,x2": lambda rows: _between(rows[:, 1::-1], rows[:, :1:-1]),
+    "the centre of the box and its size": lambda rows: (
+        rows - rows[:, [2, 3, 2, 3]] * (0.5, 0.5, 0, 0)
+    ),
+    "y,x,h,w": lambda rows: rows[:, [1, 0, 3, 2]],
+}
 
 
 def read(
@@ -123,20 +133,38 @@ def _fitted(path: Path, clip: AnnotatedClip, origin: int) -> np.ndarray:
 
 
 def _check_form(path: Path, rows: np.ndarray, clip: AnnotatedClip) -> None:
-    """Refuse rows that are no x,y,w,h by the given box, which is the first row, or by the truth."""
+    """Refuse rows that fit the given box, which is the first row, or the truth in another form."""
     there = [index for index, box in enumerate(clip.boxes) if box is not None]
     truth = np.array([clip.boxes[index] for index in there])
 
-    def fit_of(places: list[int]) -> Callable[[forms.Convert], float]:
-        return lambda convert: float(overlap(convert(rows[there])[places], truth[places]).mean())
+    def check(places: Any, least: float, by: str) -> float:
+        """Refuse another form with that overlap, if x,y,w,h has much less, which is returned."""
 
-    own = forms.check(path, fit_of([0]), GIVEN, "the first row, which is the given box", BadClips)
-    forms.check(path, fit_of(list(range(len(there)))), GOOD, "the truth", BadClips)
+        def fit(convert: Convert) -> float:
+            return float(overlap(convert(rows[there])[places], truth[places]).mean())
+
+        own, others = fit(np.asarray), {form: fit(convert) for form, convert in FORMS.items()}
+        best = max(others, key=lambda form: others[form])
+        if others[best] >= least and own <= LESS * others[best]:
+            raise BadClips(
+                f"{path}: its rows are {best}, by {by} (overlap {others[best]:.2f}, and {own:.2f} "
+                "as x,y,w,h); write x,y,w,h",
+                what="another form",
+                where=path,
+            )
+        return own
+
+    own = check([0], GIVEN, "the first row, which is the given box")
+    check(slice(None), GOOD, "the truth")
     if own < FAR and rows[0].any():
         say(
             f"{path}: its first row is not the given box; if it is not the tracker's own answer, "
             "the rows are not x,y,w,h in pixels of these frames"
         )
+
+
+def _between(first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    return np.concatenate([first, last - first], axis=1)
 
 
 def _rows(path: Path) -> np.ndarray:

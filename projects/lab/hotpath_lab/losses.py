@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.types import LOST
+from hotpath_lab.metrics import mean
 
 IMPRECISE = 0.2  # least overlap of a box that is on the target
 INSIDE = 0.5  # least share of the smaller of two boxes that lies in the other one
@@ -53,8 +54,8 @@ def losses(boxes: ArrayLike, truth: ArrayLike, states: Sequence[str] = ()) -> di
         "lost": ~imprecise & ~grown & is_lost,
         "elsewhere": ~imprecise & ~grown & ~is_lost,
     }
-    figures = {"loss": _mean(1 - own)}
-    figures.update({f"loss_{kind}": _mean((1 - own) * rows) for kind, rows in kinds.items()})
+    figures = {"loss": mean(1 - own)}
+    figures.update({f"loss_{kind}": mean((1 - own) * rows) for kind, rows in kinds.items()})
     centre, size = own_boxes[:, :2] + own_boxes[:, 2:] / 2, own_boxes[:, 2:]
     true_centre, true_size = true_boxes[:, :2] + true_boxes[:, 2:] / 2, true_boxes[:, 2:]
     better = {
@@ -64,7 +65,7 @@ def losses(boxes: ArrayLike, truth: ArrayLike, states: Sequence[str] = ()) -> di
     }
     for part, (places, sizes) in better.items():
         gain = overlap(np.hstack([places - sizes / 2, sizes]), true_boxes) - own
-        figures[f"gain_{part}"] = _mean(gain * imprecise)
+        figures[f"gain_{part}"] = mean(gain * imprecise)
     return figures
 
 
@@ -89,7 +90,3 @@ def _inside(boxes: np.ndarray, truth: np.ndarray) -> np.ndarray:
     high = np.minimum(boxes[:, :2] + boxes[:, 2:], truth[:, :2] + truth[:, 2:])
     shared = np.prod(np.maximum(high - low, 0), axis=1)
     return shared / np.maximum(np.minimum(boxes[:, 2:].prod(1), truth[:, 2:].prod(1)), 1e-9)
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(np.mean(values)) if len(values) else float("nan")

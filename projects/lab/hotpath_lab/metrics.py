@@ -62,9 +62,9 @@ def figures(boxes: ArrayLike, truth: ArrayLike) -> Dict[str, float]:
     ious = ious[np.isfinite(ious)]
     curve = curves(boxes, truth)
     return {
-        "ao": _mean(ious),
-        "sr50": _mean(ious > 0.5),
-        "sr75": _mean(ious > 0.75),
+        "ao": mean(ious),
+        "sr50": mean(ious > 0.5),
+        "sr75": mean(ious > 0.75),
         "success": float(np.mean(curve["success"])),
         "precision": float(curve["precision"][AT_PX]),
         "norm_precision": float(curve["norm_precision"][AT_NORMALISED]),
@@ -88,14 +88,15 @@ def words(boxes: ArrayLike, truth: ArrayLike, claimed: ArrayLike) -> Dict[str, f
     ious, claims = overlap(boxes, truth)[1:], np.asarray(claimed, bool)[1:]
     seen = np.isfinite(ious)
     shares = {
-        "q": _mean(np.where(seen, claims * np.nan_to_num(ious), ~claims)),
-        "dre": _mean((claims & (ious <= 0))[seen]),
-        "nre": _mean(~claims[seen]),
+        "q": mean(np.where(seen, claims * np.nan_to_num(ious), ~claims)),
+        "dre": mean((claims & (ious <= 0))[seen]),
+        "nre": mean(~claims[seen]),
     }
     if not seen.all():
-        shares["adq"] = _mean(~claims[~seen])
+        shares["adq"] = mean(~claims[~seen])
     return shares
 
 
-def _mean(values: np.ndarray) -> float:
+def mean(values: np.ndarray) -> float:
+    """The mean; NaN of nothing."""
     return float(np.mean(values)) if len(values) else float("nan")

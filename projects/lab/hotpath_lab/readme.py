@@ -28,7 +28,7 @@ from hotpath.calib.command_line import say
 from hotpath.calib.errors import BadRun
 from hotpath_lab import benchmarks, evaluate, evaluation_report, provenance, trackers
 
-TIMED = "David3,Dog1,person9"  # sequences that no tracker loses
+TIMED = ("David3", "Dog1", "person9")  # sequences that no tracker loses
 ROUNDS = 3  # that count, after one that does not
 FRAMES, BLOCK = 200, 20  # of a sequence; before the next tracker's turn
 MOST_LOAD = 0.5  # mean number of running processes in the minute before
@@ -46,8 +46,6 @@ def parser() -> argparse.ArgumentParser:
         help=text,
     )
     command_line.add_network_options(cli)
-    text = "sequences on which the milliseconds are taken (default: %(default)s)"
-    cli.add_argument("--timed", default=TIMED, metavar="NAME,NAME", help=text)
     cli.add_argument("--no-times", action="store_true", help="measure the accuracy alone")
     text = "a table.csv whose accuracies stand: only the times are measured"
     cli.add_argument("--accuracy", metavar="FILE", help=text)
@@ -66,7 +64,7 @@ def run(options: argparse.Namespace) -> None:
     else:
         evaluate_public(options)
     add_times(path, took)
-    what = f"ms: {len(options.timed.split(','))} sequences, one core" if took else "no times taken"
+    what = f"ms: {len(TIMED)} sequences, one core" if took else "no times taken"
     cores = os.cpu_count()
     say(f"commit {provenance.commit()}, {provenance.processor()}, {cores} cores; {what}")
     say(evaluation_report.readme_table(evaluation_report.read_means(path), intervals=True))
@@ -95,9 +93,9 @@ def milliseconds(options: argparse.Namespace) -> dict[str, float]:
             f"below {MOST_LOAD}, or leave them out with --no-times"
         )
     clips = {clip.name: clip for clip in benchmarks.sequences("public", Path(options.data)).clips}
-    missing = [name for name in options.timed.split(",") if name not in clips]
+    missing = [name for name in TIMED if name not in clips]
     if missing:
-        raise BadRun(f"--timed {missing[0]}: it is not among those of {options.data}")
+        raise BadRun(f"{options.data} has no {missing[0]}; fetch it with hotpath_lab.public")
     names = options.networks.split(",")
     names += [name[: -len(":int8")] for name in names if name.endswith(":int8")]
     names = evaluate.at_hand(options, list(dict.fromkeys(names)))
@@ -107,7 +105,7 @@ def milliseconds(options: argparse.Namespace) -> dict[str, float]:
         os.sched_setaffinity(0, {max(usable)})
     running = {spec.name: trackers.build(spec) for spec in specs}
     taken: dict[str, list[float]] = {name: [] for name in running}
-    for name in options.timed.split(","):
+    for name in TIMED:
         held = list(clips[name].beginning(min(FRAMES, len(clips[name]))).in_memory(1 << 31))
         for counted_round in range(-1, ROUNDS):
             for one, ms in in_turns(running, held, clips[name].boxes[0]).items():

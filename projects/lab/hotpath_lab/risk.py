@@ -10,7 +10,6 @@ Prints the table of docs/results/identity.md, and draws its picture. Options and
 """
 
 import argparse
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from numpy.typing import ArrayLike
 from hotpath.calib import command_line
 from hotpath.calib.command_line import say
 from hotpath.calib.errors import BadRun
+from hotpath.calib.plots import pyplot
 from hotpath.video.output_file import check_folder
 from hotpath_lab import presence
 from hotpath_lab.state_metrics import (
@@ -33,11 +33,9 @@ from hotpath_lab.state_metrics import (
 Films = Sequence[CountedFrames]
 
 COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)  # of the table
-WIDTH, HEIGHT, LEFT, TOP, BELOW = 360, 250, 48, 30, 40  # pixels of a plot, and of its edges
 STEPS = 50  # points of a line
 # of Okabe and Ito, which the colour-blind tell apart; the dashes tell them apart in print
-LINES = (("#0072b2", ""), ("#d55e00", "7 4"), ("#009e73", "2 3"), ("#cc79a7", "9 3 2 3"))
-TEXT = 'font-family="sans-serif" font-size="13" fill="#444"'
+LINES = (("#0072b2", ()), ("#d55e00", (7, 4)), ("#009e73", (2, 3)), ("#cc79a7", (9, 3, 2, 3)))
 
 
 def risks(films: Films, coverages: ArrayLike) -> np.ndarray:
@@ -97,58 +95,27 @@ def table(trackers: Mapping[str, Mapping[str, Films]]) -> str:
     return "\n".join(lines)
 
 
-def picture(trackers: Mapping[str, Mapping[str, Films]]) -> str:
-    """The curves as an SVG: a plot for each set, two in a row, a line for each tracker."""
-    sets, coverages = list(next(iter(trackers.values()))), np.linspace(0.02, 1, STEPS)
-    curves = {
-        (name, tracker): risks(of_sets[name], coverages)
-        for tracker, of_sets in trackers.items()
-        for name in sets
-    }
-    top = math.ceil(25 * max(curve.max() for curve in curves.values()) + 1e-9) / 25  # four steps
-    below = -(-len(sets) // 2) * (TOP + HEIGHT + BELOW)
-    high, plots = below + 22 * len(trackers), []
-    for index, name in enumerate(sets):
-        row, column = divmod(index, 2)
-        x0, y0 = LEFT + column * (WIDTH + LEFT), (row + 1) * (TOP + HEIGHT) + row * BELOW
-        plots.append(
-            f'<text x="{x0}" y="{y0 - HEIGHT - 12}" {TEXT}><tspan font-weight="bold">{name}'
-            "</tspan>: wrong boxes, in % of the claimed frames</text>"
-        )
-        for share in (0, 0.25, 0.5, 0.75, 1):
-            x, y = x0 + share * WIDTH, y0 - share * HEIGHT
-            plots.append(f'<path d="M{x0} {y}H{x0 + WIDTH}" stroke="#ddd"/>')
-            plots.append(
-                f'<text x="{x}" y="{y0 + 18}" {TEXT} text-anchor="middle">{share:.0%}</text>'
-            )
-            plots.append(
-                f'<text x="{x0 - 6}" y="{y + 4}" {TEXT} text-anchor="end">{share * top:.0%}</text>'
-            )
-        for (colour, dashes), tracker in zip(LINES, trackers):
-            points = " ".join(
-                f"{x0 + share * WIDTH:.1f},{y0 - risk / top * HEIGHT:.1f}"
-                for share, risk in zip(coverages, curves[name, tracker])
-            )
-            plots.append(
-                f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2" '
-                f'stroke-dasharray="{dashes}"/>'
-            )
-        plots.append(
-            f'<text x="{x0 + WIDTH / 2}" y="{y0 + 36}" {TEXT} text-anchor="middle">claimed '
-            "frames, in % of those with the target in view</text>"
-        )
-    for index, ((colour, dashes), tracker) in enumerate(zip(LINES, trackers)):
-        y = below + 22 * index + 10
-        plots.append(
-            f'<path d="M{LEFT} {y}h40" stroke="{colour}" stroke-width="2" '
-            f'stroke-dasharray="{dashes}"/>'
-            f'<text x="{LEFT + 48}" y="{y + 4}" {TEXT}>{tracker}</text>'
-        )
-    wide = LEFT + min(len(sets), 2) * (WIDTH + LEFT)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}">'
-        f'<rect width="{wide}" height="{high}" fill="#fff"/>' + "\n".join(plots) + "</svg>\n"
-    )
+def draw(trackers: Mapping[str, Mapping[str, Films]], path: Path) -> None:
+    """Draw the curves as an SVG: a plot for each set, two in a row, a line for each tracker."""
+    plt, sets = pyplot(), list(next(iter(trackers.values())))
+    coverages = np.linspace(0.02, 1, STEPS)
+    rows, columns = -(-len(sets) // 2), min(len(sets), 2)
+    size = dict(figsize=(5 * columns, 4 * rows), layout="constrained")
+    chart, grid = plt.subplots(rows, columns, sharey=True, squeeze=False, **size)
+    for axes in grid.flat[len(sets) :]:
+        axes.remove()
+    for name, axes in zip(sets, grid.flat):
+        for (colour, dashes), (tracker, of_sets) in zip(LINES, trackers.items()):
+            shares = 100 * coverages, 100 * risks(of_sets[name], coverages)
+            axes.plot(*shares, color=colour, linestyle=(0, dashes), label=tracker)
+        axes.set_title(f"{name}: wrong boxes, in % of the claimed frames", fontsize=10)
+        axes.set(xlabel="claimed frames, in % of those with the target in view", xlim=(0, 100))
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+    chart.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center")
+    with plt.rc_context({"svg.fonttype": "none"}):  # texts that can be searched
+        chart.savefig(path, format="svg", bbox_inches="tight")
+    plt.close(chart)
 
 
 # -- the command
@@ -170,12 +137,13 @@ def run(options: argparse.Namespace) -> None:
     """
     if options.picture:
         check_folder(options.picture)
+        pyplot()  # which says how to install what it needs
         if len(options.networks.split(",")) > len(LINES):
             raise BadRun(f"the picture has {len(LINES)} lines; name fewer --networks, or omit it")
     trackers, _ = presence.measured(options)
     print(table(trackers))
     if options.picture:
-        Path(options.picture).write_text(picture(trackers))
+        draw(trackers, Path(options.picture))
         say(f"wrote {options.picture}")
 
 

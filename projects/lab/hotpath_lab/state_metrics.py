@@ -35,6 +35,7 @@ from numpy.typing import ArrayLike
 
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.types import LOST, SURE, TRACKED, UNSURE
+from hotpath_lab.metrics import mean
 
 FOUND = 0.4  # overlap from which on a box is right
 GONE = 10  # frames without the target, after which as many with it are a return
@@ -123,9 +124,9 @@ def figures(films: Iterable[CountedFrames]) -> dict[str, Any]:
     films = list(films)
     right, words, presence, finds, _, aimed = (np.concatenate(column) for column in zip(*films))
     table: dict[str, Any] = {"frames": len(words)}
-    table.update((f"share_{word}", _mean(words == word)) for word in WORDS)
-    table.update((f"right_{word}", _mean(right[words == word])) for word in WORDS)
-    table["right_said"] = _mean((words == TRACKED)[right])
+    table.update((f"share_{word}", mean(words == word)) for word in WORDS)
+    table.update((f"right_{word}", mean(right[words == word])) for word in WORDS)
+    table["right_said"] = mean((words == TRACKED)[right])
     table["finds_right"] = int((finds & right).sum())
     table["finds_wrong"] = int((finds & ~right).sum())
     tracked, high = words == TRACKED, presence >= SURE
@@ -133,8 +134,8 @@ def figures(films: Iterable[CountedFrames]) -> dict[str, Any]:
     table["tracked_wrong_high"] = int((tracked & ~right & high).sum())
     table["tracked_right_high"] = int((tracked & right & high).sum())
     table["wrong_high"] = int((~right & high).sum())
-    table["right_high"] = _mean(right[tracked & high])
-    table["aimed_high"] = _mean(aimed[tracked & high])
+    table["right_high"] = mean(right[tracked & high])
+    table["aimed_high"] = mean(aimed[tracked & high])
     table["astray_hourly"] = (tracked & high & ~aimed).sum() / len(words) * 3600 * RATE
     waits = [returns(film, film.right) for film in films]
     tracked_waits = [returns(film, film.right & (film.words == TRACKED)) for film in films]
@@ -143,7 +144,7 @@ def figures(films: Iterable[CountedFrames]) -> dict[str, Any]:
         table[key] = sum(wait < WITHIN for of_film in of_films for wait in of_film)
     table["f"] = f_score(films)
     of_truth = np.clip(np.where(right, presence, 1 - presence), LEAST_SHARE, 1 - LEAST_SHARE)
-    table["log_loss"] = _mean(-np.log(of_truth[~np.isnan(of_truth)]))
+    table["log_loss"] = mean(-np.log(of_truth[~np.isnan(of_truth)]))
     table["presence"] = tenths(presence, right)
     return table
 
@@ -212,7 +213,7 @@ def tenths(presence: np.ndarray, right: np.ndarray) -> list[list[float]]:
     """Return [frames, share of right boxes] of each tenth of the presence; NaN is in none."""
     right, presence = right[~np.isnan(presence)], presence[~np.isnan(presence)]
     bins = np.clip((presence * BINS).astype(int), 0, BINS - 1)
-    return [[int((bins == row).sum()), _mean(right[bins == row])] for row in range(BINS)]
+    return [[int((bins == row).sum()), mean(right[bins == row])] for row in range(BINS)]
 
 
 def text(tables: Mapping[str, Mapping[str, Any]]) -> str:
@@ -322,7 +323,3 @@ def short(share: float, digits: int = 3) -> str:
     """As the page writes shares: .985, and a dash where there is none."""
     text = f"{share:.{digits}f}"
     return "–" if text == "nan" else {"0.0": "0", "1.0": "1"}.get(text, text.lstrip("0"))
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(np.mean(values)) if len(values) else float("nan")

@@ -103,13 +103,14 @@ def in_thread(function, *arguments):
     threading.Thread(target=function, args=arguments, daemon=True).start()
 
 
-def kill_one(workers):
-    """Kill the first worker that has a task."""
-    while True:
+def signal_one(workers, number, reached):
+    """Send a signal to the first worker that has a task; its process is added to a list."""
+    while not reached:
         for nanny in list(workers.workers.values()):
             state = workers.scheduler.workers.get(nanny.worker_address)
             if state is not None and state.processing:
-                os.kill(nanny.pid, signal.SIGKILL)
+                os.kill(nanny.pid, number)
+                reached.append(nanny.pid)
                 return
         time.sleep(0.001)
 
@@ -124,22 +125,10 @@ def kill_after_a_result(out, process):
 def test_a_killed_worker_changes_no_box(three, place, tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
     assert run(place, here) == 0
-    in_thread(kill_one, three)
+    in_thread(signal_one, three, signal.SIGKILL, [])
     assert run(place, there, "--cluster", three.scheduler_address) == 0
     assert kept(there) == kept(here) and len(kept(here)) == 8
     assert three.scheduler.task_prefixes["run_pair"].suspicious >= 1  # it had a task
-
-
-def stop_one(workers, stopped):
-    """Stop the first worker that has a task; others have to do it."""
-    while not stopped:
-        for nanny in list(workers.workers.values()):
-            state = workers.scheduler.workers.get(nanny.worker_address)
-            if state is not None and state.processing:
-                os.kill(nanny.pid, signal.SIGSTOP)
-                stopped.append(nanny.pid)
-                return
-        time.sleep(0.001)
 
 
 @slow
@@ -149,7 +138,7 @@ def test_the_tasks_of_a_stopped_worker_are_done_by_others(
     monkeypatch.setattr(cluster, "PATIENCE_S", 4)
     here, there, stopped = tmp_path / "here", tmp_path / "there", []
     assert run(place, here) == 0
-    in_thread(stop_one, three, stopped)
+    in_thread(signal_one, three, signal.SIGSTOP, stopped)
     began_s = time.monotonic()
     try:
         assert run(place, there, "--cluster", three.scheduler_address) == 0

@@ -27,6 +27,8 @@ def pictures(tmp_path):
             name = "%02d.png" % number
             cv2.imwrite(str(folder / name), random.randint(0, 255, (90, 120, 3), np.uint8))
             rows.writerow([name, 0, 40, 30, 30 + number, 30, "CC0 1.0", "a test"])
+    few = (tmp_path / "list.csv").read_text().splitlines()[:5]
+    (tmp_path / "few.csv").write_text("\n".join(few))
     return folder
 
 
@@ -54,6 +56,7 @@ def test_the_file_is_named_in_the_toml_and_a_tracker_takes_it(tmp_path, pictures
         (("--pictures", "{0}", "--list", "{0}"), "directory"),
         (("--pictures", "{1}", "--list", "{1}/list.csv"), "is in none of the folders"),
         (("--pictures", "{0}", "--list", "{1}/tiny.toml"), "not a list of objects"),
+        (("--pictures", "{0}", "--list", "{1}/few.csv"), "too few"),
     ],
 )
 def test_a_mistake_is_a_sentence(tmp_path, pictures, capsys, arguments, sentence):
@@ -62,14 +65,6 @@ def test_a_mistake_is_a_sentence(tmp_path, pictures, capsys, arguments, sentence
     messages = capsys.readouterr().err
     assert sentence in messages and "Traceback" not in messages
     assert load_network(toml).negatives is None
-
-
-def test_few_objects_are_refused(tmp_path, pictures, capsys):
-    toml = tiny.write_network(tmp_path, tiny.watched(**tiny.LOSSY))
-    path = tmp_path / "list.csv"
-    path.write_text("\n".join(path.read_text().splitlines()[:5]))
-    assert run(toml, "--pictures", pictures, "--list", path) == 2
-    assert "too few" in capsys.readouterr().err
 
 
 def test_the_list_that_ships_has_only_free_licences():

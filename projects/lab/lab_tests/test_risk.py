@@ -41,21 +41,17 @@ def test_the_table_has_a_row_for_each_set_and_tracker():
     assert lines[3].startswith(f"| clips | b | {none} | {none} | {none} | {none} | .200 [")
 
 
-def drawn_text(node):
-    """The texts in an element of a picture, in order."""
-    return (
-        [node.data] if not node.childNodes else [t for n in node.childNodes for t in drawn_text(n)]
-    )
-
-
-def test_the_picture_has_a_plot_for_each_set_and_a_line_for_each_tracker():
+def test_the_picture_has_a_plot_for_each_set_and_a_line_for_each_tracker(tmp_path):
     films = [film([1, 0], [0.9, 0.2])]
-    drawn = risk.picture({name: {"clips": films, "films": films} for name in "abc"})
-    root = xml.dom.minidom.parseString(drawn)
-    assert len(root.getElementsByTagName("polyline")) == 6
-    texts = ["".join(drawn_text(each)) for each in root.getElementsByTagName("text")]
+    sets = {name: {"clips": films, "films": films} for name in "abc"}
+    risk.draw(sets, tmp_path / "risk.svg")
+    root = xml.dom.minidom.parse(str(tmp_path / "risk.svg"))
+    texts = [each.firstChild.data for each in root.getElementsByTagName("text")]
     wrong = ": wrong boxes, in % of the claimed frames"
-    assert {"clips" + wrong, "films" + wrong, "a", "b", "c", "50%"} <= set(texts)
+    assert {"clips" + wrong, "films" + wrong, "a", "b", "c", "50"} <= set(texts)
+    drawn = [each.getAttribute("style") for each in root.getElementsByTagName("path")]
+    for colour, _ in risk.LINES[:3]:  # in both plots and the legend
+        assert sum(f"stroke: {colour};" in style for style in drawn) == 3
 
 
 @pytest.fixture

@@ -80,7 +80,8 @@ def calibrate(kind: str, options: argparse.Namespace) -> None:
             raise BadSource(f"{source.name}: is not a live stream, so nothing in it can answer")
         fov = options.fov if kind == "ptz" else FOV_DEG
         frames = MotionReader(source, fov)
-        actuator = (open_ptz if kind == "ptz" else open_gimbal)(options, frames.size, cleanup)
+        actuator = open_ptz(options) if kind == "ptz" else open_gimbal(options, frames.size)
+        cleanup.callback(actuator.stop)
         say("the camera turns now by some degrees; nothing may move before it")
         sent, moves = nudge(actuator, frames, PTZ_SHARE if kind == "ptz" else GIMBAL_RATE)
         answer = nudges.measure(sent, frames.seen, moves)
@@ -163,14 +164,11 @@ def nudge(actuator: Any, frames: MotionReader, rate: float) -> Any:
     return sent, moves
 
 
-def open_ptz(options: argparse.Namespace, size: Any, cleanup: contextlib.ExitStack) -> "Ptz":
+def open_ptz(options: argparse.Namespace) -> Any:
     """The PTZ camera; raises ``BadOutput``."""
-    from hotpath_vehicle import onvif
+    from hotpath_vehicle.onvif import OnvifCamera
 
-    camera = onvif.OnvifCamera(options.gimbal, read_login("gimbal-login", options.gimbal_login))
-    ptz = Ptz(camera)
-    cleanup.callback(ptz.stop)
-    return ptz
+    return Ptz(OnvifCamera(options.gimbal, read_login("gimbal-login", options.gimbal_login)))
 
 
 class Ptz:
@@ -202,7 +200,7 @@ class Ptz:
         self._camera.move(lambda: (0.0, 0.0))
 
 
-def open_gimbal(options: argparse.Namespace, size: Any, cleanup: contextlib.ExitStack) -> Any:
+def open_gimbal(options: argparse.Namespace, size: Any) -> Any:
     """The vehicle's gimbal; raises ``BadOutput``."""
     try:
         from hotpath_vehicle.mavlink import nudged
@@ -214,9 +212,7 @@ def open_gimbal(options: argparse.Namespace, size: Any, cleanup: contextlib.Exit
         options.mavlink_component,
         key=options.mavlink_key,
     )
-    gimbal = nudged.open_gimbal(mavlink, size, say)
-    cleanup.callback(gimbal.stop)
-    return gimbal
+    return nudged.open_gimbal(mavlink, size, say)
 
 
 if __name__ == "__main__":

@@ -117,8 +117,14 @@ class OnvifCamera:
         """Read the camera's clock, its profile and what that can do."""
         self._ahead_s = time.time() - time.monotonic()  # of cameras that tell no time
         self._read_clock()
-        media, self._path = self._read_services()
-        profile = self._read_profile(media) if self._path else None
+        asked_all = "<Category>All</Category>"
+        services = self._ask(DEVICE_PATH, DEVICE, "GetCapabilities", lambda: asked_all)
+        self._is_open = True
+        urls = [services.findtext(f".//{name}/XAddr") or "" for name in ("Media", "PTZ")]
+        # a service that is missing has no path
+        media, self._path = (urlsplit(url)._replace(scheme="", netloc="").geturl() for url in urls)
+        profiles = self._ask(media, MEDIA, "GetProfiles").iter("Profiles") if self._path else ()
+        profile = next((p for p in profiles if p.find("PTZConfiguration") is not None), None)
         if profile is None:
             raise BadOutput(
                 f"{self.name}: this camera has no PTZ; run without --gimbal", what="no PTZ"
@@ -127,30 +133,24 @@ class OnvifCamera:
         token = escape(profile.find("PTZConfiguration").get("token"))
         asked = f"<ConfigurationToken>{token}</ConfigurationToken>"
         options = self._ask(self._path, PTZ, "GetConfigurationOptions", lambda: asked)
-        self.timeout_s = _timeout_in(options)
+        limits = options.find(".//PTZTimeout")  # of the timeout to give with each command
+        ends = ("" if limits is None else limits.findtext(end) or "" for end in ("Min", "Max"))
+        least, most = map(_seconds_of, ends)
+        timeout_s = max(MOVE_S, min(least or MOVE_S, most or math.inf))
+        self.timeout_s = MOVE_S if timeout_s > LONGEST_S else timeout_s
         turns = options.findall(".//Spaces/ContinuousPanTiltVelocitySpace")
         if not turns:
             raise BadOutput(
                 f"{self.name}: this camera can't be turned; run without --gimbal", what="fixed"
             )
-        space = _generic_of(turns)
-        self._ranges = [_range_in(space.find(axis)) for axis in ("XRange", "YRange")]
+        # a camera may list others before shares of the fastest velocity, such as degrees a second
+        generic = [s for s in turns if (s.findtext("URI") or "").strip().endswith(GENERIC)]
+        space = (generic or turns)[0]
+        ranges = (space.find(axis) for axis in ("XRange", "YRange"))  # slowest and fastest velocity
+        self._ranges = [[float(axis.findtext(end)) for end in ("Min", "Max")] for axis in ranges]
         # a velocity without a URI is one of the only space; of several it could mean another speed
         self._uri = space.findtext("URI") or "" if len(turns) > 1 else ""
         self._forms = [True, False]  # whether a command has a timeout; some cameras refuse it
-
-    def _read_services(self) -> List[str]:
-        """The paths of the services Media and PTZ; a service that is missing has none."""
-        asked = "<Category>All</Category>"
-        services = self._ask(DEVICE_PATH, DEVICE, "GetCapabilities", lambda: asked)
-        self._is_open = True
-        urls = [services.findtext(f".//{name}/XAddr") or "" for name in ("Media", "PTZ")]
-        return [urlsplit(url)._replace(scheme="", netloc="").geturl() for url in urls]
-
-    def _read_profile(self, media: str) -> Any:
-        """The first profile that can be turned, or None."""
-        profiles = self._ask(media, MEDIA, "GetProfiles").iter("Profiles")
-        return next((p for p in profiles if p.find("PTZConfiguration") is not None), None)
 
     def _read_clock(self) -> bool:
         """Read the camera's time, which needs no login; returns whether its clock was set."""
@@ -458,29 +458,6 @@ class PtzLink(Link):
             except BadOutput as error:
                 self.failed, self._is_unstopped = self.failed + 1, True
                 self._tell(f"gimbal: {error}; {self._end}", time.monotonic())
-
-
-def _timeout_in(options: Any) -> float:
-    """The timeout to give with each command, seconds, by the limits that a camera states."""
-    limits = options.find(".//PTZTimeout")
-    ends = ("" if limits is None else limits.findtext(end) or "" for end in ("Min", "Max"))
-    least, most = map(_seconds_of, ends)
-    timeout_s = max(MOVE_S, min(least or MOVE_S, most or math.inf))
-    return MOVE_S if timeout_s > LONGEST_S else timeout_s
-
-
-def _generic_of(spaces: List[Any]) -> Any:
-    """The space of shares of the fastest velocity, or else the first.
-
-    A camera may list others before it, such as degrees a second.
-    """
-    is_generic = lambda space: (space.findtext("URI") or "").strip().endswith(GENERIC)  # noqa: E731
-    return next(filter(is_generic, spaces), spaces[0])
-
-
-def _range_in(axis: Any) -> Tuple[float, float]:
-    """The slowest and the fastest velocity of an axis."""
-    return float(axis.findtext("Min")), float(axis.findtext("Max"))
 
 
 def _seconds_of(text: str) -> Optional[float]:

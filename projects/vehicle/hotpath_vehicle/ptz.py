@@ -56,7 +56,7 @@ class Follower:
         holds: Optional[Dict[str, str]] = None,
         selection: Optional[Selection] = None,
     ) -> None:
-        self.aim, self._say = aim, say
+        self.aim = aim
         self._selection = Selection() if selection is None else selection
         self._acts, self._number = 0, None  # type: int, Optional[int]
         self._watch = Watch(self._selection)
@@ -82,21 +82,6 @@ class Follower:
     def command(self, now: float) -> Velocity:
         """The velocity to send now: right, up, as shares of the fastest."""
         with self._using:
-            why = missing(self._seen, now) or self.aim.why
-            if self.aim.note:
-                self._say(f"camera {self.aim.note}")
-                self.aim.note = None
-            right, up = self._ramp.command(now, why, lambda: self._wish(now))
-            if why:
-                self.aim.ease(now, (right, up))
-            shares = self.aim.command(self.aim.sent(now, (right, up)))
-            return _within(shares[0], 1.0), _within(shares[1], 1.0)
-
-    def _wish(self, now: float) -> Velocity:
-        seen = self._seen
-        assert seen is not None and seen.track is not None, "there is no evidence"
-        return self.aim.rates(now, seen.captured_s, seen.track.box, self._size)
-
-
-def _within(value: float, most: float) -> float:
-    return max(-most, min(most, value))
+            rates = self._ramp.steer(now, self.aim, self._seen, self._size)
+            right, up = (max(-1.0, min(1.0, share)) for share in self.aim.command(rates))
+            return right, up

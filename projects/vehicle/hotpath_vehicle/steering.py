@@ -2,7 +2,7 @@
 
 They move only on *fresh evidence*:
 
-- the source is live, and the network can say "lost": ``check`` refuses a run without them;
+- the source is live, and the network can say "lost": ``check_run`` refuses others;
 - the newest frame was taken within ``FRESH_S``, and the target is steadily tracked (``Steady``),
   with a presence of ``SURE`` or more;
 - the picture differs from the last one (``Still``).
@@ -21,6 +21,7 @@ from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.frames.pictures import picture_mark
 from hotpath.runtime.types import SURE, TRACKED, UNSURE, Track
 from hotpath.video.base import TrackedFrame
+from hotpath_vehicle.follow import Follow, Rates
 from hotpath_vehicle.plug import GimbalOptions
 
 FRESH_S = 0.5
@@ -38,31 +39,27 @@ RECENT = 9  # frames, of which most must be tracked
 Velocity = Tuple[float, ...]
 
 
-def check(options: GimbalOptions, live: bool, can_lose: bool, network: str) -> None:
+def check_run(context: Context) -> None:
     """Refuse a run that steers without a live source, or with a network that never says "lost".
+
+    It is called before any link of the run is opened.
 
     Raises:
         BadOutput: with the option that is to be left out.
     """
-    if options.name is None:
+    if context.options.of(GimbalOptions).name is None:
         return
-    if not live:
+    if not context.live:
         raise BadOutput(
             "--gimbal: a recording shows nothing of what is there now; name a live source",
             what="recording",
         )
-    if not can_lose:
+    if not context.can_lose:
         raise BadOutput(
-            f"--gimbal: the network {network} never says here that the target is lost; add "
+            f"--gimbal: the network {context.network} never says here that the target is lost; add "
             "--recover, or name another --network, such as kestrel",
             what="never lost",
         )
-
-
-def check_run(context: Context) -> None:
-    """Refuse the same before any link of a run is opened."""
-    gimbal = context.options.of(GimbalOptions)
-    check(gimbal, context.live, context.can_lose, context.network)
 
 
 class Still:
@@ -192,6 +189,25 @@ class Ramp:
         if not share and not 0.0 <= now - self._why_s < RAMP_S:  # not of a state of one frame
             self.hold(now, why)
         return command
+
+    def steer(self, now: float, aim: Follow, seen: Any, size: Tuple[int, int]) -> Rates:
+        """The rates (right, up) to send now, which ``aim`` computes where there is evidence.
+
+        Args:
+            now: seconds of the monotonic clock.
+            aim: notes the rates.
+            seen: as of ``missing``.
+            size: (width, height) of the frame, pixels.
+        """
+        why = missing(seen, now) or aim.why
+        if aim.note:
+            self._tell(f"{self._what} {aim.note}")
+            aim.note = None
+        wish = lambda: aim.rates(now, seen.captured_s, seen.track.box, size)  # noqa: E731
+        rates = self.command(now, why, wish)
+        if why:
+            aim.ease(now, rates)
+        return aim.sent(now, (rates[0], rates[1]))
 
     def stop(self) -> None:
         """Zero was commanded past the ramp: there is nothing to ramp down from."""

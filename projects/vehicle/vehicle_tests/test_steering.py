@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotpath.links import Selection
+from hotpath.links import Context, LinkOptions, Selection
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
@@ -126,13 +126,14 @@ def test_a_run_that_slept_does_not_begin_to_ramp_when_it_wakes():
 
 @pytest.mark.parametrize("name", ["", "onvif://host"])
 def test_recordings_and_networks_that_never_lose_steer_nothing(name):
-    options = GimbalOptions(name)
-    steering.check(GimbalOptions(), False, False, "x")  # nothing steers
-    steering.check(options, True, True, "x")
+    context = Context(LinkOptions(), None, None, (64, 48), "lightfc", print)
+    steering.check_run(context._replace(live=False, can_lose=False))  # nothing steers
+    context = context._replace(options=LinkOptions(others=(GimbalOptions(name),)))
+    steering.check_run(context)
     with refusal(BadOutput, "recording"):
-        steering.check(options, False, True, "x")
+        steering.check_run(context._replace(live=False))
     with refusal(BadOutput, "never lost") as caught:
-        steering.check(options, True, False, "lightfc")
+        steering.check_run(context._replace(can_lose=False))
     assert "add --recover" in str(caught.value)  # as on a PYNQ-Z2
 
 
@@ -149,34 +150,24 @@ def at_random(seed, seconds, spread_s):
     return {"fps": of(1), "late": of(2), "scale": of(3), "clock": of(4)}
 
 
-def off_after(seed, seconds, known=None, spread_s=8.0):
-    """How far off a target is 15 s after a random time, and 5 s after somebody confirmed it."""
-    options = dict(at_random(seed, seconds, spread_s), acts=lambda t: int(t > seconds + 10.0))
-    path = lambda t: (8.0 * math.sin(t / 15.0), 3.0)  # noqa: E731
-    run = sim.SteeringRun(
-        sim.SteeringCase("at random", path, seconds + 25.0, seconds + 20.0, options), known, seed
-    )
-    return run.go().off
-
-
 @pytest.mark.parametrize("known", [None, sim.calibration(0.1)])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_no_state_of_a_changing_stream_lasts(seed, known):
-    """The whole chain: pace, doubts, proof, budget, steering; a healthy stream is followed."""
-    assert off_after(seed, 40.0, known) < 5.0
+    """The whole chain: pace, doubts, proof, budget, steering; a healthy stream is followed.
+
+    It is healthy from 40 s on. Somebody confirms the target 10 s later.
+    """
+    options = dict(at_random(seed, 40.0, 8.0), acts=lambda t: int(t > 50.0))
+    path = lambda t: (8.0 * math.sin(t / 15.0), 3.0)  # noqa: E731
+    case = sim.SteeringCase("at random", path, 65.0, 60.0, options)
+    assert sim.SteeringRun(case, known, seed).go().off < 5.0
 
 
-def farthest(every, silent, seeds=(900, 901)):
-    """How far a camera turns away from a target in a mirrored picture, of both calibrations."""
-    away = 0.0
-    for known in (None, sim.calibration(0.1)):
-        options = {"late": 0.07, "picture": sim.changed(3.0, sim.mirrored)}
-        options["silent"] = lambda t: t > 3.0 and (t - 3.0) % every < silent
-        case = sim.SteeringCase("flaps", sim.standing(3), 30, 3.0, options)
-        away = max(away, *(sim.SteeringRun(case, known, seed).go().away for seed in seeds))
-    return away
-
-
+@pytest.mark.parametrize("known", [None, sim.calibration(0.1)])
 @pytest.mark.parametrize("every, silent", [(3.0, 0.8), (5.0, 1.5), (6.0, 3.0)])
-def test_a_silence_of_the_link_renews_no_turn(every, silent):
-    assert farthest(every, silent) <= 20.0
+def test_a_silence_of_the_link_renews_no_turn(every, silent, known):
+    options = {"late": 0.07, "picture": sim.changed(3.0, sim.mirrored)}
+    options["silent"] = lambda t: t > 3.0 and (t - 3.0) % every < silent
+    case = sim.SteeringCase("flaps", sim.standing(3), 30, 3.0, options)
+    for seed in (900, 901):
+        assert sim.SteeringRun(case, known, seed).go().away <= 20.0

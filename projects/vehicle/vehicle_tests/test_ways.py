@@ -320,14 +320,10 @@ def test_what_stopped_for_lack_of_an_answer_goes_on_once_somebody_confirms_the_t
     assert moving[3 * FPS - 1] == set() and moving[3 * FPS + 5] == {"gimbal", "camera"}
 
 
-def test_a_good_source_goes_on_moving_everything():
+@pytest.mark.parametrize("track", [TRACK, lambda n: state("tracked" if n % 5 else "unsure")])
+def test_a_good_source_goes_on_moving_everything(track):
     """Else the ways above would prove nothing."""
-    longest, _ = flown(Wrong())
-    assert min(longest.values()) > 0.9 * WRONG_S and len(longest) == 2
-
-
-def test_one_unsure_frame_in_five_stops_nothing():
-    longest, _ = flown(Wrong(track=lambda n: state("tracked" if n % 5 else "unsure")))
+    longest, _ = flown(Wrong(track=track))
     assert min(longest.values()) > 0.9 * WRONG_S and len(longest) == 2
 
 

@@ -37,32 +37,31 @@ LIGHTTRACK_MOBILE = "back_04502514044521042540+cls_211000022+reg_100000111_ops_3
 MEAN, SCALE = [123.675, 116.28, 103.53], [0.01712475, 0.0175070, 0.0174292]
 
 
-class Exemplar(nn.Module):
-    """Runs ``template``, which leaves the features in ``zf``."""
+class Part(nn.Module):
+    """Runs a function of (model, tensors): features or maps."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, run: Callable[..., Any]) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.run = model, run
 
-    def forward(self, picture: torch.Tensor) -> Any:
-        self.model.template(picture)
-        features = self.model.zf
-        return tuple(features) if isinstance(features, (list, tuple)) else features
+    def forward(self, *inputs: torch.Tensor) -> Any:
+        results = self.run(self.model, *inputs)
+        return tuple(results) if isinstance(results, (list, tuple)) else results
 
 
-class Search(nn.Module):
-    """Runs ``track`` with given features, and gives some of its results."""
+def _template_and_track(model: nn.Module, names: Sequence[Any]) -> tuple[Part, Part]:
+    """Both parts of a model whose ``template`` leaves the features in ``zf`` for ``track``."""
 
-    def __init__(self, model: nn.Module, names: Sequence[Any]) -> None:
-        super().__init__()
-        self.model, self.names = model, names
+    def exemplar(model: Any, picture: torch.Tensor) -> Any:
+        model.template(picture)
+        return model.zf
 
-    def forward(self, picture: torch.Tensor, *features: torch.Tensor) -> Any:
-        self.model.zf = features[0] if len(features) == 1 else list(features)
-        results = self.model.track(picture)
-        if torch.is_tensor(results):
-            return (results,)
-        return tuple(results[name] for name in self.names)
+    def search(model: Any, picture: torch.Tensor, *features: torch.Tensor) -> Any:
+        model.zf = features[0] if len(features) == 1 else list(features)
+        results = model.track(picture)
+        return (results,) if torch.is_tensor(results) else [results[name] for name in names]
+
+    return Part(model, exemplar), Part(model, search)
 
 
 @contextlib.contextmanager
@@ -157,7 +156,7 @@ def pysot(folder: Path, config: Any, checkpoint: Path) -> Any:
             "size_lr": cfg.TRACK.LR,
         },
     }
-    return Parts(Exemplar(model), Search(model, ("cls", "loc")), ("cls", "loc"), table)
+    return Parts(*_template_and_track(model, ("cls", "loc")), ("cls", "loc"), table)
 
 
 def _trackit_numbers(folder: Path, name: str, data_set: str) -> Any:
@@ -199,7 +198,7 @@ def trackit_siamdw(folder: Path, config: Any, checkpoint: Path) -> Any:
             min_size=10,
         ),
     }
-    return Parts(Exemplar(model), Search(model, (0,)), ("response",), table)
+    return Parts(*_template_and_track(model, (0,)), ("response",), table)
 
 
 def lighttrack(folder: Path, config: Any, checkpoint: Path) -> Any:
@@ -225,30 +224,7 @@ def lighttrack(folder: Path, config: Any, checkpoint: Path) -> Any:
         "head": {"stride": 16, "map_size": 16, "score": "sigmoid"},
         "tracking": dict(penalty=0.007, window_influence=0.225, size_lr=0.616, size_lr_power=2),
     }
-    return Parts(Exemplar(model), Search(model, (0, 1)), ("cls", "reg"), table)
-
-
-class Feature(nn.Module):
-    """Runs a method of a model on the exemplar."""
-
-    def __init__(self, model: nn.Module, run: Callable[[torch.Tensor], Any]) -> None:
-        super().__init__()
-        self.model, self.run = model, run
-
-    def forward(self, picture: torch.Tensor) -> Any:
-        features = self.run(picture)
-        return tuple(features) if isinstance(features, (list, tuple)) else features
-
-
-class PointsOf(nn.Module):
-    """Runs a function of the search picture and the features: (score, distances)."""
-
-    def __init__(self, model: nn.Module, run: Callable[..., Any]) -> None:
-        super().__init__()
-        self.model, self.run = model, run
-
-    def forward(self, picture: torch.Tensor, *features: torch.Tensor) -> Any:
-        return tuple(self.run(picture, *features))
+    return Parts(*_template_and_track(model, (0, 1)), ("cls", "reg"), table)
 
 
 def trackit_ocean(folder: Path, config: Any, checkpoint: Path) -> Any:
@@ -275,7 +251,7 @@ def trackit_ocean(folder: Path, config: Any, checkpoint: Path) -> Any:
             size_lr_power=2,
         ),
     }
-    return Parts(Exemplar(model), Search(model, (0, 1)), ("cls", "bbox"), table)
+    return Parts(*_template_and_track(model, (0, 1)), ("cls", "bbox"), table)
 
 
 def video_analyst(folder: Path, config: Any, checkpoint: Path) -> Any:
@@ -296,7 +272,8 @@ def video_analyst(folder: Path, config: Any, checkpoint: Path) -> Any:
     head, given = settings.task_head.DenseboxHead, own["pipeline"]["SiamFCppTracker"]
     cells = head.score_size
 
-    def search(picture: torch.Tensor, cls_z: torch.Tensor, box_z: torch.Tensor) -> Any:
+    def search(model: Any, picture: torch.Tensor, *features: torch.Tensor) -> Any:
+        cls_z, box_z = features
         seen = model.basemodel(picture)
         maps = correlate(model.c_x(seen), cls_z), correlate(model.r_x(seen), box_z)
         score, centre, distances = model.head(*maps, 0, True)
@@ -325,8 +302,8 @@ def video_analyst(folder: Path, config: Any, checkpoint: Path) -> Any:
             size_lr=given["test_lr"],
         ),
     }
-    exemplar = Feature(model, lambda picture: model(picture, phase="feature"))
-    return Parts(exemplar, PointsOf(model, search), ("score", "distances"), table)
+    exemplar = Part(model, lambda model, picture: model(picture, phase="feature"))
+    return Parts(exemplar, Part(model, search), ("score", "distances"), table)
 
 
 def fear(folder: Path, config: Any, checkpoint: Path) -> Any:
@@ -338,7 +315,7 @@ def fear(folder: Path, config: Any, checkpoint: Path) -> Any:
         model = load_weights(build(**dict(settings, pretrained=False)), checkpoint)
     regression, score = "TARGET_REGRESSION_LABEL_KEY", "TARGET_CLASSIFICATION_KEY"
 
-    def search(picture: torch.Tensor, features: torch.Tensor) -> Any:
+    def search(model: Any, picture: torch.Tensor, features: torch.Tensor) -> Any:
         maps = model.track(picture, features)
         return maps[score], maps[regression]
 
@@ -368,8 +345,8 @@ def fear(folder: Path, config: Any, checkpoint: Path) -> Any:
             box_pixels="round",
         ),
     }
-    exemplar = Feature(model, model.get_features)
-    return Parts(exemplar, PointsOf(model, search), ("score", "distances"), table)
+    exemplar = Part(model, lambda model, picture: model.get_features(picture))
+    return Parts(exemplar, Part(model, search), ("score", "distances"), table)
 
 
 AUTHORS = {

@@ -7,7 +7,7 @@ f57c00f) publishes the same weights for deployment. This program takes the backb
 file of ``LightFC_web``, which is the only file with all bits of the weights. Fusion and heads come
 from the ncnn files of ``LightFC_cpp/model``, whose weights are float32 numbers on the 8-bit grid of
 each output channel. It writes the two graphs that Hotpath runs. Their weights are stored as
-float16, which halves the files and is finer than that grid. ``--float32`` stores all bits.
+float16, which halves the files and is finer than that grid.
 """
 
 import argparse
@@ -52,7 +52,6 @@ def parser() -> argparse.ArgumentParser:
     cli = command_line.parser("hotpath_research.export.lightfc", __doc__)
     cli.add_argument("--checkout", required=True, metavar="DIR", help="a clone of LightFC_Deploy")
     cli.add_argument("--name", default="lightfc", help="of both files (default: %(default)s)")
-    cli.add_argument("--float32", action="store_true", help="store the weights in float32")
     cli.add_argument("--out", default=".", metavar="DIR", help="folder to write to")
     return cli
 
@@ -62,18 +61,17 @@ def run(options: argparse.Namespace) -> None:
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     paths = []
-    for part, model in graphs(Path(options.checkout), options.float32).items():
+    for part, model in graphs(Path(options.checkout)).items():
         paths.append(out / f"{options.name}_{part}.onnx")
         onnx.save(model, str(paths[-1]))
     command_line.say_written(*paths)
 
 
-def graphs(checkout: Path, float32: bool = False) -> dict[str, onnx.ModelProto]:
+def graphs(checkout: Path) -> dict[str, onnx.ModelProto]:
     """Return the graphs ``exemplar`` and ``search``.
 
     Args:
         checkout: a clone of LightFC_Deploy.
-        float32: whether to store the weights in float32 instead of float16.
 
     Raises:
         BadRun: a file is missing.
@@ -83,7 +81,7 @@ def graphs(checkout: Path, float32: bool = False) -> dict[str, onnx.ModelProto]:
         raise BadRun(f"there is no {checkout / BACKBONE}; name a clone of LightFC_Deploy")
     backbone = models.without_constant_nodes(models.read(checkout / BACKBONE))
     folder = checkout / PARTS
-    exemplar, search = OnnxWriter(float32), OnnxWriter(float32)
+    exemplar, search = OnnxWriter(), OnnxWriter()
     exemplar.output("features", exemplar.graph(backbone, "image", "backbone/"), (1, 96, 8, 8))
     shown = search.graph(backbone, "image", "backbone/")
     fused = search.part(folder, "fusion", ["exemplar", shown], "fusion/")
@@ -141,8 +139,7 @@ def _key(word: str) -> tuple[int, Any]:
 class OnnxWriter:
     """Collects the nodes of one ONNX graph from layers of ncnn."""
 
-    def __init__(self, float32: bool) -> None:
-        self._float32 = float32
+    def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []
         self._weights: list[onnx.TensorProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
@@ -278,7 +275,7 @@ class OnnxWriter:
 
     def _number(self, name: str, values: Any) -> str:
         """Add a tensor of floats; returns the name under which nodes take it, as float32."""
-        if self._float32 or np.size(values) < LEAST:
+        if np.size(values) < LEAST:
             self._weights.append(numpy_helper.from_array(np.asarray(values, np.float32), name))
             return name
         stored = name + ".half"

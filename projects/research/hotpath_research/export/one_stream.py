@@ -12,11 +12,8 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 from hotpath.calib.errors import BadRun
-from hotpath_research.export.authors import MEAN, SCALE, Parts, checkout, load_weights
+from hotpath_research.export.authors import MEAN, SCALE, Part, Parts, checkout, load_weights
 from hotpath_research.pytorch import functional, nn, timm_library, torch
-
-Tensors = tuple[torch.Tensor, ...]
-Run = Callable[..., Any]
 
 CENTRE = ("score_map", "size_map", "offset_map")
 
@@ -44,7 +41,7 @@ class Kind(NamedTuple):
     config: str
     builder: str
     maps: tuple[str, ...]
-    run: Run
+    run: Callable[..., Any]
     source: str
     arguments: dict[str, Any] = {"training": False}
     prepare: Callable[[Any], Any] = lambda model: model
@@ -115,9 +112,7 @@ def _litetrack(model: Any, cfg: Any, z: torch.Tensor, box: torch.Tensor, x: torc
 
 
 def _stark(model: Any, cfg: Any, z: torch.Tensor, x: torch.Tensor) -> Any:
-    nested = model.forward_backbone.__globals__["NestedTensor"]
-    masks = [torch.zeros(1, *picture.shape[2:], dtype=torch.bool) for picture in (z, x)]
-    first, region = (model.forward_backbone(nested(*both)) for both in zip((z, x), masks))
+    first, region = (_stark_features(model, picture) for picture in (z, x))
     features = first, first, region
     joined = {key: torch.cat([feature[key] for feature in features]) for key in ("feat", "pos")}
     return model.forward_transformer(dict(joined, mask=None), True, True)[0]
@@ -251,33 +246,20 @@ def one_stream(kind: Kind, folder: Path, config: Any, checkpoint: Path) -> Parts
         with _plain_operators(), torch.no_grad():
             exemplar, search = (_Part(model, run) for run in kind.run(model, cfg))
         return Parts(exemplar, search, kind.maps, _table(kind, cfg))
-    parts = Parts(None, _Whole(kind, model, cfg), kind.maps, _table(kind, cfg))
-    return parts._replace(box=kind.takes_box)
+
+    def whole(model: Any, *pictures: torch.Tensor) -> Any:
+        results = kind.run(model, cfg, *pictures)
+        return [results[name] for name in kind.maps]
+
+    return Parts(None, _Part(model, whole), kind.maps, _table(kind, cfg), kind.takes_box)
 
 
-class _Part(nn.Module):
-    """Runs one of the two functions of a ``Kind`` that is split."""
-
-    def __init__(self, model: nn.Module, run: Run) -> None:
-        super().__init__()
-        self.model, self.run = model, run
+class _Part(Part):
+    """Runs a function of (model, tensors) with operators that can be exported."""
 
     def forward(self, *inputs: torch.Tensor) -> Any:
         with _plain_operators():
-            return self.run(self.model, *inputs)
-
-
-class _Whole(nn.Module):
-    """Template (1, 3, h, w) and search region -> the maps."""
-
-    def __init__(self, kind: Kind, model: nn.Module, cfg: Any) -> None:
-        super().__init__()
-        self.kind, self.model, self.cfg = kind, model, cfg
-
-    def forward(self, *pictures: torch.Tensor) -> Tensors:
-        with _plain_operators():
-            results = self.kind.run(self.model, self.cfg, *pictures)
-        return tuple(results[name] for name in self.kind.maps)
+            return super().forward(*inputs)
 
 
 def _table(kind: Kind, cfg: Any) -> dict[str, Any]:

@@ -46,23 +46,6 @@ def swap_background(search: np.ndarray, behind: np.ndarray, box: np.ndarray) -> 
     search[:] = search * weight + behind * (1 - weight)
 
 
-def place_beside(rng: np.random.Generator, box: np.ndarray, size: np.ndarray) -> np.ndarray | None:
-    """A random centre for something of ``size`` that covers little of the box, or None."""
-    centre, half = halves(box)
-    at = rng.uniform(0, SEARCH, 2)
-    return at if (abs(at - centre) > half * 0.7 + size * 0.35).any() else None
-
-
-def place_close(rng: np.random.Generator, box: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """A centre beside the box, or where something of ``size`` hides up to about half of it."""
-    centre, half = halves(box)
-    angle = rng.uniform(0, 2 * np.pi)
-    hides = rng.random() < HALF_HIDDEN
-    reach = rng.uniform(0.55, 0.8) if hides else rng.uniform(1.0, 1.8)
-    at: np.ndarray = centre + np.array([np.cos(angle), np.sin(angle)]) * (half + size / 2) * reach
-    return at
-
-
 def cut(picture: np.ndarray, box: np.ndarray, size: np.ndarray, flip: bool = False) -> np.ndarray:
     """What a box (centre, size) of a picture shows, resized to ``size``."""
     scale = size / np.maximum(box[2:], 1) * ([-1, 1] if flip else [1, 1])
@@ -94,8 +77,8 @@ def add_distractor(
         other: its box there, as centre and size.
     """
     size = size_beside(rng, box, other)
-    at = place_beside(rng, box, size)
-    if at is not None:
+    (centre, half), at = halves(box), rng.uniform(0, SEARCH, 2)
+    if (abs(at - centre) > half * 0.7 + size * 0.35).any():  # it covers little of the box
         paste(search, cut(picture, other, size), at)
 
 
@@ -106,9 +89,16 @@ def add_kin(
     other: np.ndarray,
     rng: np.random.Generator,
 ) -> None:
-    """Put another thing of the target's class close to it; arguments as of ``add_distractor``."""
+    """Put another thing of the target's class close to it; arguments as of ``add_distractor``.
+
+    It stands beside the target, or hides up to about half of it.
+    """
     size = size_beside(rng, box, other)
-    at = place_close(rng, box, size)
+    centre, half = halves(box)
+    angle = rng.uniform(0, 2 * np.pi)
+    hides = rng.random() < HALF_HIDDEN
+    reach = rng.uniform(0.55, 0.8) if hides else rng.uniform(1.0, 1.8)
+    at = centre + np.array([np.cos(angle), np.sin(angle)]) * (half + size / 2) * reach
     paste(search, cut(picture, other, size, rng.random() < 0.5), at, soft=True)
 
 

@@ -170,13 +170,8 @@ def from_options(options: LinkOptions, size: Tuple[int, int]) -> Optional[AimCal
     if not path:
         return None
     calibration = read(path)
-    calibration.check_stream(stream_of(options), size)
+    calibration.check_stream(without_password(options.video), size)
     return calibration
-
-
-def stream_of(options: LinkOptions) -> str:
-    """The name of a run's stream in a calibration: without a password."""
-    return without_password(options.video)
 
 
 def error_of(

@@ -243,7 +243,13 @@ class Control:
             box: (x, y, w, h) of the target in it, pixels.
             size: (width, height) of the frame.
         """
-        self._measure(captured_s, box, size)
+        centre = (box[0] + box[2] / 2.0, box[1] + box[3] / 2.0)
+        pitch = self.pitch.camera.angle(captured_s)
+        yaw = self.yaw.camera.angle(captured_s)
+        ray = turned(ray_of(centre, size, self._fov_deg), 0.0, pitch, yaw)
+        target_pitch, target_yaw = pitch_yaw_of(ray)
+        self.pitch.target.add(captured_s, target_pitch)
+        self.yaw.target.add(captured_s, target_yaw)
         effect = now + self._delay_s
         return self.pitch.follow(now, effect), self.yaw.follow(now, effect)
 
@@ -273,13 +279,3 @@ class Control:
         for axis in (self.pitch, self.yaw):
             axis.reset()
             axis.camera.forget()
-
-    def _measure(self, captured_s: float, box: Sequence[float], size: Tuple[int, int]) -> None:
-        """Turn the box's centre into angles in the gimbal's frame of reference; filter them."""
-        centre = (box[0] + box[2] / 2.0, box[1] + box[3] / 2.0)
-        pitch = self.pitch.camera.angle(captured_s)
-        yaw = self.yaw.camera.angle(captured_s)
-        ray = turned(ray_of(centre, size, self._fov_deg), 0.0, pitch, yaw)
-        target_pitch, target_yaw = pitch_yaw_of(ray)
-        self.pitch.target.add(captured_s, target_pitch)
-        self.yaw.target.add(captured_s, target_yaw)

@@ -3,7 +3,9 @@
 import math
 from typing import Optional, Tuple
 
+from hotpath_vehicle.gimbal.angles import pitch_yaw_of_quaternion
 from hotpath_vehicle.mavlink import numbers as m
+from hotpath_vehicle.mavlink.messages import Fields
 
 FRESH_S = 0.5  # a heading that is older is not used
 DEVICES = 6  # gimbal_device_id up to it names a device behind the manager's own component
@@ -36,8 +38,14 @@ class Attitudes:
             return component == self.device
         return component == self.manager and device in (0, self.device)
 
-    def yaw(self, now: float, flags: int, yaw: float) -> Optional[float]:
-        """The yaw in the earth's frame, radians; None where the heading is not known."""
+    def angles(self, now: float, fields: Fields) -> Optional[Tuple[float, float]]:
+        """(pitch, yaw) that a report states, radians in the earth's frame; None: not known."""
+        angles = pitch_yaw_of_quaternion(fields["q"])
+        yaw = self._yaw(now, fields["flags"], angles[1]) if angles else None
+        return None if angles is None or yaw is None else (angles[0], yaw)
+
+    def _yaw(self, now: float, flags: int, yaw: float) -> Optional[float]:
+        """The yaw in the earth's frame; None where the heading is not known."""
         is_lock = flags & m.GIMBAL_YAW_LOCK and not flags & m.GIMBAL_YAW_IN_VEHICLE_FRAME
         if flags & m.GIMBAL_YAW_IN_EARTH_FRAME or is_lock:
             self.frame = "earth"

@@ -9,18 +9,14 @@ height, and computes what both mean on the ground.
 
 import math
 from collections import deque
-from typing import Deque, List, Optional, Sequence, Tuple, TypeVar
+from typing import Deque, List, Optional, Tuple, TypeVar
 
 from hotpath.runtime.frames.directions import ray_of
 from hotpath.runtime.types import TRACKED
-from hotpath_vehicle.gimbal.angles import (
-    Vector,
-    pitch_yaw_of_quaternion,
-    turned,
-)
+from hotpath_vehicle.gimbal.angles import turned
 from hotpath_vehicle.mavlink import numbers as m
 from hotpath_vehicle.mavlink.attitudes import Attitudes
-from hotpath_vehicle.mavlink.messages import Fields, Message, Outgoing, TargetView
+from hotpath_vehicle.mavlink.messages import Message, Outgoing, TargetView
 from hotpath_vehicle.mavlink.reports import tracking_status
 
 Entry = TypeVar("Entry", bound=Tuple[float, ...])  # (seconds, angles ...)
@@ -65,29 +61,9 @@ class Geo:
                 return
             self._position = (now, *place, fields["alt"] / 1e3, fields["relative_alt"] / 1e3)
         elif message.name == "GIMBAL_DEVICE_ATTITUDE_STATUS":
-            self._note_gimbal(fields, now)
-
-    def _note_gimbal(self, fields: Fields, now: float) -> None:
-        """Note the camera's angles in the earth's frame; the vehicle's are a substitute."""
-        angles = pitch_yaw_of_quaternion(fields["q"])
-        yaw = self._headings.yaw(now, fields["flags"], angles[1]) if angles else None
-        if angles is not None and yaw is not None:
-            self._cameras.append((now, angles[0], yaw))
-
-    def direction(self, view: TargetView, point: Sequence[float]) -> Optional[Vector]:
-        """Unit vector (north, east, down) through a point of the frame; None: attitude unknown.
-
-        Args:
-            view: ``messages.TargetView``.
-            point: (x, y) pixels.
-        """
-        at = view.captured_s
-        ray = ray_of(point, view.size, self._fov_deg)
-        camera = _nearest(self._cameras, at)
-        if camera is not None:
-            return turned(ray, 0.0, camera[1], camera[2])
-        vehicle = _nearest(self._attitudes, at)
-        return turned(ray, *vehicle[1:]) if vehicle is not None else None
+            angles = self._headings.angles(now, fields)
+            if angles is not None:  # else those of the vehicle are a substitute
+                self._cameras.append((now, *angles))
 
     def target(
         self, view: Optional[TargetView]
@@ -104,9 +80,14 @@ class Geo:
         x, y, w, h = view.track.box
         if not math.isfinite(x + y + w + h):
             return None
-        ray = self.direction(view, (x + w / 2, y + h / 2))
-        if ray is None or height <= 0:
+        camera = _nearest(self._cameras, view.captured_s)
+        vehicle = _nearest(self._attitudes, view.captured_s)
+        angles = vehicle[1:] if camera is None and vehicle is not None else None
+        angles = angles if camera is None else (0.0, camera[1], camera[2])
+        if angles is None or height <= 0:
             return None
+        # unit vector (north, east, down)
+        ray = turned(ray_of((x + w / 2, y + h / 2), view.size, self._fov_deg), *angles)
         below = math.asin(max(-1.0, min(1.0, ray[2])))
         if below < SHALLOWEST_RAD:
             return None

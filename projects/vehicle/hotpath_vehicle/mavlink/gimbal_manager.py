@@ -9,7 +9,6 @@ import math
 from typing import Dict, List, Optional, Set
 
 from hotpath_vehicle.follow import Follow, Rates
-from hotpath_vehicle.gimbal.angles import pitch_yaw_of_quaternion
 from hotpath_vehicle.mavlink import numbers as m
 from hotpath_vehicle.mavlink.attitudes import Attitudes
 from hotpath_vehicle.mavlink.messages import Message, Outgoing, TargetView
@@ -121,11 +120,9 @@ class GimbalManager:
         fields = message.fields
         if not self.attitudes.is_ours(message.component, fields.get("gimbal_device_id", 0)):
             return
-        angles = pitch_yaw_of_quaternion(fields["q"])
-        yaw = self.attitudes.yaw(now, fields["flags"], angles[1]) if angles else None
-        if angles is None or yaw is None:  # the rates that were commanded are added up
-            return
-        self.aim.control.attitude(now, angles[0], yaw)
+        angles = self.attitudes.angles(now, fields)
+        if angles is not None:  # else the rates that were commanded are added up
+            self.aim.control.attitude(now, *angles)
 
     def _note_control(self, primary: Component, manager: Component, now: float) -> None:
         """Note which component is in control; (0, 0) is none. Who loses it stops what turns."""
@@ -262,22 +259,12 @@ class GimbalManager:
 
     def _steer(self, now: float, manager: Component, fresh: bool) -> Outgoing:
         """The rates that bring the camera to the target."""
-        view, why = self._view, missing(self._view, now)
-        if fresh and why is None and view is not None and view.track is not None:
-            self.aim.see(view.captured_s, view.track.box, view.size)
-        if self.aim.note:
-            self._tell(f"gimbal {self.aim.note}")
-            self.aim.note = None
-        rates = self._ramp.command(now, why or self.aim.why, lambda: self._wish(now))
-        if why or self.aim.why:
-            self.aim.ease(now, rates)
-        self._stops = STOPS
-        return self._set_rates(now, manager, self.aim.sent(now, (rates[0], rates[1])))
-
-    def _wish(self, now: float) -> Rates:
         view = self._view
-        assert view is not None and view.track is not None, "there is no evidence"
-        return self.aim.rates(now, view.captured_s, view.track.box, view.size)
+        assert view is not None, "a target is wanted"
+        if fresh and missing(view, now) is None and view.track is not None:
+            self.aim.see(view.captured_s, view.track.box, view.size)
+        self._stops = STOPS
+        return self._set_rates(now, manager, self._ramp.steer(now, self.aim, view, view.size))
 
     def _stand_still(self, now: float, manager: Component) -> List[Outgoing]:
         """After the target was dropped: stop the gimbal, then give control back."""

@@ -6,7 +6,7 @@ it, and tracks it up to the newest frame.
 """
 
 from concurrent.futures import Future
-from typing import Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 from hotpath.links import Run
 from hotpath.runtime.errors import HotpathError
@@ -56,11 +56,11 @@ class Loop:
             box: (x, y, w, h), 0-based pixels.
             seen_s: when the frame that the user saw was taken, seconds of the monotonic clock.
         """
-        return self._run.call(self._start, box, seen_s)
+        return self._run.call(self._start, box, None, seen_s)
 
     def start_point(self, point: Tuple[float, float], seen_s: float) -> "Future[int]":
         """Follow what is at a point (x, y) of the frame that the user saw; see ``start_box``."""
-        return self._run.call(self._start_at, point, seen_s)
+        return self._run.call(self._start, None, point, seen_s)
 
     def stop(self) -> "Future[None]":
         """Stop following the selected target."""
@@ -91,22 +91,13 @@ class Loop:
             raise HotpathError("no frame was tracked yet; try again")
         return newest
 
-    def _start(self, box: Tuple[float, float, float, float], seen_s: float) -> int:
+    def _start(self, box: Any, point: Optional[Tuple[float, float]], seen_s: float) -> int:
         """Start a target on the frame that the user saw; it replaces the selected one."""
-        tracked, number = self._seen(seen_s)
-        inside = _inside(box, tracked.frame.shape)
-        return self._run.add_target(tracked.index, inside, number)
-
-    def _start_at(self, point: Tuple[float, float], seen_s: float) -> int:
-        """Start a target at a point of that frame; it replaces the selected one."""
-        tracked, number = self._seen(seen_s)
-        return self._run.add_target(tracked.index, None, number, point=point)
-
-    def _seen(self, seen_s: float) -> Tuple[TrackedFrame, Optional[int]]:
-        """The frame that the user saw, and the number of the selected target."""
         newest = self._newest_frame()
         tracked = self._run.frame_at(seen_s) or newest
-        return tracked, self._run.selection.among(newest.tracks)
+        number = self._run.selection.among(newest.tracks)
+        inside = None if box is None else _inside(box, tracked.frame.shape)
+        return self._run.add_target(tracked.index, inside, number, point=point)
 
     def _stop(self) -> None:
         """Drop the selected target. No other one takes its place."""

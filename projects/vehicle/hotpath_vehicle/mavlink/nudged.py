@@ -1,20 +1,17 @@
 """A gimbal that takes the rates of a calibration, through its manager and the link's own thread."""
 
 import time
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Sequence, Tuple
 
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
 from hotpath_vehicle.follow import Follow, Rates
 from hotpath_vehicle.gimbal.settings import load_settings
 from hotpath_vehicle.mavlink import numbers as m
-from hotpath_vehicle.mavlink import steering_lock
-from hotpath_vehicle.mavlink.codec import Codec
 from hotpath_vehicle.mavlink.gimbal_manager import GimbalManager
 from hotpath_vehicle.mavlink.messages import Message, Outgoing, TargetView
-from hotpath_vehicle.mavlink.reports import heartbeat
-from hotpath_vehicle.mavlink.service import LEDGERS, Service, read_key
-from hotpath_vehicle.mavlink.transport import open_transport
+from hotpath_vehicle.mavlink.reports import CameraIdentity, heartbeat
+from hotpath_vehicle.mavlink.service import begin
 from hotpath_vehicle.plug import MavlinkOptions
 
 BEAT_S = 1.0
@@ -38,18 +35,10 @@ class Nudging(Follow):
         return self.wanted
 
 
-class Beating(NamedTuple):
-    """The ids of a component that only sends heartbeats."""
-
-    system: int
-    component: int
-    mark: int = 1
-
-
 class Component:
     """What ``Service`` asks of a camera: heartbeats, and a target in the middle of each frame."""
 
-    def __init__(self, identity: Beating, size: Tuple[int, int]) -> None:
+    def __init__(self, identity: CameraIdentity, size: Tuple[int, int]) -> None:
         self.identity, self.run = identity, self
         self._size, self._next_s = size, 0.0
 
@@ -64,7 +53,7 @@ class Component:
         if now < self._next_s:
             return []
         self._next_s = now + BEAT_S
-        return [heartbeat(m.TYPE_ONBOARD_CONTROLLER, self.identity.mark)]
+        return [heartbeat(self.identity.kind, self.identity.mark)]
 
     def receive(self, message: Message, now: float) -> List[Outgoing]:
         """Nothing is answered."""
@@ -112,16 +101,12 @@ def open_gimbal(
 ) -> NudgedGimbal:
     """The gimbal of ``hotpath gimbal calibrate``; raises ``BadOutput``."""
     me = (options.system, options.component)
-    key: Optional[bytes] = read_key(options.key) if options.key else None
     settings = load_settings()
     aim = Nudging(settings, FOV_DEG)
     aim.note = None
     manager = GimbalManager(aim, *me, settings["lost"]["link"])
-    component = Component(Beating(*me), (size[0], size[1]))
-    name = steering_lock.take(options.url, me)
-    transport = open_transport(options.url)
-    link: Any = component  # all that a Service asks of a camera here
-    service = Service(transport, Codec(*me, key), link, None, manager, key, say=say, ledger=LEDGERS)
-    service.name_taken = name
+    kind = m.TYPE_ONBOARD_CONTROLLER
+    component = Component(CameraIdentity(*me, "", None, (), None, kind, 1), (size[0], size[1]))
+    service = begin(options, component, None, manager, say)
     service.start()
     return NudgedGimbal(service, manager, aim)

@@ -15,7 +15,6 @@ import numpy as np
 from hotpath.links import (
     Context,
     Link,
-    LinkOptions,
     LinkThread,
     StreamOptions,
     cache,
@@ -99,9 +98,8 @@ class Service(Link):
         self._signatures = None if key is None else packets.Signatures(key, ledger, say)
         self._gate = packets.Gate(WANTED, self._signatures, rate)
         self.refused = self._gate.counts
-        self._splitter = (
-            packets.Splitter()
-        )  # of a stream, which may begin a packet and end it later
+        # of a stream, which may begin a packet and end it later
+        self._splitter = packets.Splitter()
         self._view: Optional[TargetView] = None
         self._latency_ms: Deque[float] = deque(maxlen=LATENCIES)
         self._wake_in, self._wake_out = socket.socketpair()
@@ -255,7 +253,7 @@ class Service(Link):
             out += self._guarded(self._answers, message, now)
         return out
 
-    def _guarded(self, function: Callable[..., List[Any]], *given: Any) -> List[Any]:
+    def _guarded(self, function: Callable[..., Any], *given: Any) -> Any:
         """What a function gives for one message; nothing if it fails, which is counted."""
         try:
             return function(*given)
@@ -307,12 +305,10 @@ class Service(Link):
                     self._text = b""
             ticks = packets.ticks_at(time.time())
             self._codec.renew(self._signatures.sent(ticks) if self._signatures else ticks)
-            for packet in self._guarded(self._encoded, name, fields):
+            packet = self._guarded(self._codec.encode, name, fields)
+            if packet:
                 self.transport.send(packet)
                 self.sent += 1
-
-    def _encoded(self, name: str, fields: Any) -> List[bytes]:
-        return [self._codec.encode(name, fields)]
 
 
 def open_link(context: Context) -> Service:
@@ -323,7 +319,6 @@ def open_link(context: Context) -> Service:
     """
     options, size = context.options, context.size
     mavlink, gimbal_options = options.of(MavlinkOptions), options.of(GimbalOptions)
-    key = read_key(mavlink.key) if mavlink.key else None
     me = (mavlink.system, mavlink.component)
     fov: Any = options.fov and (
         options.fov[0],
@@ -337,34 +332,41 @@ def open_link(context: Context) -> Service:
         aim = Follow(settings, fov, from_options(options, size))
         gimbal = GimbalManager(aim, *me, link_s, context.holds)
     kind = m.TYPE_ONBOARD_CONTROLLER if mavlink.type == "onboard" else m.TYPE_CAMERA
+    mark = 1 + secrets.randbelow(m.SETTLED - 1)
+    written = [path for path in (options.save, options.results) if path and path != "-"]
+    folder = os.path.dirname(os.path.abspath(written[0])) if written else None
     identity = CameraIdentity(
-        *me, context.network, fov, streams(options.stream), _folder(options), kind, _mark()
+        *me, context.network, fov, streams(options.stream), folder, kind, mark
     )
     assert context.run is not None, "MAVLink selects targets"
-    name = steering_lock.take(mavlink.url, me) if gimbal else None
-    transport = open_transport(mavlink.url, mavlink.allow or ())
     loop = Loop(context.run, gimbal is not None)
     camera = MavlinkCamera(loop, identity, geo, mavlink.delay_s)
-    service = Service(
-        transport,
-        Codec(*me, key),
-        camera,
-        geo,
-        gimbal,
-        key,
-        say=context.say,
-        ledger=LEDGERS,
-        address=mavlink.url,
-    )
-    service.name_taken = name
+    service = begin(mavlink, camera, geo, gimbal, context.say, mavlink.url)
     if service.transport.fileno() is None:
-        context.say(f"--mavlink {mavlink.url}: {transport.why_closed}; it is tried again and again")
+        why = service.transport.why_closed
+        context.say(f"--mavlink {mavlink.url}: {why}; it is tried again and again")
     service.start()
     return service
 
 
-def _mark() -> int:
-    return 1 + secrets.randbelow(m.SETTLED - 1)
+def begin(
+    mavlink: MavlinkOptions,
+    camera: Any,
+    geo: Optional[Geo],
+    gimbal: Optional[GimbalManager],
+    say: Callable[[str], None],
+    address: str = "",
+) -> Service:
+    """A ``Service`` at the address of the options, not yet started; raises ``BadOutput``."""
+    key = read_key(mavlink.key) if mavlink.key else None
+    me = (mavlink.system, mavlink.component)
+    name = steering_lock.take(mavlink.url, me) if gimbal else None
+    transport, codec = open_transport(mavlink.url, mavlink.allow or ()), Codec(*me, key)
+    service = Service(
+        transport, codec, camera, geo, gimbal, key, say=say, ledger=LEDGERS, address=address
+    )
+    service.name_taken = name
+    return service
 
 
 def read_key(path: str) -> bytes:
@@ -394,22 +396,12 @@ def read_key(path: str) -> bytes:
 
 def streams(options: StreamOptions) -> List[VideoStream]:
     """What a ground station is told of the streams of ``--stream``."""
-    if not options.addresses:
-        return []
     kinds = {"rtsp": m.STREAM_RTSP, "rtp": m.STREAM_RTPUDP, "udp": m.STREAM_MPEG_TS}
     told = []
-    for number, text in enumerate(options.addresses, 1):
+    for number, text in enumerate(options.addresses or (), 1):
         address = stream_address(text)
         name = "tracked" if number == 1 else f"tracked {number}"  # chosen by its name
         # without a server, the ground station is told the port at which it listens
         uri = address.for_viewers if address.scheme == "rtsp" else str(address.port)
         told.append(VideoStream(kinds[address.scheme], uri, name, options.kbps * 1000))
     return told
-
-
-def _folder(options: LinkOptions) -> Optional[str]:
-    """The folder that files are written to, for the free space; None: nothing is written."""
-    for path in (options.save, options.results):
-        if path and path != "-":
-            return os.path.dirname(os.path.abspath(path))
-    return None

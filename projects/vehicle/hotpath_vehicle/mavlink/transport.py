@@ -217,8 +217,12 @@ class _Stream(Transport):
         got: List[Received] = []
         for _ in range(READS if self._ready() else 0):
             fd = self.fileno()
+            if fd is None:
+                break
+            waiting = select.poll()  # ``select`` takes no number above 1023
+            waiting.register(fd, select.POLLIN)
             # a serial line without data reads as empty, as one that the other side closed
-            if fd is None or not _has_data(fd):
+            if not waiting.poll(0):
                 break
             data = b""
             with contextlib.suppress(OSError):
@@ -256,13 +260,6 @@ class _Stream(Transport):
         except OSError as error:
             if error.errno not in PASSING:
                 self.close()
-
-
-def _has_data(fd: int) -> bool:
-    """Whether a read gives bytes, or the end, now; ``select`` takes no number above 1023."""
-    waiting = select.poll()
-    waiting.register(fd, select.POLLIN)
-    return bool(waiting.poll(0))
 
 
 class Tcp(_Stream):

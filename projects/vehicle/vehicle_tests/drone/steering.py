@@ -122,20 +122,12 @@ class SteeringRun:
         if kind != "earth":
             flags, right = flags | m.GIMBAL_YAW_IN_VEHICLE_FRAME, right - heading
         right *= options.get("attitude_sign", 1)
-        q = list(quaternion_of(up, right))
-        self._tell(
-            "GIMBAL_DEVICE_ATTITUDE_STATUS", now, DEVICE, flags=flags, q=q, gimbal_device_id=0
-        )
+        told = [(DEVICE, flags, up, right)]
         if "second" in options and now > self.case.fault_s:
-            q = list(quaternion_of(0.0, math.radians(options["second"])))
-            self._tell(
-                "GIMBAL_DEVICE_ATTITUDE_STATUS",
-                now,
-                171,
-                flags=m.GIMBAL_YAW_LOCK,
-                q=q,
-                gimbal_device_id=0,
-            )
+            told.append((171, m.GIMBAL_YAW_LOCK, 0.0, math.radians(options["second"])))
+        for device, flags, pitch, yaw in told:
+            state = dict(flags=flags, q=list(quaternion_of(pitch, yaw)), gimbal_device_id=0)
+            self._tell("GIMBAL_DEVICE_ATTITUDE_STATUS", now, device, **state)
 
     def _take(self, now):
         """A frame is taken now."""

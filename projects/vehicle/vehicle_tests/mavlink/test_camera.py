@@ -168,12 +168,13 @@ def test_the_cameras_parameter_is_that_of_the_message_set(number, index):
     assert "Target camera ID" in described
 
 
-def test_command_int_names_a_camera_by_an_integer(camera):
+def test_command_int_names_a_camera_by_an_integer_and_corners_in_any_order(camera):
     named = dict(param1=0.5, param2=0.75, param3=0.25, param4=0.5, y=0, z=0.0)
     for x, count in ((101, 0), (m.NOT_SET, 1)):
         fields = dict(RECTANGLE.fields, x=x, **named)
         camera.receive(Message("COMMAND_INT", fields, 255, 190), 5.0)
         assert len(camera.run.asked) == count
+    assert camera.run.asked[0][1] == (160.0, 240.0, 160.0, 120.0)
 
 
 def test_a_rectangle_starts_a_target_on_the_frame_that_was_seen(camera):
@@ -299,12 +300,6 @@ def test_a_recording_is_the_runs_and_denied_without_a_file(camera):
     assert told(10.0) == (0, 0)
     camera.receive(command(m.CMD_VIDEO_START_CAPTURE), 10.5)
     assert camera.run.asked == [("record", False), ("record", True)]
-
-
-def test_command_int_is_taken_too_and_corners_in_any_order(camera):
-    corners = dict(param1=0.5, param2=0.75, param3=0.25, param4=0.5, x=0, y=0, z=0.0)
-    camera.receive(Message("COMMAND_INT", dict(RECTANGLE.fields, **corners), 255, 190), 5.0)
-    assert camera.run.asked[0][1] == (160.0, 240.0, 160.0, 120.0)
 
 
 def test_clocks_can_be_compared(camera):

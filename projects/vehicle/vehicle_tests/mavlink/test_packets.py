@@ -122,9 +122,7 @@ def test_a_new_stream_can_not_be_older_than_the_accepted(tmp_path):
     # the clock is a day behind, or there is none
     assert not restarted(tmp_path).good(of_system(7, NOW - 86400), NOW - 86400)
     assert not restarted(tmp_path).good(of_system(7, NOW - 86400), 0.0)
-
-
-def test_a_computer_without_a_clock_believes_the_first_station():
+    # a computer without a clock believes the first station
     assert packets.Signatures(KEY).good(of_system(255, NOW), 0.0)
 
 

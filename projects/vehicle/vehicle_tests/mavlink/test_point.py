@@ -94,31 +94,22 @@ def test_a_target_starts_on_the_frame_that_was_seen(make_run, way):
     assert overlap(run.rows[0][3].box, box) > 0.5
 
 
-def test_a_point_in_an_unsure_box_confirms_the_target(make_run):
-    frame, box, centre = scene()
+@pytest.mark.parametrize(
+    "at, state, result", [((108.0, 76.0), "unsure", 0), ((200.0, 200.0), "tracked", 2)]
+)
+def test_a_point_in_an_unsure_box_confirms_and_on_nothing_is_denied(make_run, at, state, result):
+    frame, box, _ = scene()
     run = make_run([frame])
     run.loop.start_box(tuple(box), 0.0)
     run.turn()
     run.turn()
     kept, newest = run.targets.numbers, run.controller.newest
     (number,) = kept
-    unsure = newest.tracks[number]._replace(state="unsure", presence=0.4)
-    run.controller.write(newest._replace(tracks={number: unsure}))
-    run.receive(track_point(*centre))
+    track = newest.tracks[number]._replace(state=state, presence=0.4)
+    run.controller.write(newest._replace(tracks={number: track}))
+    run.receive(track_point(*at))
     answers = run.turn_until(lambda sent: any(f.get("result", 5) != 5 for _, f in sent))
-    assert [f["result"] for name, f in answers if name == "COMMAND_ACK"][-1] == 0  # ACCEPTED
-    assert run.targets.numbers == kept
-
-
-def test_a_click_on_nothing_is_denied_and_keeps_the_target(make_run):
-    frame, box, _ = scene()
-    run = make_run([frame])
-    run.loop.start_box(tuple(box), 0.0)
-    run.turn()
-    kept = run.targets.numbers
-    run.receive(track_point(200.0, 200.0))
-    answers = run.turn_until(lambda sent: any(f.get("result", 5) != 5 for _, f in sent))
-    assert [f["result"] for name, f in answers if name == "COMMAND_ACK"][-1] == 2  # DENIED
+    assert [f["result"] for name, f in answers if name == "COMMAND_ACK"][-1] == result
     assert run.targets.numbers == kept
 
 

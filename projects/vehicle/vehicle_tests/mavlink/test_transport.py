@@ -183,25 +183,29 @@ def test_a_peer_that_reads_nothing_costs_bounded_memory(opened):
         peer.close()
 
 
-def test_a_serial_line_carries_every_byte(opened):
+@pytest.fixture
+def line():
+    """(the other end of a serial line, its address)."""
     needs_terminal()
     master, slave = pty.openpty()
-    try:
-        link = opened(f"serial:{os.ttyname(slave)}:115200")
-        everything = bytes(bytearray(range(256)))
-        os.write(master, everything)
-        got = b""
-        while len(got) < 256:
-            got += receive(link)[1]
-        assert got == everything
-        link.send(everything)
-        back = b""
-        while len(back) < 256:
-            back += os.read(master, 256)
-        assert back == everything  # no newline was turned into another
-    finally:
-        os.close(slave)
-        os.close(master)
+    yield master, f"serial:{os.ttyname(slave)}:115200"
+    os.close(slave)
+    os.close(master)
+
+
+def test_a_serial_line_carries_every_byte(opened, line):
+    (master, address), everything = line, bytes(bytearray(range(256)))
+    link = opened(address)
+    os.write(master, everything)
+    got = b""
+    while len(got) < 256:
+        got += receive(link)[1]
+    assert got == everything
+    link.send(everything)
+    back = b""
+    while len(back) < 256:
+        back += os.read(master, 256)
+    assert back == everything  # no newline was turned into another
 
 
 @pytest.mark.parametrize(
@@ -214,16 +218,9 @@ def test_other_addresses_are_refused(url):
         open_transport(url)
 
 
-def test_a_serial_line_that_another_program_uses_is_refused(opened):
-    needs_terminal()
-    master, slave = pty.openpty()
-    try:
-        address = f"serial:{os.ttyname(slave)}:115200"
-        first = opened(address)
-        with refusal(BadOutput, "in use"):
-            open_transport(address)
-        first.close()
-        assert opened(address).fileno() is not None
-    finally:
-        os.close(master)
-        os.close(slave)
+def test_a_serial_line_that_another_program_uses_is_refused(opened, line):
+    first = opened(line[1])
+    with refusal(BadOutput, "in use"):
+        open_transport(line[1])
+    first.close()
+    assert opened(line[1]).fileno() is not None

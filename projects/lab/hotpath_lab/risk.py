@@ -110,11 +110,12 @@ def draw(trackers: Mapping[str, Mapping[str, Films]], path: Path) -> None:
             axes.plot(*shares, color=colour, linestyle=(0, dashes), label=tracker)
         axes.set_title(f"{name}: wrong boxes, in % of the claimed frames", fontsize=10)
         axes.set(xlabel="claimed frames, in % of those with the target in view", xlim=(0, 100))
-        axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
-    chart.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center")
+    grid[0, 0].set_ylim(bottom=0)  # of all plots, whose lines are there now
+    lines = grid[0, 0].get_legend_handles_labels()
+    chart.legend(*lines, loc="outside upper center", ncols=2, frameon=False)
     with plt.rc_context({"svg.fonttype": "none"}):  # texts that can be searched
-        chart.savefig(path, format="svg", bbox_inches="tight")
+        chart.savefig(path, format="svg", bbox_inches="tight", metadata={"Date": None})
     plt.close(chart)
 
 

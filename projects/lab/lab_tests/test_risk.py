@@ -42,8 +42,8 @@ def test_the_table_has_a_row_for_each_set_and_tracker():
 
 
 def test_the_picture_has_a_plot_for_each_set_and_a_line_for_each_tracker(tmp_path):
-    films = [film([1, 0], [0.9, 0.2])]
-    sets = {name: {"clips": films, "films": films} for name in "abc"}
+    easy, hard = [film([1, 1], [0.9, 0.2])], [film([1, 0], [0.9, 0.2])]
+    sets = {name: {"clips": easy, "films": hard} for name in "abc"}
     risk.draw(sets, tmp_path / "risk.svg")
     root = xml.dom.minidom.parse(str(tmp_path / "risk.svg"))
     texts = [each.firstChild.data for each in root.getElementsByTagName("text")]

@@ -203,8 +203,9 @@ class Ramp:
         if aim.note:
             self._tell(f"{self._what} {aim.note}")
             aim.note = None
-        wish = lambda: aim.rates(now, seen.captured_s, seen.track.box, size)  # noqa: E731
-        rates = self.command(now, why, wish)
+        rates = self.command(
+            now, why, lambda: aim.rates(now, seen.captured_s, seen.track.box, size)
+        )
         if why:
             aim.ease(now, rates)
         return aim.sent(now, (rates[0], rates[1]))

@@ -2,6 +2,7 @@
 
 import bisect
 import math
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -115,6 +116,17 @@ def test_without_evidence_a_command_falls_to_zero_with_a_reason():
     # a flicker is not told, and a clock that goes back does not keep the speed
     assert ramp.command(1.6, "the target is unsure", lambda: wish) == wish
     assert ramp.command(0.5, "the target is unsure", lambda: wish) == (0.0, 0.0)
+
+
+def test_the_control_goes_on_from_what_was_sent_without_evidence():
+    eased = []
+    aim = SimpleNamespace(why=None, note=None, rates=lambda *_: (4.0, 2.0))
+    aim.ease, aim.sent = (lambda _, rates: eased.append(rates)), (lambda _, rates: rates)
+    ramp = Ramp("gimbal", 2, lambda text: None)
+    seen = Evidence(0, TRACK, 1.0, None)
+    assert ramp.steer(1.0, aim, seen, (640, 480)) == (4.0, 2.0) and eased == []
+    halved = ramp.steer(1.0 + steering.RAMP_S / 2, aim, seen._replace(doubt="stands"), (640, 480))
+    assert halved == pytest.approx((2.0, 1.0)) and eased == [halved]
 
 
 def test_a_run_that_slept_does_not_begin_to_ramp_when_it_wakes():

@@ -45,6 +45,8 @@ def test_the_picture_has_a_plot_for_each_set_and_a_line_for_each_tracker(tmp_pat
     easy, hard = [film([1, 1], [0.9, 0.2])], [film([1, 0], [0.9, 0.2])]
     sets = {name: {"clips": easy, "films": hard} for name in "abc"}
     risk.draw(sets, tmp_path / "risk.svg")
+    risk.draw(sets, tmp_path / "again.svg")
+    assert (tmp_path / "risk.svg").read_bytes() == (tmp_path / "again.svg").read_bytes()
     root = xml.dom.minidom.parse(str(tmp_path / "risk.svg"))
     texts = [each.firstChild.data for each in root.getElementsByTagName("text")]
     wrong = ": wrong boxes, in % of the claimed frames"

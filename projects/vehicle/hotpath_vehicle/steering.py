@@ -2,7 +2,7 @@
 
 They move only on *fresh evidence*:
 
-- the source is live, and the network can say "lost": ``check_run`` refuses others;
+- the source is live, and the network can say "lost": ``check_run`` refuses a run without them;
 - the newest frame was taken within ``FRESH_S``, and the target is steadily tracked (``Steady``),
   with a presence of ``SURE`` or more;
 - the picture differs from the last one (``Still``).

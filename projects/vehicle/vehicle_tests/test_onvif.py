@@ -104,15 +104,26 @@ def test_every_request_is_what_onvifs_wsdl_asks_for(camera):
             assert values["Timeout"].total_seconds() == 1
 
 
-def test_without_new_frames_the_camera_stops_and_it_is_said(camera, link):
-    """By the link's own thread; ``test_ways.py`` has the other ways to lose the evidence."""
+@pytest.mark.parametrize(
+    "gone, why",
+    [
+        ("lost", "the target is lost"),
+        ("silent", "no new picture"),
+        ("frozen", "the picture stands still"),
+    ],
+)
+def test_without_fresh_evidence_the_camera_stops_and_it_is_said(camera, link, gone, why):
     show_until(link, RIGHT_UP, lambda: min(camera.velocity) > 0.02)
-    camera.wait_for(lambda: camera.names()[-1] == "Stop")
+    same = tracked(RIGHT_UP).frame
+    track = RIGHT_UP._replace(lost=True, state="lost") if gone == "lost" else RIGHT_UP
     deadline = time.monotonic() + 60
-    while not link.messages[1:]:
+    while not (camera.names()[-1] == "Stop" and link.messages[1:]):
         assert time.monotonic() < deadline
+        if gone != "silent":
+            shown = tracked(track)
+            link.write(shown._replace(frame=same) if gone == "frozen" else shown)
         time.sleep(0.005)
-    assert link.messages[1:] == ["camera holds: no new picture"]
+    assert link.messages[1:] == [f"camera holds: {why}"]
 
 
 def test_a_slow_camera_holds_no_frame_and_gets_the_newest(camera, link):

@@ -61,6 +61,7 @@ def command(number, *parameters, **more):
 
 
 RECTANGLE = command(m.CMD_CAMERA_TRACK_RECTANGLE, 0.25, 0.5, 0.5, 0.75)
+WANTED = 160.0, 240.0, 160.0, 120.0  # its box, pixels
 CLICK = command(m.CMD_CAMERA_TRACK_POINT, 0.5, 0.5)
 
 
@@ -168,19 +169,17 @@ def test_the_cameras_parameter_is_that_of_the_message_set(number, index):
     assert "Target camera ID" in described
 
 
-def test_command_int_names_a_camera_by_an_integer_and_corners_in_any_order(camera):
-    named = dict(param1=0.5, param2=0.75, param3=0.25, param4=0.5, y=0, z=0.0)
-    for x, count in ((101, 0), (m.NOT_SET, 1)):
-        fields = dict(RECTANGLE.fields, x=x, **named)
-        camera.receive(Message("COMMAND_INT", fields, 255, 190), 5.0)
-        assert len(camera.run.asked) == count
-    assert camera.run.asked[0][1] == (160.0, 240.0, 160.0, 120.0)
+@pytest.mark.parametrize("x, asked", [(101, []), (0, [WANTED]), (m.NOT_SET, [WANTED])])
+def test_command_int_names_a_camera_by_an_integer_and_corners_in_any_order(camera, x, asked):
+    corners = dict(param1=0.5, param2=0.75, param3=0.25, param4=0.5, x=x, y=0, z=0.0)
+    camera.receive(Message("COMMAND_INT", dict(RECTANGLE.fields, **corners), 255, 190), 5.0)
+    assert [box for _, box, _ in camera.run.asked] == asked
 
 
 def test_a_rectangle_starts_a_target_on_the_frame_that_was_seen(camera):
     out = camera.receive(RECTANGLE, 50.0)
     assert results(out) == []  # the frame loop has not done it yet
-    assert camera.run.asked == [("box", (160.0, 240.0, 160.0, 120.0), 49.75)]  # --link-delay
+    assert camera.run.asked == [("box", WANTED, 49.75)]  # --link-delay
     camera.run.future.set_result(0)
     assert results(camera.tick(50.05)) == [m.ACCEPTED]
 

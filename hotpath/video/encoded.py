@@ -131,13 +131,15 @@ def is_cut_off(data: bytes) -> bool:
             length = struct.unpack(">H", data[at : at + 2])[0] if at + 2 <= len(data) else 0
             marker = _JPEG_MARKER.search(data, at + length)
         return marker is None
+    if data[:8] != PNG:
+        return False
     at = 8  # then from chunk to chunk: length, name, content, four bytes of checksum
-    while data[:8] == PNG and at + 12 <= len(data):
+    while at + 12 <= len(data):
         length, name = struct.unpack(">I4s", data[at : at + 8])
         if name == b"IEND":
             return False
         at += 12 + length
-    return data[:8] == PNG
+    return True
 
 
 def plain_jpeg(data: bytes) -> bytes:

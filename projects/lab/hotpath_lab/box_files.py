@@ -10,7 +10,6 @@ its authors annotated, and from 0 in clips. A line of ``nan`` is a frame without
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -135,32 +134,29 @@ def _fitted(path: Path, clip: AnnotatedClip, origin: int) -> np.ndarray:
 def _check_form(path: Path, rows: np.ndarray, clip: AnnotatedClip) -> None:
     """Refuse rows that fit the given box, which is the first row, or the truth in another form."""
     there = [index for index, box in enumerate(clip.boxes) if box is not None]
-    truth = np.array([clip.boxes[index] for index in there])
-
-    def check(places: Any, least: float, by: str) -> float:
-        """Refuse another form with that overlap, if x,y,w,h has much less, which is returned."""
-
-        def fit(convert: Convert) -> float:
-            return float(overlap(convert(rows[there])[places], truth[places]).mean())
-
-        own, others = fit(np.asarray), {form: fit(convert) for form, convert in FORMS.items()}
-        best = max(others, key=lambda form: others[form])
-        if others[best] >= least and own <= LESS * others[best]:
-            raise BadClips(
-                f"{path}: its rows are {best}, by {by} (overlap {others[best]:.2f}, and {own:.2f} "
-                "as x,y,w,h); write x,y,w,h",
-                what="another form",
-                where=path,
-            )
-        return own
-
-    own = check([0], GIVEN, "the first row, which is the given box")
-    check(slice(None), GOOD, "the truth")
+    given, truth = rows[there], np.array([clip.boxes[index] for index in there])
+    own = _fit(path, given[:1], truth[:1], GIVEN, "the first row, which is the given box")
+    _fit(path, given, truth, GOOD, "the truth")
     if own < FAR and rows[0].any():
         say(
             f"{path}: its first row is not the given box; if it is not the tracker's own answer, "
             "the rows are not x,y,w,h in pixels of these frames"
         )
+
+
+def _fit(path: Path, rows: np.ndarray, truth: np.ndarray, least: float, by: str) -> float:
+    """The mean overlap of rows; refuses them if another form has ``least``, and they much less."""
+    own = float(overlap(rows, truth).mean())
+    fits = {form: float(overlap(convert(rows), truth).mean()) for form, convert in FORMS.items()}
+    best = max(fits, key=lambda form: fits[form])
+    if fits[best] >= least and own <= LESS * fits[best]:
+        raise BadClips(
+            f"{path}: its rows are {best}, by {by} (overlap {fits[best]:.2f}, and {own:.2f} "
+            "as x,y,w,h); write x,y,w,h",
+            what="another form",
+            where=path,
+        )
+    return own
 
 
 def _between(first: np.ndarray, last: np.ndarray) -> np.ndarray:

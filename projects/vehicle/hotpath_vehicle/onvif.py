@@ -133,19 +133,13 @@ class OnvifCamera:
         token = escape(profile.find("PTZConfiguration").get("token"))
         asked = f"<ConfigurationToken>{token}</ConfigurationToken>"
         options = self._ask(self._path, PTZ, "GetConfigurationOptions", lambda: asked)
-        limits = options.find(".//PTZTimeout")  # of the timeout to give with each command
-        ends = ("" if limits is None else limits.findtext(end) or "" for end in ("Min", "Max"))
-        least, most = map(_seconds_of, ends)
-        timeout_s = max(MOVE_S, min(least or MOVE_S, most or math.inf))
-        self.timeout_s = MOVE_S if timeout_s > LONGEST_S else timeout_s
+        self.timeout_s = _timeout_in(options)
         turns = options.findall(".//Spaces/ContinuousPanTiltVelocitySpace")
         if not turns:
             raise BadOutput(
                 f"{self.name}: this camera can't be turned; run without --gimbal", what="fixed"
             )
-        # a camera may list others before shares of the fastest velocity, such as degrees a second
-        generic = [s for s in turns if (s.findtext("URI") or "").strip().endswith(GENERIC)]
-        space = (generic or turns)[0]
+        space = _generic_of(turns)
         ranges = (space.find(axis) for axis in ("XRange", "YRange"))  # slowest and fastest velocity
         self._ranges = [[float(axis.findtext(end)) for end in ("Min", "Max")] for axis in ranges]
         # a velocity without a URI is one of the only space; of several it could mean another speed
@@ -458,6 +452,24 @@ class PtzLink(Link):
             except BadOutput as error:
                 self.failed, self._is_unstopped = self.failed + 1, True
                 self._tell(f"gimbal: {error}; {self._end}", time.monotonic())
+
+
+def _timeout_in(options: Any) -> float:
+    """The timeout to give with each command, seconds, by the limits that a camera states."""
+    limits = options.find(".//PTZTimeout")
+    ends = ("" if limits is None else limits.findtext(end) or "" for end in ("Min", "Max"))
+    least, most = map(_seconds_of, ends)
+    timeout_s = max(MOVE_S, min(least or MOVE_S, most or math.inf))
+    return MOVE_S if timeout_s > LONGEST_S else timeout_s
+
+
+def _generic_of(spaces: List[Any]) -> Any:
+    """The space of shares of the fastest velocity, or else the first.
+
+    A camera may list others before it, such as degrees a second.
+    """
+    generic = [s for s in spaces if (s.findtext("URI") or "").strip().endswith(GENERIC)]
+    return (generic or spaces)[0]
 
 
 def _seconds_of(text: str) -> Optional[float]:

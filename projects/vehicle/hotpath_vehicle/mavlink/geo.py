@@ -78,13 +78,15 @@ class Geo:
             return None
         _, latitude, longitude, altitude, height = self._position
         x, y, w, h = view.track.box
-        if not math.isfinite(x + y + w + h):
+        if not math.isfinite(x + y + w + h) or height <= 0:
             return None
         camera = _nearest(self._cameras, view.captured_s)
         vehicle = _nearest(self._attitudes, view.captured_s)
-        angles = vehicle[1:] if camera is None and vehicle is not None else None
-        angles = angles if camera is None else (0.0, camera[1], camera[2])
-        if angles is None or height <= 0:
+        if camera is not None:
+            angles = (0.0, camera[1], camera[2])
+        elif vehicle is not None:
+            angles = vehicle[1:]
+        else:
             return None
         # unit vector (north, east, down)
         ray = turned(ray_of((x + w / 2, y + h / 2), view.size, self._fov_deg), *angles)

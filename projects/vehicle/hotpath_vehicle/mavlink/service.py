@@ -253,7 +253,7 @@ class Service(Link):
             out += self._guarded(self._answers, message, now)
         return out
 
-    def _guarded(self, function: Callable[..., Any], *given: Any) -> Any:
+    def _guarded(self, function: Callable[..., List[Any]], *given: Any) -> List[Any]:
         """What a function gives for one message; nothing if it fails, which is counted."""
         try:
             return function(*given)
@@ -305,10 +305,12 @@ class Service(Link):
                     self._text = b""
             ticks = packets.ticks_at(time.time())
             self._codec.renew(self._signatures.sent(ticks) if self._signatures else ticks)
-            packet = self._guarded(self._codec.encode, name, fields)
-            if packet:
+            for packet in self._guarded(self._encoded, name, fields):
                 self.transport.send(packet)
                 self.sent += 1
+
+    def _encoded(self, name: str, fields: Any) -> List[bytes]:
+        return [self._codec.encode(name, fields)]
 
 
 def open_link(context: Context) -> Service:
@@ -398,7 +400,7 @@ def streams(options: StreamOptions) -> List[VideoStream]:
     """What a ground station is told of the streams of ``--stream``."""
     kinds = {"rtsp": m.STREAM_RTSP, "rtp": m.STREAM_RTPUDP, "udp": m.STREAM_MPEG_TS}
     told = []
-    for number, text in enumerate(options.addresses or (), 1):
+    for number, text in enumerate(options.addresses, 1):
         address = stream_address(text)
         name = "tracked" if number == 1 else f"tracked {number}"  # chosen by its name
         # without a server, the ground station is told the port at which it listens

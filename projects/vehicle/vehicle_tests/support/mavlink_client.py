@@ -12,7 +12,6 @@ os.environ.setdefault("MAVLINK20", "1")
 from pymavlink import mavutil
 from pymavlink.dialects.v20 import common
 
-from hotpath_vehicle.mavlink.reports import corners_of
 from tests.support.ports import free_port
 
 CAMERA = (1, 100)
@@ -72,7 +71,9 @@ class MavlinkClient:
 
     def rectangle(self, box, size):
         """Send CAMERA_TRACK_RECTANGLE with a box in pixels; return the result."""
-        return self.command(common.MAV_CMD_CAMERA_TRACK_RECTANGLE, *corners_of(box, size))
+        x, y, w, h = box
+        corners = x / size[0], y / size[1], (x + w) / size[0], (y + h) / size[1]
+        return self.command(common.MAV_CMD_CAMERA_TRACK_RECTANGLE, *corners)
 
 
 class MavlinkProgram:
